@@ -1,0 +1,191 @@
+"""One clip: what is asked for, the steps of its way, what comes back."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
+from studio.contracts.gate import Slot
+
+PROMPT_LIMIT = 2_500
+"""Longest motion prompt in characters (KIE.ai, kling/v2-5-turbo-image-to-video-pro)."""
+
+ClipNumber = Annotated[int, Field(ge=1, le=500)]
+"""A clip's place in its film, from 1."""
+
+
+class CameraMove(StrEnum):
+    """What the camera does; the seven moves every renderer of ours knows."""
+
+    STATIC = "static"
+    PAN_LEFT = "pan_left"
+    PAN_RIGHT = "pan_right"
+    ZOOM_IN = "zoom_in"
+    ZOOM_OUT = "zoom_out"
+    ORBIT = "orbit"
+    TRUCK = "truck"
+
+
+class MotionPrompt(Contract):
+    """A motion prompt in five parts. Kling weighs what comes first: the order is fixed, the camera last."""
+
+    action: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        description="Core action: what happens."
+    )
+    details: str = Field(default="", description="What moves, and how.")
+    sequence: str = Field(default="", description="What follows from what.")
+    surroundings: str = Field(default="", description="Light, weather, atmosphere.")
+    camera: str = Field(default="", description="Camera movement; always comes last.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "MotionPrompt":
+        length = sum(
+            len(part) for part in (self.action, self.details, self.sequence, self.surroundings, self.camera)
+        )
+        if length > PROMPT_LIMIT - 10:  # four spaces and five full stops may be added between the parts
+            raise ValueError(f"the five parts have {length} characters, {PROMPT_LIMIT - 10} are allowed")
+        return self
+
+
+PromptText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LIMIT)]
+
+
+class ClipRequest(Contract):
+    """One clip of a film, as ordered."""
+
+    number: ClipNumber
+    still: MediaRef = Field(description="The picture the clip starts from: PNG or JPEG, in the object store.")
+    prompt: PromptText | MotionPrompt = Field(
+        description="What moves: one text with the camera movement last, or five parts put in order for you."
+    )
+    seconds: Literal[5, 10] = Field(default=5, description="Length of the clip.")
+    camera: CameraMove | None = Field(
+        default=None, description="Camera move of the local renderer; none: read from the prompt."
+    )
+    strength: float = Field(default=0.5, ge=0, le=1, description="How far the local renderer's camera moves.")
+
+
+class ClipId(Contract):
+    """Which clip of which film."""
+
+    channel: Identifier
+    video_id: Identifier
+    number: ClipNumber
+
+    @property
+    def name(self) -> str:
+        """As files and summaries call it: `clip_07`."""
+        return f"clip_{self.number:02d}"
+
+
+class StillToHost(Contract):
+    """A still that the provider has to be able to fetch."""
+
+    clip: ClipId
+    still: MediaRef
+
+
+class HostedStill(Contract):
+    """Where the provider can fetch a still, for about a day."""
+
+    url: str
+
+
+class ClipSubmission(Contract):
+    """Everything a provider is told about a clip."""
+
+    clip: ClipId
+    image_url: str
+    still_sha256: Sha256
+    prompt: PromptText | MotionPrompt
+    seconds: Literal[5, 10]
+    model: str
+    slot: Slot
+
+
+class ClipJob(Contract):
+    """The receipt: the provider accepted the order and works on it."""
+
+    clip: ClipId
+    submission_id: str
+    task_id: str
+    slot: Slot
+
+
+class RenderedClip(Contract):
+    """The provider is done; the file is still at its place, for a short while."""
+
+    task_id: str
+    url: str
+    cost_usd: Usd
+    generation_seconds: float = Field(default=0, ge=0, description="How long the provider worked.")
+
+
+class ClipToKeep(Contract):
+    """A finished clip to bring home, and what it has to look like."""
+
+    clip: ClipId
+    task_id: str
+    url: str
+    seconds: Literal[5, 10]
+    width: int
+    height: int
+    moving: bool = Field(
+        description="False for a shot ordered static: only then may the picture stand still."
+    )
+
+
+class ClipToDraw(Contract):
+    """A clip for the local renderer."""
+
+    clip: ClipId
+    still: MediaRef
+    camera: CameraMove
+    strength: float
+    seconds: Literal[5, 10]
+    width: int
+    height: int
+
+
+class ClipFile(Contract):
+    """A verified clip in the object store."""
+
+    media: MediaRef
+    width: int
+    height: int
+    frames: int
+    seconds: float
+
+
+class ClipStatus(StrEnum):
+    """How far a clip is."""
+
+    QUEUED = "queued"
+    HOSTING = "hosting"
+    WAITING = "waiting"
+    SUBMITTING = "submitting"
+    RENDERING = "rendering"
+    KEEPING = "keeping"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "paid? unknown"
+    CANCELLED = "cancelled"
+
+
+class ClipOutcome(Contract):
+    """How a clip ended: a file, or the reason why not."""
+
+    number: ClipNumber
+    status: Literal[ClipStatus.DONE, ClipStatus.FAILED, ClipStatus.UNKNOWN]
+    file: ClipFile | None = None
+    task_id: str | None = None
+    cost_usd: Usd = Decimal(0)
+    generation_seconds: float = 0
+    error_type: str | None = None
+    error: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.status is ClipStatus.DONE

@@ -1,0 +1,147 @@
+"""A film: its clips, how it stands, what came out."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from studio.contracts.base import Contract, Identifier, MediaRef, Usd
+from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
+from studio.contracts.money import Cost
+
+Even = Annotated[int, Field(ge=64, le=4_096, multiple_of=2)]
+
+
+class Provider(StrEnum):
+    """Who makes the clips."""
+
+    KLING = "kling"
+    ANIMATIC = "animatic"
+
+
+class VideoStatus(StrEnum):
+    """How a film stands: in PostgreSQL, in the search attribute and, capitalised, in Notion."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    VIDEO_READY = "video_ready"
+    VIDEO_ERROR = "video_error"
+    CANCELLED = "cancelled"
+
+
+class VideoCarry(Contract):
+    """What a long film hands to its next run when it continues as new."""
+
+    outcomes: list[ClipOutcome]
+    status: VideoStatus
+    skipped: int
+    generated: int
+    generation_started: bool = True
+
+
+class VideoRequest(Contract):
+    """A film to make. This is the input of `VideoWorkflow`, also as plain JSON from any language."""
+
+    channel: Identifier = Field(description="Whose film; channels share the provider's slots fairly.")
+    video_id: Identifier = Field(description="The film's name, unique within its channel.")
+    clips: Annotated[list[ClipRequest], Field(min_length=1, max_length=500)]
+    title: Annotated[str, StringConstraints(max_length=200)] = ""
+    provider: Provider = Provider.KLING
+    model: str = Field(
+        default="kling/v2-5-turbo-image-to-video-pro",
+        description="The provider's model; only listed ones are taken.",
+    )
+    width: Even = 1_920
+    height: Even = 1_080
+    priority: int = Field(default=3, ge=1, le=5, description="1: urgent, before all others.")
+    clip_deadline_seconds: int = Field(
+        default=600, ge=1, le=7_200, description="How long to watch one clip at the provider."
+    )
+    notion_page: str | None = Field(
+        default=None, description="The Notion page whose status follows the film."
+    )
+    carried: VideoCarry | None = Field(default=None, description="Set by continue-as-new; not for callers.")
+
+    @model_validator(mode="after")
+    def _numbers_are_places(self) -> "VideoRequest":
+        for place, clip in enumerate(self.clips, start=1):
+            if clip.number != place:
+                raise ValueError(
+                    f"clips.{place - 1}.number is {clip.number}, its place in the film is {place}"
+                )
+        return self
+
+
+class ClipProgress(Contract):
+    """One line of the table."""
+
+    number: int
+    status: ClipStatus
+    since: datetime | None = Field(default=None, description="When the status began.")
+    tries: int = Field(default=0, description="How often the clip was begun.")
+    cost_usd: Usd
+    note: str = Field(default="", description="The reason of a failure, or what it waits for.")
+
+
+class VideoProgress(Contract):
+    """How a film stands right now: the answer of the query `progress`."""
+
+    channel: Identifier
+    video_id: Identifier
+    status: VideoStatus
+    step: str = Field(description="What the film is doing, in words.")
+    total: int
+    done: int
+    failed: list[int] = Field(default=[])
+    clips: list[ClipProgress] = Field(default=[])
+    cost_usd: Usd
+    message: str = Field(
+        default="", description="For people: the reason of an error, the summary of a round."
+    )
+
+
+class VideoResult(Contract):
+    """A finished film."""
+
+    channel: Identifier
+    video_id: Identifier
+    film: MediaRef
+    sheet: MediaRef
+    seconds: float
+    frames: int
+    clips: list[ClipOutcome]
+    costs: list[Cost]
+    total_cost_usd: Usd
+    summary: str = Field(description="For example: Skipped 10 existing clips, generated 8 new clips")
+
+
+class FilmToCheck(Contract):
+    """A request to look at before anything is spent."""
+
+    request: VideoRequest
+
+
+class FilmToJoin(Contract):
+    """Clips in their order, to be one film."""
+
+    channel: Identifier
+    video_id: Identifier
+    clips: list[ClipFile]
+
+
+class JoinedFilm(Contract):
+    """The film, and which clips had to be brought to the others' format first."""
+
+    media: MediaRef
+    seconds: float
+    frames: int
+    conformed: list[int] = Field(default=[])
+
+
+class Unfinished(Contract):
+    """Clips of a cancelled film whose files go away."""
+
+    channel: Identifier
+    video_id: Identifier
+    numbers: list[int]

@@ -1,0 +1,87 @@
+"""The gate in front of a provider: who waits, who is inside, who comes next."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from studio.contracts.base import Contract, Identifier
+
+
+class Ticket(Contract):
+    """A place in the line for one clip."""
+
+    name: str = Field(
+        description="Unique: the holder's workflow id and the clip, `video/poke1/vid_1#clip_07`."
+    )
+    workflow_id: str
+    run_id: str
+    channel: Identifier
+    video_id: Identifier
+    number: int
+    priority: int = Field(default=3, ge=1, le=5, description="1 goes before everybody, 5 after.")
+
+
+class Slot(Contract):
+    """A place inside, as its holder and his activities know it."""
+
+    gate: str = Field(description="The gate's workflow id.")
+    ticket: str
+
+
+class HeldSlot(Contract):
+    """A place inside, as the gate knows it."""
+
+    ticket: Ticket
+    since: datetime
+    until: datetime = Field(description="The lease: after this moment the place is free whatever happened.")
+    accepted: bool = Field(default=False, description="The provider took an order under this ticket.")
+    abandoned: bool = Field(
+        default=False, description="The holder looks away; free when the provider is done."
+    )
+
+
+class GateState(Contract):
+    """All a gate knows; also its input when it starts or continues as new."""
+
+    limit: int = Field(ge=0, description="Places inside.")
+    waiting: list[Ticket] = Field(default=[])
+    held: list[HeldSlot] = Field(default=[])
+    served: dict[str, float] = Field(default={}, description="Per channel: grants divided by the weight.")
+    weights: dict[str, float] = Field(default={}, description="Per channel; 1 where nothing is said.")
+    closed: str | None = Field(default=None, description="Why nobody is let in until somebody says `resume`.")
+    proven: bool = Field(
+        default=False, description="The provider accepted an order since the gate was empty."
+    )
+    recent: list[datetime] = Field(default=[], description="Grants within the pace window.")
+    pace: int = Field(default=0, ge=0, description="Most grants per pace window; 0: any number.")
+    pace_seconds: float = 10
+    lease_seconds: float = 3_600
+    sweep_seconds: float = 15
+    granted: int = Field(default=0, description="Grants since the gate was made.")
+    swept: int = Field(default=0, description="Places taken back from holders that were gone.")
+    most_held: int = Field(default=0, description="Most places ever held at once.")
+
+
+class Sweep(Contract):
+    """The holders a gate wants to know about."""
+
+    held: list[HeldSlot]
+
+
+class Swept(Contract):
+    """Tickets whose places can be given to others."""
+
+    gone: list[str]
+
+
+class GateNotice(Contract):
+    """Told to those who wait: the gate is closed, or open again (no reason)."""
+
+    closed: str | None
+
+
+class ChannelWeight(Contract):
+    """How large a share a channel gets, beside the others."""
+
+    channel: Identifier
+    weight: float = Field(gt=0, le=1_000)

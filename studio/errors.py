@@ -1,0 +1,202 @@
+"""What can go wrong, and whether trying again can help.
+
+    StudioError
+    ├── InvalidRequest              what was asked for cannot be made
+    ├── ProviderError               an outside service said no, or nothing
+    │   ├── AuthenticationError       our key is not accepted            stops everyone
+    │   ├── Forbidden                 the key is good, this is not allowed
+    │   ├── InsufficientCredits       the account is empty               stops everyone
+    │   ├── SpendingCapReached        this key's own cap is reached      stops everyone
+    │   ├── PriceMismatch             billed in another price class      stops everyone
+    │   ├── RequestRefused            malformed, unknown, not offered
+    │   │   └── StillUnreachable        the provider could not fetch the still
+    │   ├── RateLimited               too many requests                  retryable
+    │   ├── RateLimitExhausted        too many, for too long
+    │   ├── Maintenance               closed for a while                 retryable
+    │   ├── ProviderUnavailable       down or unreachable                retryable
+    │   ├── StillRendering            not done yet; look again later     retryable, benign
+    │   ├── GenerationFailed          the provider tried and failed
+    │   │   └── ContentRefused          its content policy said no
+    │   ├── TaskLost                  the provider does not know its task any more
+    │   └── SubmissionUnknown         ordered or not? nobody knows; perhaps paid
+    ├── MediaError                  a file is not what it should be
+    │   ├── BadClip                   delivered, but not what was ordered
+    │   ├── BadStill                  not a picture the provider takes
+    │   ├── MediaMissing              not in the object store
+    │   ├── MediaChanged              in the object store, with other bytes
+    │   ├── DownloadBroken            the bytes stopped half way         retryable
+    │   └── FfmpegFailed              ffmpeg ended with an error
+    └── StorageUnavailable          our own storage does not answer      retryable
+        ├── DatabaseUnavailable
+        └── ObjectStoreUnavailable
+
+Only Temporal retries. `activities/_failures.py` hands `retryable`, `benign` and `retry_after` to it.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import ClassVar
+
+
+class StudioError(Exception):
+    """Base of every error Longtake raises on purpose. The message is read by people: it says what to do."""
+
+    retryable: ClassVar[bool] = False
+    benign: ClassVar[bool] = False
+    """Expected in good health: kept out of failure metrics and error logs."""
+    stops_everyone: ClassVar[bool] = False
+    """The next request of anybody would fail for the same reason: the provider's gate closes."""
+
+    def __init__(self, message: str = "", *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        self.retry_after = retry_after
+
+
+class InvalidRequest(StudioError):
+    """What was asked for cannot be made."""
+
+
+class ProviderError(StudioError):
+    """An outside service said no, or nothing."""
+
+
+class AuthenticationError(ProviderError):
+    """The provider does not accept our key."""
+
+    stops_everyone = True
+
+
+class Forbidden(ProviderError):
+    """The key is good, but this is not allowed."""
+
+
+class InsufficientCredits(ProviderError):
+    """The provider's account is empty."""
+
+    stops_everyone = True
+
+
+class SpendingCapReached(ProviderError):
+    """The spending cap of this key is reached."""
+
+    stops_everyone = True
+
+
+class PriceMismatch(ProviderError):
+    """The provider billed another price than the model's."""
+
+    stops_everyone = True
+
+
+class RequestRefused(ProviderError):
+    """The provider refuses the request: malformed, unknown or not offered."""
+
+
+class StillUnreachable(RequestRefused):
+    """The provider could not fetch the still."""
+
+
+class RateLimited(ProviderError):
+    """Too many requests: nothing was created, nothing was charged."""
+
+    retryable = True
+
+
+class RateLimitExhausted(ProviderError):
+    """Too many requests, for too long."""
+
+
+class Maintenance(ProviderError):
+    """The provider is closed for maintenance."""
+
+    retryable = True
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider is down or unreachable."""
+
+    retryable = True
+
+
+class StillRendering(ProviderError):
+    """The provider is not done yet."""
+
+    retryable = True
+    benign = True
+
+
+class GenerationFailed(ProviderError):
+    """The provider tried and failed."""
+
+
+class ContentRefused(GenerationFailed):
+    """The provider's content policy refused the prompt or the still."""
+
+
+class TaskLost(ProviderError):
+    """The provider does not know its task any more."""
+
+
+class SubmissionUnknown(ProviderError):
+    """Nobody knows whether the provider accepted the order. It may have been paid; it is never sent again."""
+
+
+class MediaError(StudioError):
+    """A file is not what it should be."""
+
+
+class BadClip(MediaError):
+    """The clip that was delivered is not the one that was ordered."""
+
+
+class BadStill(MediaError):
+    """The still is not a picture the provider takes."""
+
+
+class MediaMissing(MediaError):
+    """The file is not in the object store."""
+
+
+class MediaChanged(MediaError):
+    """The file in the object store has other bytes than its reference says."""
+
+
+class DownloadBroken(MediaError):
+    """The download ended before the file did."""
+
+    retryable = True
+
+
+class FfmpegFailed(MediaError):
+    """ffmpeg ended with an error."""
+
+
+class StorageUnavailable(StudioError):
+    """Our own storage does not answer."""
+
+    retryable = True
+
+
+class DatabaseUnavailable(StorageUnavailable):
+    """PostgreSQL does not answer."""
+
+
+class ObjectStoreUnavailable(StorageUnavailable):
+    """The object store does not answer."""
+
+
+def error_types(base: type[StudioError] = StudioError) -> Iterator[type[StudioError]]:
+    """`base` and everything below it."""
+    yield base
+    for child in base.__subclasses__():
+        yield from error_types(child)
+
+
+def non_retryable_types() -> list[str]:
+    """The names of the errors no policy may retry. Temporal matches exact names, so every child is listed."""
+    return sorted({error.__name__ for error in error_types() if not error.retryable})
+
+
+def stopping_types() -> frozenset[str]:
+    """The names of the errors after which nobody should ask the same provider again."""
+    return frozenset(error.__name__ for error in error_types() if error.stops_everyone)
