@@ -14,6 +14,7 @@
     │   ├── RateLimitExhausted        too many, for too long
     │   ├── Maintenance               closed for a while                 retryable
     │   ├── ProviderUnavailable       down or unreachable                retryable
+    │   ├── ProviderDown              down or unreachable, for too long
     │   ├── StillRendering            not done yet; look again later     retryable, benign
     │   ├── GenerationFailed          the provider tried and failed
     │   │   └── ContentRefused          its content policy said no
@@ -24,6 +25,7 @@
     │   ├── BadStill                  not a picture the provider takes
     │   ├── MediaMissing              not in the object store
     │   ├── MediaChanged              in the object store, with other bytes
+    │   ├── LinkExpired               the address leads nowhere any more
     │   ├── DownloadBroken            the bytes stopped half way         retryable
     │   └── FfmpegFailed              ffmpeg ended with an error
     └── StorageUnavailable          our own storage does not answer      retryable
@@ -118,6 +120,10 @@ class ProviderUnavailable(ProviderError):
     retryable = True
 
 
+class ProviderDown(ProviderError):
+    """The provider stayed down or unreachable for too long."""
+
+
 class StillRendering(ProviderError):
     """The provider is not done yet."""
 
@@ -159,6 +165,10 @@ class MediaMissing(MediaError):
 
 class MediaChanged(MediaError):
     """The file in the object store has other bytes than its reference says."""
+
+
+class LinkExpired(MediaError):
+    """The address of the file leads nowhere any more."""
 
 
 class DownloadBroken(MediaError):

@@ -8,9 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 """A name chosen by a caller: a channel, a film. It becomes part of object keys and workflow ids."""
 
-ObjectKey = Annotated[
-    str, StringConstraints(pattern=r"^(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]*$", max_length=900)
-]
+_SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+ObjectKey = Annotated[str, StringConstraints(pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=900)]
 """Where a file lies in the object store: relative, no `..`."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -41,9 +41,7 @@ class MotionPrompt(Contract):
 
     @model_validator(mode="after")
     def _fits(self) -> "MotionPrompt":
-        length = sum(
-            len(part) for part in (self.action, self.details, self.sequence, self.surroundings, self.camera)
-        )
+        length = sum(len(part) for part in (self.action, self.details, self.sequence, self.surroundings, self.camera))
         if length > PROMPT_LIMIT - 10:  # four spaces and five full stops may be added between the parts
             raise ValueError(f"the five parts have {length} characters, {PROMPT_LIMIT - 10} are allowed")
         return self
@@ -111,6 +109,7 @@ class ClipJob(Contract):
     clip: ClipId
     submission_id: str
     task_id: str
+    price_usd: Usd = Field(description="What it should cost.")
     slot: Slot
 
 
@@ -118,6 +117,7 @@ class RenderedClip(Contract):
     """The provider is done; the file is still at its place, for a short while."""
 
     task_id: str
+    submission_id: str
     url: str
     cost_usd: Usd
     generation_seconds: float = Field(default=0, ge=0, description="How long the provider worked.")
@@ -132,9 +132,8 @@ class ClipToKeep(Contract):
     seconds: Literal[5, 10]
     width: int
     height: int
-    moving: bool = Field(
-        description="False for a shot ordered static: only then may the picture stand still."
-    )
+    prompt: PromptText | MotionPrompt = Field(description="Only a shot ordered static may stand still.")
+    camera: CameraMove | None
 
 
 class ClipToDraw(Contract):
@@ -142,7 +141,8 @@ class ClipToDraw(Contract):
 
     clip: ClipId
     still: MediaRef
-    camera: CameraMove
+    prompt: PromptText | MotionPrompt
+    camera: CameraMove | None
     strength: float
     seconds: Literal[5, 10]
     width: int
@@ -181,6 +181,7 @@ class ClipOutcome(Contract):
     status: Literal[ClipStatus.DONE, ClipStatus.FAILED, ClipStatus.UNKNOWN]
     file: ClipFile | None = None
     task_id: str | None = None
+    submission_id: str | None = None
     cost_usd: Usd = Decimal(0)
     generation_seconds: float = 0
     error_type: str | None = None

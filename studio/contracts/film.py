@@ -35,9 +35,7 @@ class VideoCarry(Contract):
 
     outcomes: list[ClipOutcome]
     status: VideoStatus
-    skipped: int
-    generated: int
-    generation_started: bool = True
+    existing: int | None = Field(default=None, description="Clips that were there when the present round began.")
 
 
 class VideoRequest(Contract):
@@ -58,18 +56,14 @@ class VideoRequest(Contract):
     clip_deadline_seconds: int = Field(
         default=600, ge=1, le=7_200, description="How long to watch one clip at the provider."
     )
-    notion_page: str | None = Field(
-        default=None, description="The Notion page whose status follows the film."
-    )
+    notion_page: str | None = Field(default=None, description="The Notion page whose status follows the film.")
     carried: VideoCarry | None = Field(default=None, description="Set by continue-as-new; not for callers.")
 
     @model_validator(mode="after")
     def _numbers_are_places(self) -> "VideoRequest":
         for place, clip in enumerate(self.clips, start=1):
             if clip.number != place:
-                raise ValueError(
-                    f"clips.{place - 1}.number is {clip.number}, its place in the film is {place}"
-                )
+                raise ValueError(f"clips.{place - 1}.number is {clip.number}, its place in the film is {place}")
         return self
 
 
@@ -77,7 +71,7 @@ class ClipProgress(Contract):
     """One line of the table."""
 
     number: int
-    status: ClipStatus
+    status: ClipStatus = ClipStatus.QUEUED
     since: datetime | None = Field(default=None, description="When the status began.")
     tries: int = Field(default=0, description="How often the clip was begun.")
     cost_usd: Usd
@@ -96,9 +90,7 @@ class VideoProgress(Contract):
     failed: list[int] = Field(default=[])
     clips: list[ClipProgress] = Field(default=[])
     cost_usd: Usd
-    message: str = Field(
-        default="", description="For people: the reason of an error, the summary of a round."
-    )
+    message: str = Field(default="", description="For people: the reason of an error, the summary of a round.")
 
 
 class VideoResult(Contract):
@@ -120,6 +112,44 @@ class FilmToCheck(Contract):
     """A request to look at before anything is spent."""
 
     request: VideoRequest
+
+
+class FilmName(Contract):
+    """Which film."""
+
+    channel: Identifier
+    video_id: Identifier
+
+
+class FilmRecord(Contract):
+    """A film to write down. `revision` is workflow time in milliseconds: later changes replace earlier ones."""
+
+    request: VideoRequest
+    status: VideoStatus
+    revision: int
+
+
+class StatusRecord(FilmName):
+    """How a film stands from now on."""
+
+    status: VideoStatus
+    message: str
+    revision: int
+
+
+class ClipsRecord(FilmName):
+    """How some of a film's clips ended."""
+
+    outcomes: list[ClipOutcome]
+    revision: int
+
+
+class FilmResultRecord(Contract):
+    """A finished film to write down."""
+
+    result: VideoResult
+    status: VideoStatus
+    revision: int
 
 
 class FilmToJoin(Contract):

@@ -10,9 +10,7 @@ from studio.contracts.base import Contract, Identifier
 class Ticket(Contract):
     """A place in the line for one clip."""
 
-    name: str = Field(
-        description="Unique: the holder's workflow id and the clip, `video/poke1/vid_1#clip_07`."
-    )
+    name: str = Field(description="Unique: the holder's workflow, run and clip.")
     workflow_id: str
     run_id: str
     channel: Identifier
@@ -26,6 +24,9 @@ class Slot(Contract):
 
     gate: str = Field(description="The gate's workflow id.")
     ticket: str
+    probe: bool = Field(
+        default=False, description="The first one in: nobody follows until the provider has accepted his order."
+    )
 
 
 class HeldSlot(Contract):
@@ -35,9 +36,7 @@ class HeldSlot(Contract):
     since: datetime
     until: datetime = Field(description="The lease: after this moment the place is free whatever happened.")
     accepted: bool = Field(default=False, description="The provider took an order under this ticket.")
-    abandoned: bool = Field(
-        default=False, description="The holder looks away; free when the provider is done."
-    )
+    abandoned: bool = Field(default=False, description="The holder looks away; free when the provider is done.")
 
 
 class GateState(Contract):
@@ -49,9 +48,7 @@ class GateState(Contract):
     served: dict[str, float] = Field(default={}, description="Per channel: grants divided by the weight.")
     weights: dict[str, float] = Field(default={}, description="Per channel; 1 where nothing is said.")
     closed: str | None = Field(default=None, description="Why nobody is let in until somebody says `resume`.")
-    proven: bool = Field(
-        default=False, description="The provider accepted an order since the gate was empty."
-    )
+    proven: bool = Field(default=False, description="The provider accepted an order since the gate was empty.")
     recent: list[datetime] = Field(default=[], description="Grants within the pace window.")
     pace: int = Field(default=0, ge=0, description="Most grants per pace window; 0: any number.")
     pace_seconds: float = 10
@@ -74,6 +71,12 @@ class Swept(Contract):
     gone: list[str]
 
 
+class Granted(Contract):
+    """Told to a holder: these of your tickets are inside."""
+
+    slots: list[Slot]
+
+
 class GateNotice(Contract):
     """Told to those who wait: the gate is closed, or open again (no reason)."""
 
@@ -85,3 +88,9 @@ class ChannelWeight(Contract):
 
     channel: Identifier
     weight: float = Field(gt=0, le=1_000)
+
+
+class GateName(Contract):
+    """Which gate."""
+
+    gate: str = Field(description="The gate's workflow id.")

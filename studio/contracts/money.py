@@ -1,6 +1,14 @@
 """What things cost, and what was ordered."""
 
+from decimal import Decimal
+
 from studio.contracts.base import Contract, Usd
+
+
+class Account(Contract):
+    """An account at a provider."""
+
+    credits: Decimal
 
 
 class Cost(Contract):
@@ -18,3 +26,23 @@ class OrderedClip(Contract):
     number: int
     task_id: str | None
     cost_usd: Usd
+
+
+class Bill(Contract):
+    """What a film has cost, and what is still to come."""
+
+    costs: list[Cost]
+    ordered: list[OrderedClip]
+
+    @property
+    def total_usd(self) -> Decimal:
+        """Everything billed so far."""
+        return sum((cost.cost_usd for cost in self.costs), start=Decimal(0))
+
+    def still_ordered(self) -> str:
+        """What a cancelled film will be billed for, in words."""
+        if not self.ordered:
+            return "Nothing was with the provider."
+        expected = sum((clip.cost_usd for clip in self.ordered), start=Decimal(0))
+        which = ", ".join(str(clip.number) for clip in self.ordered)
+        return f"{len(self.ordered)} clips were already ordered: {expected:.2f} USD (clip {which})."

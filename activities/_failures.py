@@ -1,0 +1,77 @@
+"""Around every activity: its log lines name film and clip, its errors tell Temporal what they know of themselves."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from studio.errors import StudioError
+
+LONGEST_MESSAGE = 8_000
+"""Characters of an error's text: it rides in a payload and in the film's history."""
+SURPRISES = 3
+"""How often an error that nobody foresaw is tried again: it is most likely a mistake of ours."""
+
+_log = structlog.get_logger()
+
+
+class Failures(Interceptor):
+    """`StudioError` → `ApplicationError` with its type, its delay and whether it may be retried."""
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        self._hide = hide
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Inbound(next, self._hide)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, hide: Callable[[str], str]) -> None:
+        super().__init__(next)
+        self._hide = hide
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        with structlog.contextvars.bound_contextvars(**_names(input)):
+            try:
+                return await super().execute_activity(input)
+            except (asyncio.CancelledError, FailureError):
+                raise
+            except StudioError as error:
+                self._raise_known(error)
+            except Exception as error:
+                self._raise_surprise(error)
+
+    def _raise_known(self, error: StudioError) -> NoReturn:
+        if not error.benign:
+            _log.warning("activity.failed", error_type=type(error).__name__, error=str(error))
+        raise ApplicationError(
+            self._hide(str(error))[:LONGEST_MESSAGE],
+            type=type(error).__name__,
+            non_retryable=not error.retryable,
+            next_retry_delay=error.retry_after,
+            category=ApplicationErrorCategory.BENIGN if error.benign else ApplicationErrorCategory.UNSPECIFIED,
+        ) from None  # a cause would carry its text into the history past the hiding
+
+    def _raise_surprise(self, error: Exception) -> NoReturn:
+        _log.exception("activity.surprised", error_type=type(error).__name__)
+        raise ApplicationError(
+            self._hide(f"{type(error).__name__}: {error}")[:LONGEST_MESSAGE],
+            type=type(error).__name__,
+            non_retryable=activity.info().attempt >= SURPRISES,
+        ) from None
+
+
+def _names(input: ExecuteActivityInput) -> dict[str, Any]:
+    """What every log line of this activity says: which activity, which attempt, which film, which clip."""
+    info = activity.info()
+    names: dict[str, Any] = {"activity": info.activity_type, "attempt": info.attempt, "workflow_id": info.workflow_id}
+    contract = input.args[0] if input.args else None
+    source = getattr(contract, "clip", None) or getattr(contract, "request", None) or contract
+    for name, field in (("channel", "channel"), ("video_id", "video_id"), ("clip", "number")):
+        if (value := getattr(source, field, None)) is not None:
+            names[name] = value
+    return names

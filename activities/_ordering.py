@@ -1,0 +1,120 @@
+"""Sending an order: the one step that costs money, and its bookkeeping around it."""
+
+import asyncio
+
+import structlog
+
+from activities.gatekeeping import Slots
+from activities.kling_pace import KlingPace
+from studio.contracts.clip import ClipJob, ClipSubmission
+from studio.digest import kling_take
+from studio.errors import (
+    DatabaseUnavailable,
+    Maintenance,
+    ProviderDown,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    RateLimitExhausted,
+    StudioError,
+    SubmissionUnknown,
+)
+from studio.prompts import motion
+from studio.providers.kie import KieClient
+from studio.providers.kie_models import kling_model
+from studio.store.submissions import Order, Submission, SubmissionLedger
+
+_log = structlog.get_logger()
+
+
+class Ordering:
+    """Orders clips at KIE.ai, each at most once."""
+
+    def __init__(self, kie: KieClient, ledger: SubmissionLedger, slots: Slots, pace: KlingPace) -> None:
+        self._kie = kie
+        self._ledger = ledger
+        self._slots = slots
+        self._pace = pace
+
+    async def order(self, clip: ClipSubmission) -> ClipJob:
+        """Order the clip, or find the order that was accepted before.
+
+        An order on its way is seen through even when the activity is cancelled meanwhile.
+        """
+        submission = await self._ledger.intend(_order(clip))
+        if submission.task_id is not None:
+            _log.info("clip.adopted", task_id=submission.task_id)
+            await self._slots.accepted(clip.slot)
+            return _job(clip, submission, submission.task_id)
+        sending = asyncio.create_task(self._send(clip, submission))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            return await sending
+
+    async def _send(self, clip: ClipSubmission, submission: Submission) -> ClipJob:
+        tries = await self._ledger.send(submission.id)
+        try:
+            task_id = await self._kie.create_task(
+                model=clip.model,
+                prompt=motion.render(clip.prompt),
+                image_url=clip.image_url,
+                seconds=clip.seconds,
+            )
+        except SubmissionUnknown as lost:
+            await self._ledger.lose(submission.id, str(lost))
+            raise
+        except (RateLimited, Maintenance, ProviderUnavailable) as later:
+            raise await self._later(submission, later, tries) from None
+        except StudioError as no:
+            if no.stops_everyone:
+                await self._slots.trip(clip.slot.gate, str(no))
+            await self._ledger.refuse(submission.id, str(no))
+            raise
+        await self._receipt(submission, task_id)
+        await self._slots.accepted(clip.slot)
+        return _job(clip, submission, task_id)
+
+    async def _later(self, submission: Submission, error: ProviderError, tries: int) -> ProviderError:
+        """Certainly nothing was created: send again after a pause, or give up after too many."""
+        if tries < self._pace.tries(error):
+            await self._ledger.put_back(submission.id, str(error))
+            error.retry_after = self._pace.pause(error, tries)
+            return error
+        final = (
+            RateLimitExhausted(f"Rate limit exhausted: {tries} tries")
+            if isinstance(error, RateLimited)
+            else ProviderDown(f"{error}: {tries} tries")
+        )
+        await self._ledger.refuse(submission.id, str(final))
+        return final
+
+    async def _receipt(self, submission: Submission, task_id: str) -> None:
+        _log.info("clip.submitted", task_id=task_id, submission_id=submission.id)
+        try:
+            await self._ledger.accept(submission.id, task_id)
+        except DatabaseUnavailable:
+            # The receipt goes into the film's history all the same; the ledger learns of it when the clip is done.
+            _log.error("clip.receipt_not_stored", task_id=task_id, submission_id=submission.id)
+
+
+def _order(clip: ClipSubmission) -> Order:
+    prompt = motion.render(clip.prompt)
+    return Order(
+        clip=clip.clip,
+        take=kling_take(model=clip.model, prompt=prompt, still_sha256=clip.still_sha256, seconds=clip.seconds),
+        provider="kling",
+        model=clip.model,
+        seconds=clip.seconds,
+        price_usd=kling_model(clip.model).price_usd(clip.seconds),
+    )
+
+
+def _job(clip: ClipSubmission, submission: Submission, task_id: str) -> ClipJob:
+    return ClipJob(
+        clip=clip.clip,
+        submission_id=submission.id,
+        task_id=task_id,
+        price_usd=submission.price_usd,
+        slot=clip.slot,
+    )

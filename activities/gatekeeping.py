@@ -1,0 +1,116 @@
+"""What effects mean for a gate: the provider's answers, and holders that are gone."""
+
+import structlog
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities._settling import settle
+from studio.contracts.clip import ClipId
+from studio.contracts.gate import GateName, GateState, HeldSlot, Slot, Sweep, Swept
+from studio.errors import StudioError, TaskLost
+from studio.providers.kie import KieClient
+from studio.store.submissions import SubmissionLedger
+
+_log = structlog.get_logger()
+
+
+class Slots:
+    """Tells a gate what the provider said to one of its holders.
+
+    A word that does not get through is not worth failing a paid step: the gate's own sweep finds out later.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def accepted(self, slot: Slot) -> None:
+        """The provider took the order; others may follow."""
+        if slot.probe:
+            await self._tell(slot.gate, "accepted", slot.ticket)
+
+    async def give_back(self, slot: Slot) -> None:
+        """The provider is done with the task."""
+        await self._tell(slot.gate, "leave", [slot.ticket])
+
+    async def trip(self, gate: str, reason: str) -> None:
+        """Everybody would be refused: close the gate until somebody says `resume`."""
+        _log.error("gate.tripped", gate=gate, reason=reason)
+        await self._tell(gate, "trip", reason)
+
+    async def _tell(self, gate: str, signal: str, word: object) -> None:
+        try:
+            await self._client.get_workflow_handle(gate).signal(signal, word)
+        except RPCError as error:
+            _log.warning("gate.unreachable", gate=gate, signal=signal, error=error.message)
+
+
+class GateOpeningActivities:
+    """Makes gates."""
+
+    def __init__(self, client: Client, *, new: GateState) -> None:
+        self._client = client
+        self._new = new
+
+    @activity.defn
+    async def open_gate(self, gate: GateName) -> None:
+        """Make the gate when there is none. One that is there stays as it is, its limit too."""
+        await self._client.start_workflow(
+            "GateWorkflow",
+            self._new,
+            id=gate.gate,
+            task_queue=activity.info().task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+
+
+class GateActivities:
+    """Asks after a gate's holders. On the queue `kling`, because it may have to ask the provider."""
+
+    def __init__(self, client: Client, ledger: SubmissionLedger, kie: KieClient) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._kie = kie
+
+    @activity.defn
+    async def find_gone_holders(self, sweep: Sweep) -> Swept:
+        """Holders that no longer need their place.
+
+        One that looked away, or whose workflow has ended, keeps it for as long as the provider works on his
+        order: the limit is the provider's, not ours.
+        """
+        return Swept(gone=[held.ticket.name for held in sweep.held if await self._is_gone(held)])
+
+    async def _is_gone(self, held: HeldSlot) -> bool:
+        if not held.abandoned and await self._is_running(held):
+            return False
+        return not await self._provider_works_on(held)
+
+    async def _is_running(self, held: HeldSlot) -> bool:
+        handle = self._client.get_workflow_handle(held.ticket.workflow_id, run_id=held.ticket.run_id)
+        try:
+            return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+
+    async def _provider_works_on(self, held: HeldSlot) -> bool:
+        ticket = held.ticket
+        clip = ClipId(channel=ticket.channel, video_id=ticket.video_id, number=ticket.number)
+        order = await self._ledger.open_order(clip)
+        if order is None:
+            return False
+        if order.task_id is None:
+            return True  # perhaps accepted, perhaps not: the lease ends it
+        try:
+            task = await self._kie.record_info(order.task_id)
+        except TaskLost:
+            return False
+        except StudioError:
+            return True
+        if task.state == "running":
+            return True
+        await settle(self._ledger, order.id, order.task_id, task, price_usd=order.price_usd)
+        return False

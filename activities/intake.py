@@ -1,0 +1,49 @@
+"""Looking at a film before anything is spent on it."""
+
+import asyncio
+
+from temporalio import activity
+
+from activities._heartbeat import beating
+from studio import intake
+from studio.contracts.film import FilmToCheck, VideoRequest
+from studio.errors import BadStill, InvalidRequest, MediaChanged, MediaMissing
+from studio.objects.store import ObjectStore
+
+STILLS_AT_ONCE = 4
+MOST_COMPLAINTS = 20
+"""How many are told at once; a film of 500 clips with one mistake needs no list of 500."""
+
+
+class IntakeActivities:
+    """Refuses films that could only waste money, with the path and the reason of everything that is wrong."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    @activity.defn
+    async def check_film(self, film: FilmToCheck) -> None:
+        """Look at every prompt and every still.
+
+        Raises:
+            InvalidRequest: something cannot be made.
+        """
+        request = film.request
+        wrong = list(intake.complaints(request))
+        async with beating():
+            turns = asyncio.Semaphore(STILLS_AT_ONCE)
+            looks = [self._look(request, place, turns) for place in range(len(request.clips))]
+            wrong += [complaint for complaint in await asyncio.gather(*looks) if complaint]
+        if wrong:
+            more = f"\nand {len(wrong) - MOST_COMPLAINTS} more" if len(wrong) > MOST_COMPLAINTS else ""
+            raise InvalidRequest("\n".join(wrong[:MOST_COMPLAINTS]) + more)
+
+    async def _look(self, request: VideoRequest, place: int, turns: asyncio.Semaphore) -> str | None:
+        still = request.clips[place].still
+        async with turns:
+            try:
+                content = await self._objects.read(still)
+                await asyncio.to_thread(intake.check_still, content, width=request.width, height=request.height)
+            except (MediaMissing, MediaChanged, BadStill) as error:
+                return f"clips.{place}.still: {error}"
+        return None

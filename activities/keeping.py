@@ -1,0 +1,76 @@
+"""A finished clip on its way home."""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+from temporalio import activity
+
+from activities._heartbeat import beating
+from activities._scratch import scratch
+from studio.contracts.base import MediaRef
+from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipToKeep
+from studio.contracts.film import Unfinished
+from studio.errors import BadClip
+from studio.media.probe import MediaInfo
+from studio.media.verify import Ordered, verify_clip
+from studio.objects import keys
+from studio.objects.store import ObjectStore
+from studio.prompts.camera import move_of
+from studio.providers.files import FileClient
+from studio.store.submissions import SubmissionLedger
+
+_log = structlog.get_logger()
+
+
+class KeepingActivities:
+    """Fetches clips, looks at them, and puts them into our store or aside."""
+
+    def __init__(self, objects: ObjectStore, files: FileClient, ledger: SubmissionLedger, *, work_dir: Path) -> None:
+        self._objects = objects
+        self._files = files
+        self._ledger = ledger
+        self._work_dir = work_dir
+
+    @activity.defn
+    async def keep_clip(self, clip: ClipToKeep) -> ClipFile:
+        """Bring the clip home before its address expires, and look at every frame of it.
+
+        A file that is not what was ordered is kept aside for a person, and the order is marked: the next attempt
+        orders anew.
+        """
+        async with beating():
+            with scratch(self._work_dir) as folder:
+                path = folder / f"{clip.clip.name}.mp4"
+                size = await self._files.download(clip.url, path)
+                try:
+                    info = await asyncio.to_thread(verify_clip, path, _ordered(clip))
+                except BadClip as bad:
+                    await self._put_aside(clip, path, bad)
+                    raise
+                media = await self._objects.put(path, keys.clip_key(clip.clip), "video/mp4")
+        _log.info("clip.kept", task_id=clip.task_id, key=media.key, size_bytes=size, seconds=info.seconds)
+        return clip_file(media, info)
+
+    @activity.defn
+    async def remove_unfinished(self, unfinished: Unfinished) -> None:
+        """Remove the files of clips that a cancelled film did not finish."""
+        for number in unfinished.numbers:
+            clip = ClipId(channel=unfinished.channel, video_id=unfinished.video_id, number=number)
+            await self._objects.delete(keys.clip_key(clip))
+
+    async def _put_aside(self, clip: ClipToKeep, path: Path, bad: BadClip) -> None:
+        key = keys.rejected_key(clip.clip, clip.task_id)
+        await self._objects.put(path, key, "video/mp4")
+        await self._ledger.condemn(clip.clip, clip.task_id, str(bad))
+        _log.error("clip.rejected", task_id=clip.task_id, key=key, reason=str(bad))
+
+
+def clip_file(media: MediaRef, info: MediaInfo) -> ClipFile:
+    """A stored and verified clip, in the words of the contracts."""
+    return ClipFile(media=media, width=info.width, height=info.height, frames=info.frames, seconds=info.seconds)
+
+
+def _ordered(clip: ClipToKeep) -> Ordered:
+    move = clip.camera or move_of(clip.prompt)
+    return Ordered(seconds=clip.seconds, width=clip.width, height=clip.height, moving=move is not CameraMove.STATIC)

@@ -1,0 +1,95 @@
+"""Thousands of clips that wait at the provider on one worker process: its peak memory, its share of a core, and the
+polls per second that reach the provider, which allows ten per second and key.
+
+First the clips are ordered without any limit; then the one worker is started anew with the limit that production has,
+and watched."""
+
+import argparse
+import asyncio
+import functools
+import time
+from typing import Any
+
+import psutil
+from temporalio.common import WorkflowIDConflictPolicy
+
+from benchmarks.ground import Ground, Handle, ground, progress_of, say, until
+from studio.contracts.clip import ClipStatus
+from studio.contracts.gate import GateState
+from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
+from workflows_temporal.gate import GateWorkflow
+
+CLIPS_PER_FILM = 100
+HOURS = 7_200.0
+SAMPLES_PER_SECOND = 4
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", type=int, default=5_000)
+    parser.add_argument("--watch", type=float, default=90.0, help="seconds to watch the waiting worker")
+
+
+async def run(options: argparse.Namespace) -> dict[str, Any]:
+    kie = {"duration": [HOURS, HOURS]}
+    only = {"only": "studio,kling,media"}
+    async with ground(kie=kie, speed=1, workers=only, settings={}) as here:
+        await here.temporal.start_workflow(
+            GateWorkflow.run,
+            GateState(limit=options.clips),
+            id=KLING_GATE_ID,
+            task_queue=TaskQueue.STUDIO,
+            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        )
+        await _order_all(here, options.clips)
+        await here.stack.workers.pop("only").stop()
+        production = {"KLING_CALLS_PER_SECOND": "5"}
+        worker = await here.stack.start_worker("only", "studio,kling,media", **production)
+        return {"clips": options.clips, **await _watch(here, worker.pid, options.watch)}
+
+
+async def _order_all(here: Ground, clips: int) -> None:
+    handles: list[Handle] = []
+    for number in range(-(-clips // CLIPS_PER_FILM)):
+        length = min(CLIPS_PER_FILM, clips - number * CLIPS_PER_FILM)
+        film = await here.film(f"waiting-{number}", clips=length, clip_deadline_seconds=int(HOURS))
+        handles.append(await here.start(film))
+
+    async def accepted() -> int:
+        return int((await here.ledger("counters"))["counters"]["accepted"])
+
+    reported = 0
+    while (count := await accepted()) < clips:
+        if count - reported >= 500:
+            reported = count
+            say(f"{count} of {clips} clips are with the provider")
+        await asyncio.sleep(1)
+    for handle in handles:
+        await until(functools.partial(progress_of, handle), _all_rendering, every=0.5)
+    say(f"{clips} clips wait")
+
+
+def _all_rendering(progress: Any) -> bool:
+    return all(clip.status is ClipStatus.RENDERING for clip in progress.clips)
+
+
+async def _watch(here: Ground, pid: int, seconds: float) -> dict[str, Any]:
+    worker = psutil.Process(pid)
+    began, cpu = time.monotonic(), sum(worker.cpu_times()[:2])
+    peak, polls = 0.0, [await _polls(here)]
+    while time.monotonic() - began < seconds:
+        peak = max(peak, worker.memory_info().rss / 1e6)
+        await asyncio.sleep(1 / SAMPLES_PER_SECOND)
+        polls.append(await _polls(here))
+    took = time.monotonic() - began
+    return {
+        "peak_rss_mb": round(peak, 1),
+        "cpu_share": round((sum(worker.cpu_times()[:2]) - cpu) / took, 3),
+        "polls_per_second": round((polls[-1] - polls[0]) / took, 2),
+        "polls_in_the_busiest_second": max(
+            later - earlier for earlier, later in zip(polls, polls[SAMPLES_PER_SECOND:], strict=False)
+        ),
+    }
+
+
+async def _polls(here: Ground) -> int:
+    return int((await here.ledger("counters"))["counters"]["polls"])

@@ -1,0 +1,198 @@
+"""`starter.py demo`: a film from nothing, on the embedded stack, through the production code."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import httpx
+import typer
+import yaml
+
+from commands.film import Handle, look, settled, show_result, start_film
+from commands.filmfile import read_film_file, to_request
+from commands.session import Session, fail, open_session, out, show_json
+from commands.table import follow
+from commands.up import show_addresses
+from local.processes import ProcessFailed
+from local.stack import Stack, StackOptions, running_stack
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import Provider, VideoProgress, VideoResult, VideoStatus
+from studio.media.probe import probe
+from studio.media.stills import draw_still
+
+SPEED = 25.0
+"""Kling's two to four minutes become five to ten seconds."""
+TYPICAL_SECONDS = 165.0
+STORY = (
+    ("A harbour wakes before sunrise, boats rock at their moorings", "Ropes tighten and slacken", "Slow dolly forward"),
+    ("A fisherman walks along the pier with a lantern", "The lantern swings with every step", "Smooth truck alongside"),
+    ("Mountains behind the bay catch the first light", "Shadows slide down the slopes", "Slow pan right"),
+    ("Boats leave the harbour one after the other", "Wakes cross and fade on the water", "Slow pull back"),
+    ("The town on the hill opens its windows", "Curtains move in the wind", "Slow pan left"),
+    ("The market fills, baskets are carried past", "Scales tip, hands wave", "Slow orbit around the square"),
+)
+
+
+@dataclass
+class Report:
+    """What a demo shows, also as JSON."""
+
+    clips: int
+    submissions: int
+    billed: int
+    refused: int
+    worker_kills: int
+    status: str
+    verified: bool
+    seconds: float
+    film: str
+    sheet: str
+    cost_usd: str
+    ui_url: str
+
+
+def demo(
+    clips: Annotated[int, typer.Option(min=1, max=500, help="How many clips.")] = 6,
+    seconds: Annotated[int, typer.Option(help="Length of a clip: 5 or 10.")] = 5,
+    provider: Annotated[Provider, typer.Option(help="Who makes the clips.")] = Provider.KLING,
+    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
+    faults: Annotated[bool, typer.Option("--faults", help="A 429, and a kill -9 of the worker on the way.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+) -> None:
+    """Draw stills, have clips made of them by a simulated Kling, join a film. Everything is stopped at the end."""
+    if seconds not in (5, 10):
+        fail("--seconds: 5 or 10", code=2)
+    simulate = provider is Provider.KLING
+    options = StackOptions(data=data, simulate=simulate, speed=SPEED, kie={"workers": 2})
+    try:
+        report = asyncio.run(_demo(options, clips, cast(Literal[5, 10], seconds), provider, faults, as_json))
+    except ProcessFailed as error:
+        fail(str(error))
+    if as_json:
+        show_json(asdict(report))
+    if report.status != VideoStatus.VIDEO_READY or (simulate and report.submissions != clips):
+        fail(f"{report.status}: {report.submissions} submissions for {clips} clips")
+
+
+async def _demo(
+    options: StackOptions, clips: int, seconds: Literal[5, 10], provider: Provider, faults: bool, as_json: bool
+) -> Report:
+    began = time.monotonic()
+    film_file = await asyncio.to_thread(draw_film, options.data / "demo", clips, seconds, provider)
+    async with running_stack(options) as stack, open_session(options.data) as session:
+        if not as_json:
+            show_addresses(stack)
+        film = await to_request(read_film_file(film_file), film_file.parent, session.objects)
+        kills = 0
+        if faults and stack.kie:
+            await _post(stack, "faults", {"route": "createTask", "nth": 2, "script": [{"http": 429}]})
+        handle = await start_film(session, film)
+        if faults:
+            kills = await _kill_worker_midway(stack, handle)
+        progress = await _watch(handle, as_json)
+        outcome = await handle.result() if progress.status is VideoStatus.VIDEO_READY else None
+        report = await _report(session, stack, progress, outcome, kills, time.monotonic() - began)
+        if outcome is not None and not as_json:
+            show_result(session, outcome)
+            _show_ledger(report, faults)
+        return report
+
+
+def draw_film(folder: Path, clips: int, seconds: Literal[5, 10], provider: Provider) -> Path:
+    """Draw the stills that are not there yet, and write a film file beside them; returns its path."""
+    stills = folder / "stills"
+    stills.mkdir(parents=True, exist_ok=True)
+    parts = [STORY[place % len(STORY)] for place in range(clips)]
+    for place, (action, _, _) in enumerate(parts):
+        path = stills / f"still_{place + 1:03d}.png"
+        if not path.exists():
+            part = path.with_suffix(".part.png")
+            draw_still(action, seed=place).image.save(part, compress_level=1)
+            part.replace(path)
+    document = {
+        "film": f"demo-{datetime.now():%Y%m%d-%H%M%S}",
+        "channel": "demo",
+        "title": "The harbour",
+        "provider": str(provider),
+        "seconds": seconds,
+        "clips": [
+            {
+                "still": f"stills/still_{place + 1:03d}.png",
+                "prompt": {"action": action, "details": details, "camera": camera},
+            }
+            for place, (action, details, camera) in enumerate(parts)
+        ],
+    }
+    path = folder / "film.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return path
+
+
+async def _watch(handle: Handle, as_json: bool) -> VideoProgress:
+    if as_json:
+        return await settled(handle)
+    return await follow(lambda: look(handle), out, typical_seconds=TYPICAL_SECONDS / SPEED)
+
+
+async def _kill_worker_midway(stack: Stack, handle: Handle) -> int:
+    """Wait until clips are with the provider (or in the renderer), then kill -9 the worker and start a new one."""
+    name = "studio" if stack.kie else "media"
+    while True:
+        progress = await look(handle)
+        if any(clip.status is ClipStatus.RENDERING for clip in progress.clips):
+            break
+        await asyncio.sleep(0.2)
+    await stack.kill_worker(name)
+    await stack.start_worker(name)
+    return 1
+
+
+async def _report(
+    session: Session, stack: Stack, progress: VideoProgress, outcome: VideoResult | None, kills: int, seconds: float
+) -> Report:
+    counters = (await _get(stack, "ledger?only=counters"))["counters"] if stack.kie else {}
+    return Report(
+        clips=progress.total,
+        submissions=counters.get("accepted", 0),
+        billed=counters.get("billed", 0),
+        refused=counters.get("refused", 0),
+        worker_kills=kills,
+        status=progress.status,
+        verified=outcome is not None and await _verify(session, outcome),
+        seconds=round(seconds, 1),
+        film=session.place(outcome.film.key) if outcome else "",
+        sheet=session.place(outcome.sheet.key) if outcome else "",
+        cost_usd=str(outcome.total_cost_usd if outcome else progress.cost_usd),
+        ui_url=stack.temporal.ui_url,
+    )
+
+
+async def _verify(session: Session, outcome: VideoResult) -> bool:
+    """Read the film back from the store and count: no frame of any clip is missing."""
+    with tempfile.TemporaryDirectory(dir=session.settings.work_dir) as folder:
+        path = await session.objects.fetch(outcome.film, Path(folder) / "film.mp4")
+        info = await asyncio.to_thread(probe, path)
+    return info.frames == sum(clip.file.frames for clip in outcome.clips if clip.file)
+
+
+def _show_ledger(report: Report, faults: bool) -> None:
+    if report.submissions:
+        out.print(f"orders at KIE.ai: {report.submissions} accepted, {report.billed} billed, {report.refused} refused")
+    if faults:
+        out.print(f"the worker was killed with kill -9 {report.worker_kills} time(s) on the way")
+    out.print(f"history  {report.ui_url}  (while a stack runs: starter.py up)   {report.seconds:.0f} s")
+
+
+async def _get(stack: Stack, path: str) -> dict[str, Any]:
+    async with httpx.AsyncClient() as http:
+        return cast(dict[str, Any], (await http.get(f"{stack.kie['admin_url']}/__sim/{path}")).json())
+
+
+async def _post(stack: Stack, path: str, body: Mapping[str, Any]) -> None:
+    async with httpx.AsyncClient() as http:
+        (await http.post(f"{stack.kie['admin_url']}/__sim/{path}", json=body)).raise_for_status()

@@ -1,0 +1,139 @@
+"""A film as a person writes it: a short YAML file and some stills beside it."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from studio import intake
+from studio.contracts.base import Identifier, MediaRef
+from studio.contracts.clip import CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
+from studio.contracts.film import Even, Provider, VideoRequest
+from studio.errors import BadStill
+from studio.objects import keys
+from studio.objects.store import ObjectStore
+from workflows_temporal.connection import complaint
+
+LARGEST_REQUEST = 1_900_000
+"""Bytes; Temporal takes inputs of up to 2 MiB."""
+
+
+class FilmFileInvalid(Exception):
+    """The film file cannot be made. Each line of the message is a path and a reason."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FilmClip(_Strict):
+    """One clip in a film file."""
+
+    still: str = Field(min_length=1, description="Path of a PNG or JPEG picture, from the film file's folder.")
+    prompt: PromptText | MotionPrompt
+    seconds: Literal[5, 10] | None = None
+    camera: CameraMove | None = None
+    strength: float = Field(default=0.5, ge=0, le=1)
+
+
+class FilmFile(_Strict):
+    """A film file."""
+
+    film: Identifier = Field(description="The film's name, unique within its channel.")
+    channel: Identifier
+    title: str = Field(default="", max_length=200)
+    provider: Provider = Provider.KLING
+    model: str | None = None
+    seconds: Literal[5, 10] = 5
+    width: Even = 1_920
+    height: Even = 1_080
+    priority: int = Field(default=3, ge=1, le=5)
+    clip_deadline_seconds: int | None = Field(default=None, ge=1, le=7_200)
+    notion_page: str | None = None
+    clips: Annotated[list[FilmClip], Field(min_length=1, max_length=500)]
+
+
+def read_film_file(path: Path) -> FilmFile:
+    """Parse a film file.
+
+    Raises:
+        FilmFileInvalid: no YAML, or fields that are wrong or missing.
+    """
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FilmFileInvalid(f"{path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise FilmFileInvalid(f"{path}: no YAML: {error}") from None
+    try:
+        return FilmFile.model_validate(data)
+    except ValidationError as error:
+        raise FilmFileInvalid(complaint(error)) from None
+
+
+async def to_request(film: FilmFile, folder: Path, objects: ObjectStore) -> VideoRequest:
+    """Check everything, then bring the stills into the object store.
+
+    Raises:
+        FilmFileInvalid: something cannot be made; nothing was stored.
+    """
+    stills = [_still(film, place, folder) for place in range(len(film.clips))]
+    request = _request(film, [ref for ref, _ in stills if ref is not None]) if all(ref for ref, _ in stills) else None
+    wrong = [words for _, words in stills if words] + list(intake.complaints(request) if request else ())
+    if request is None or wrong:
+        raise FilmFileInvalid("\n".join(wrong))
+    if (size := len(request.model_dump_json())) > LARGEST_REQUEST:
+        raise FilmFileInvalid(f"clips: {size:,} bytes of prompts and references; {LARGEST_REQUEST:,} are possible")
+    turns = asyncio.Semaphore(8)
+
+    async def put(clip: ClipRequest, source: FilmClip) -> None:
+        async with turns:
+            await objects.put(folder / source.still, clip.still.key, clip.still.mime)
+
+    await asyncio.gather(*map(put, request.clips, film.clips))
+    return request
+
+
+def _still(film: FilmFile, place: int, folder: Path) -> tuple[MediaRef | None, str]:
+    """A still as a reference, or what is wrong with it."""
+    name = film.clips[place].still
+    try:
+        content = (folder / name).read_bytes()
+        mime = intake.check_still(content, width=film.width, height=film.height)
+    except OSError as error:
+        return None, f"clips.{place}.still: {name}: {error.strerror}"
+    except BadStill as error:
+        return None, f"clips.{place}.still: {name}: {error}"
+    clip = ClipId(channel=film.channel, video_id=film.film, number=place + 1)
+    return MediaRef(
+        key=keys.still_key(clip, mime), sha256=hashlib.sha256(content).hexdigest(), mime=mime, size=len(content)
+    ), ""
+
+
+def _request(film: FilmFile, stills: list[MediaRef]) -> VideoRequest:
+    clips = [
+        ClipRequest(
+            number=place,
+            still=still,
+            prompt=clip.prompt,
+            seconds=clip.seconds or film.seconds,
+            camera=clip.camera,
+            strength=clip.strength,
+        )
+        for place, (still, clip) in enumerate(zip(stills, film.clips, strict=True), start=1)
+    ]
+    given = {"model": film.model, "clip_deadline_seconds": film.clip_deadline_seconds, "notion_page": film.notion_page}
+    return VideoRequest(
+        channel=film.channel,
+        video_id=film.film,
+        title=film.title,
+        provider=film.provider,
+        width=film.width,
+        height=film.height,
+        priority=film.priority,
+        clips=clips,
+        **{name: value for name, value in given.items() if value is not None},
+    )

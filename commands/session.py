@@ -1,0 +1,80 @@
+"""What a command works with: settings, clients, and the words it ends with."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import BaseModel
+from rich.console import Console
+from temporalio.client import Client
+
+from local.stack import read_addresses
+from studio.objects.store import ObjectStore, open_store
+from studio.settings import Settings, SettingsInvalid
+from studio.store.films import FilmStore
+from studio.store.pool import Database, open_database
+from workflows_temporal.connection import connect
+
+out = Console()
+err = Console(stderr=True)
+
+WRONG_INPUT = 2
+FAILED = 1
+
+
+@dataclass
+class Session:
+    """The stack or the cluster a command talks to."""
+
+    settings: Settings
+    temporal: Client
+    database: Database
+    objects: ObjectStore
+
+    @property
+    def films(self) -> FilmStore:
+        """Films in PostgreSQL."""
+        return FilmStore(self.database)
+
+    def place(self, key: str) -> str:
+        """Where a person finds what lies under `key`."""
+        base = str(self.settings.object_store_url).rstrip("/")
+        return f"{base}/{key}".removeprefix("file://")
+
+
+def settings_for(data: Path) -> Settings:
+    """The environment, and for what it does not say the stack that runs on `data`."""
+    try:
+        return Settings.from_env(read_addresses(data))
+    except SettingsInvalid as error:
+        fail(f"{error}\nNo stack runs on {data}: start one with `starter.py up`, or set these.", code=WRONG_INPUT)
+
+
+@asynccontextmanager
+async def open_session(data: Path) -> AsyncIterator[Session]:
+    """Connect to everything a command needs."""
+    settings = settings_for(data)
+    try:
+        temporal = await connect(**settings.temporal())
+    except RuntimeError as error:
+        fail(f"Temporal does not answer at {settings.temporal_address}: {error}")
+    async with open_database(str(settings.database_url), connections=2) as database:
+        yield Session(settings, temporal, database, open_store(settings.store_place()))
+
+
+def show_json(value: BaseModel | Mapping[str, Any] | list[Any]) -> None:
+    """A value as JSON on standard output, for programs."""
+    if isinstance(value, BaseModel):
+        print(value.model_dump_json())
+    else:
+        print(json.dumps(value, default=str))
+
+
+def fail(message: str, *, code: int = FAILED) -> NoReturn:
+    """Say what is wrong, and end."""
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,61 @@
+"""`starter.py up`: the embedded stack in the foreground."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.session import fail, out, show_json
+from local.processes import ProcessFailed
+from local.stack import Stack, StackOptions, running_stack
+
+
+def up(
+    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
+    speed: Annotated[float, typer.Option(help="How much faster than real the simulated Kling works.")] = 20.0,
+    real: Annotated[
+        bool, typer.Option("--real", help="Order at the real KIE.ai with the KIE_API_KEY of the environment.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
+) -> None:
+    """Start the stack: Temporal with its web UI, PostgreSQL, a simulated KIE.ai, workers. Ctrl-C stops it all."""
+    if real and not os.environ.get("KIE_API_KEY"):
+        fail("--real needs KIE_API_KEY in the environment")
+    try:
+        asyncio.run(_up(StackOptions(data=data, simulate=not real, speed=1.0 if real else speed), as_json))
+    except ProcessFailed as error:
+        fail(str(error))
+
+
+async def _up(options: StackOptions, as_json: bool) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with running_stack(options) as stack:
+        show_json(addresses(stack)) if as_json else show_addresses(stack)
+        await stopping.wait()
+    if not as_json:
+        out.print("stopped")
+
+
+def addresses(stack: Stack) -> dict[str, str]:
+    """How to reach a stack, for programs."""
+    return stack.environment | {"ui_url": stack.temporal.ui_url, "logs": str(stack.logs)}
+
+
+def show_addresses(stack: Stack) -> None:
+    """How to reach a stack, for people."""
+    lines = {
+        "web UI": stack.temporal.ui_url,
+        "Temporal": stack.temporal.address,
+        "PostgreSQL": f"127.0.0.1:{stack.postgres.port}, database longtake (DSN in {stack.data}/stack.json)",
+        "objects": str(stack.data / "objects"),
+        "KIE.ai": f"simulated, {stack.kie['api_url']}" if stack.kie else "real",
+        "logs": str(stack.logs),
+    }
+    for name, value in lines.items():
+        out.print(f"{name:<11} {value}", highlight=False, soft_wrap=True)
+    out.print("Try: starter.py film start examples/harbour.yaml --wait       Ctrl-C stops everything.", highlight=False)

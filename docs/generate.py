@@ -1,0 +1,92 @@
+"""Writes the generated parts of the docs: `python -m docs.generate` (or `poe docs`). A test keeps them current."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
+from studio.contracts.gate import ChannelWeight, GateState
+from studio.errors import StudioError, error_types
+from studio.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMAS: tuple[type[BaseModel], ...] = (VideoRequest, VideoProgress, VideoResult, GateState, ChannelWeight)
+"""The public contracts: what crosses the border to callers in other languages."""
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file → what it should say."""
+    files = {ROOT / "docs" / "schemas" / f"{model.__name__}.json": _schema(model) for model in SCHEMAS}
+    files[ROOT / "README.md"] = _filled("README.md", "settings", _settings_table())
+    files[ROOT / "docs" / "for_services.md"] = _filled("docs/for_services.md", "errors", _errors_table())
+    return files
+
+
+def main() -> None:
+    """Write them, and say which ones changed."""
+    for path, text in generated().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(path.relative_to(ROOT), file=sys.stderr)
+
+
+def _schema(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(mode="serialization" if model is not VideoRequest else "validation")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _filled(name: str, part: str, text: str) -> str:
+    """The file with what stands between its markers replaced."""
+    source = (ROOT / name).read_text(encoding="utf-8")
+    begin, end = f"<!-- {part}: generated -->\n", f"<!-- /{part} -->"
+    head, _, rest = source.partition(begin)
+    _, _, tail = rest.partition(end)
+    if not rest or (not tail and end not in rest):
+        raise SystemExit(f"{name} has no place for {part}")
+    return f"{head}{begin}{text}{end}{tail}"
+
+
+def _settings_table() -> str:
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, info in Settings.model_fields.items():
+        default = "**required**" if info.is_required() else _plain(info.default)
+        rows.append(f"| `{name.upper()}` | {default} | {info.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _plain(default: object) -> str:
+    if default is None:
+        return ""
+    return f"`{str(default).rstrip('/')}`"
+
+
+def _errors_table() -> str:
+    rows = ["| type | what it means | tried again | closes the gate |", "|---|---|---|---|"]
+    rows += [
+        f"| `{error.__name__}` | {_meaning(error)} | {_yes(error.retryable)} | {_yes(error.stops_everyone)} |"
+        for error in _named_errors()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _named_errors() -> Iterator[type[StudioError]]:
+    for error in error_types():
+        if not error.__subclasses__() or error.__name__ in ("RequestRefused", "GenerationFailed"):
+            yield error
+
+
+def _meaning(error: type[StudioError]) -> str:
+    return (error.__doc__ or "").strip().splitlines()[0]
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else ""
+
+
+if __name__ == "__main__":
+    main()

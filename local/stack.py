@@ -1,0 +1,203 @@
+"""The embedded stack: Temporal, PostgreSQL, the KIE simulator and workers, as processes of our own."""
+
+import asyncio
+import fcntl
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from local.postgres import Postgres, start_postgres
+from local.processes import Process, ProcessFailed, spawn
+from local.temporal_server import TemporalServer, start_temporal
+
+ROOT = Path(__file__).resolve().parent.parent
+ADDRESSES = "stack.json"
+"""In the data directory while a stack runs: how to reach it."""
+USUAL_TEMPORAL_PORT, USUAL_UI_PORT = 7233, 8233
+
+WORKERS: Mapping[str, str] = {"studio": "studio,kling", "media": "media"}
+"""The worker processes a stack starts: name → queues."""
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What kind of stack."""
+
+    data: Path
+    simulate: bool = True
+    """Start the KIE simulator. Without it only the local renderer makes clips."""
+    speed: float = 1.0
+    """How much faster than real the simulated provider's clock runs."""
+    kie: Mapping[str, Any] = field(default_factory=dict)
+    """Further configuration of the simulator."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of the workers."""
+    workers: Mapping[str, str] = field(default_factory=lambda: dict(WORKERS))
+
+
+class Stack:
+    """A running stack."""
+
+    def __init__(self, options: StackOptions) -> None:
+        self.options = options
+        self.data = options.data.resolve()
+        self.logs = self.data / "logs"
+        self.workers: dict[str, Process] = {}
+        self.kie: dict[str, str] = {}
+        self._temporal: TemporalServer | None = None
+        self._postgres: Postgres | None = None
+        self._simulator: Process | None = None
+        self._database_url = ""
+
+    @property
+    def temporal(self) -> TemporalServer:
+        """The Temporal server."""
+        assert self._temporal is not None
+        return self._temporal
+
+    @property
+    def postgres(self) -> Postgres:
+        """The PostgreSQL server."""
+        assert self._postgres is not None
+        return self._postgres
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings under which workers and the command line reach this stack."""
+        settings = {
+            "TEMPORAL_ADDRESS": self.temporal.address,
+            "TEMPORAL_NAMESPACE": "default",
+            "DATABASE_URL": self._database_url,
+            "OBJECT_STORE_URL": f"file://{self.data / 'objects'}",
+            "WORK_DIR": str(self.data / "work"),
+        }
+        if self.kie:
+            settings |= {
+                "KIE_API_KEY": "sim-key",
+                "KIE_API_URL": self.kie["api_url"],
+                "KIE_UPLOAD_URL": self.kie["upload_url"],
+                "KIE_SPEED": str(self.options.speed),
+            }
+        return settings | dict(self.options.settings)
+
+    async def start_worker(self, name: str, queues: str | None = None, **settings: str) -> Process:
+        """Start a worker process and wait until it serves."""
+        queues = queues or self.options.workers[name]
+        process = await spawn(
+            f"worker {name}",
+            [sys.executable, ROOT / "worker.py", "--queues", queues],
+            log=self.logs / f"worker-{name}.log",
+            env=self.environment | settings,
+            listen=True,
+        )
+        self.workers[name] = process
+        await _first_line(process)
+        return process
+
+    async def kill_worker(self, name: str) -> None:
+        """SIGKILL a worker process."""
+        await self.workers.pop(name).kill()
+
+    async def restart_temporal(self) -> None:
+        """SIGKILL the Temporal server and start it again on its file and its ports."""
+        old = self.temporal
+        await old.process.kill()
+        self._temporal = await start_temporal(
+            self.data / "temporal", logs=self.logs, port=old.port, ui_port=old.ui_port, exact_ports=True
+        )
+
+    async def restart_postgres(self) -> None:
+        """SIGKILL PostgreSQL and start it again on its cluster and its port."""
+        old = self.postgres
+        await old.process.kill()
+        self._postgres = await start_postgres(self.data / "postgres", logs=self.logs, port=old.port)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        stack.enter_context(_lock(self.data))
+        stack.push_async_callback(self._stop_servers)
+        self._temporal, self._postgres = await asyncio.gather(
+            start_temporal(self.data / "temporal", logs=self.logs, port=USUAL_TEMPORAL_PORT, ui_port=USUAL_UI_PORT),
+            start_postgres(self.data / "postgres", logs=self.logs),
+        )
+        self._database_url = await self.postgres.ensure_database("longtake")
+        if self.options.simulate:
+            await self._start_simulator()
+        stack.push_async_callback(self._stop_workers)
+        await asyncio.gather(*(self.start_worker(name) for name in self.options.workers if self._can_serve(name)))
+        self._publish(stack)
+
+    def _can_serve(self, name: str) -> bool:
+        return self.options.simulate or "kling" not in self.options.workers[name].split(",")
+
+    async def _start_simulator(self) -> None:
+        argv = [sys.executable, "-m", "simulators", "kie", "--speed", str(self.options.speed)]
+        argv += ["--cache", str(self.data / "kie-clips"), "--config", json.dumps(dict(self.options.kie))]
+        self._simulator = await spawn(
+            "kie simulator", argv, log=self.logs / "kie.log", env={"PYTHONPATH": str(ROOT)}, listen=True
+        )
+        self.kie = json.loads(await _first_line(self._simulator))
+
+    def _publish(self, stack: AsyncExitStack) -> None:
+        path = self.data / ADDRESSES
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(self.environment | {"ui_url": self.temporal.ui_url, "pid": os.getpid()}, indent=1))
+        stack.callback(path.unlink, missing_ok=True)
+
+    async def _stop_workers(self) -> None:
+        await asyncio.gather(*(worker.stop() for worker in self.workers.values()))
+
+    async def _stop_servers(self) -> None:
+        if self._simulator is not None:
+            await self._simulator.stop()
+        if self._temporal is not None:
+            await self._temporal.process.stop()
+        if self._postgres is not None:
+            await self._postgres.stop()
+
+
+@asynccontextmanager
+async def running_stack(options: StackOptions) -> AsyncIterator[Stack]:
+    """A stack for as long as the block lasts; everything it started is stopped at the end.
+
+    Raises:
+        ProcessFailed: something did not start, or another stack runs on the same data directory.
+    """
+    running = Stack(options)
+    async with AsyncExitStack() as stack:
+        await running._start(stack)
+        yield running
+
+
+def read_addresses(data: Path) -> dict[str, str]:
+    """The settings of the stack that runs on `data`; empty when none does."""
+    try:
+        return {name: value for name, value in json.loads((data / ADDRESSES).read_text()).items() if name.isupper()}
+    except (OSError, ValueError):
+        return {}
+
+
+async def _first_line(process: Process, *, seconds: float = 60) -> str:
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), seconds)
+    except TimeoutError:
+        line = b""
+    if not line:
+        raise ProcessFailed(f"{process.name} did not start:\n{process.last_words()}")
+    return line.decode()
+
+
+def _lock(data: Path) -> IO[str]:
+    """Hold the data directory for ourselves."""
+    data.mkdir(parents=True, exist_ok=True)
+    file = (data / ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise ProcessFailed(f"another stack runs on {data}") from None
+    return file

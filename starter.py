@@ -1,0 +1,17 @@
+"""Longtake's command line."""
+
+import typer
+
+from commands import film, gate
+from commands.demo import demo
+from commands.up import up
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Durable AI video production on Temporal.")
+app.command()(demo)
+app.command()(up)
+app.add_typer(film.app, name="film")
+app.add_typer(gate.app, name="gate")
+
+
+if __name__ == "__main__":
+    app()

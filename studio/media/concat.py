@@ -1,0 +1,221 @@
+"""Clips become a film, by copying their streams wherever they agree.
+
+ffmpeg joins whatever it is given and exits with 0: a clip with another time base loses a third of its frames, one of
+another size changes the picture in mid-film. So what has to agree is compared first (`house_key`), clips that differ
+are re-encoded one by one, and the film is counted afterwards. Copying is about 75 times faster than re-encoding.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import ffmpeg
+
+from studio.errors import FfmpegFailed, InvalidRequest
+from studio.media import _ffmpeg
+from studio.media._part import written_whole
+from studio.media.conform import conform
+from studio.media.probe import ColourTags, MediaInfo, probe
+from studio.media.recipe import BT709_LIMITED, TIMESCALE, can_write, h264_options
+
+MOST_CLIPS = 500
+
+OnFrame = Callable[[int], None]
+"""Hears how many frames are done so far: re-encoded and copied ones together."""
+
+
+class HouseKey(NamedTuple):
+    """What clips must have in common to be joined by copying.
+
+    Not the parameter sets (SPS, PPS): they travel with every key frame, and copies of clips with other presets
+    came out frame for frame the same.
+    """
+
+    codec: str
+    profile: str
+    width: int
+    height: int
+    pix_fmt: str
+    sample_aspect_ratio: Fraction
+    fps: Fraction
+    time_base: Fraction
+    colour: ColourTags
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A finished film."""
+
+    info: MediaInfo
+    conformed: tuple[int, ...]
+    """Places, from 0, of the clips that had to be re-encoded."""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    path: Path
+    info: MediaInfo
+
+
+def house_key(info: MediaInfo) -> HouseKey:
+    """The part of a clip's description that decides whether it can be copied behind another."""
+    return HouseKey(
+        info.codec,
+        info.profile,
+        info.width,
+        info.height,
+        info.pix_fmt,
+        info.sample_aspect_ratio,
+        info.fps,
+        info.time_base,
+        info.colour,
+    )
+
+
+def choose_house(infos: Sequence[MediaInfo]) -> MediaInfo:
+    """The clip whose format the film takes: the one most clips share, the earlier one if two are as frequent.
+
+    Only formats that `conform` can write compete. If no clip has one, the film takes the first clip's size and
+    rate in our own format.
+    """
+    ours = [info for info in infos if can_write(info.codec, info.profile, info.pix_fmt) and info.fps]
+    if not ours:
+        first = infos[0]
+        return replace(
+            first,
+            codec="h264",
+            profile="High",
+            width=first.width // 2 * 2,
+            height=first.height // 2 * 2,
+            pix_fmt="yuv420p",
+            fps=first.fps or Fraction(24),
+            time_base=Fraction(1, TIMESCALE),
+            colour=BT709_LIMITED,
+        )
+    # Counter keeps the order of first appearance, and most_common the order of equals.
+    key, _ = Counter(map(house_key, ours)).most_common(1)[0]
+    return next(info for info in ours if house_key(info) == key)
+
+
+async def join(clips: Sequence[Path], target: Path, *, on_frame: OnFrame | None = None) -> Joined:
+    """Join 1 to 500 clips into `target` (MP4, no sound, index first).
+
+    The film takes the format most of its clips share; the others are re-encoded to it. Raises `InvalidRequest`
+    for no clips or too many, `BadClip` for a file that is no video, `FfmpegFailed` when ffmpeg fails or the film
+    does not have exactly the frames and the length of its clips. When cancelled, no process and no file is left.
+    """
+    _check_number(clips)
+    infos = [await asyncio.to_thread(probe, clip) for clip in clips]
+    house = choose_house(infos)
+    off = tuple(place for place, info in enumerate(infos) if house_key(info) != house_key(house) or info.hidden)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-") as folder:
+        pieces: list[_Piece] = []
+        done = 0
+        for place, (clip, info) in enumerate(zip(clips, infos, strict=True)):
+            piece = Path(folder) / f"clip_{place:04d}.mp4"
+            pieces.append(await _prepare(_Piece(clip, info), piece, house, place in off, _after(on_frame, done)))
+            done += info.frames if place in off else 0
+        listing = await asyncio.to_thread(_write_list, pieces, Path(folder))
+        with written_whole(target) as part:
+            arguments = copy_arguments(listing, part, int(1 / house.time_base), listed=True)
+            said = await _ffmpeg.run(arguments, on_frame=_after(on_frame, done))
+            film = await asyncio.to_thread(probe, part)
+            _check_film(film, [piece.info for piece in pieces], said)
+    return Joined(film, off)
+
+
+async def encode_all(clips: Sequence[Path], target: Path) -> None:
+    """Join by one full re-encode: what `join` avoids. Only the benchmark uses it, to compare; clips must agree."""
+    _check_number(clips)
+    pieces = [_Piece(clip, await asyncio.to_thread(probe, clip)) for clip in clips]
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-") as folder:
+        linked = []
+        for place, piece in enumerate(pieces):
+            linked.append(await _prepare(piece, Path(folder) / f"clip_{place:04d}.mp4", piece.info, False, None))
+        listing = await asyncio.to_thread(_write_list, linked, Path(folder))
+        with written_whole(target) as part:
+            video = ffmpeg.input(str(listing), format="concat")["v:0"]
+            output = video.output(str(part), **h264_options(pieces[0].info.fps))
+            await _ffmpeg.run(output.compile(cmd=_ffmpeg.binary()))
+
+
+def copy_arguments(source: Path, target: Path, timescale: int, *, listed: bool) -> list[str]:
+    """The ffmpeg command that copies the picture of `source`, a clip or (`listed`) a list of clips, without sound."""
+    video = ffmpeg.input(str(source), **({"format": "concat"} if listed else {}))["v:0"]
+    output = video.output(str(target), c="copy", video_track_timescale=timescale, movflags="+faststart")
+    argv: list[str] = output.compile(cmd=_ffmpeg.binary())
+    return argv
+
+
+def list_text(pieces: Sequence[tuple[str, float]]) -> str:
+    """The list that ffmpeg's concat demuxer reads, of names and seconds.
+
+    Names are our own and plain, because its escaping rules are not the shell's. Lengths are written down because
+    ffmpeg would take the container's, which is wrong when sound was longer.
+    """
+    lines = [f"file {name}\nduration {seconds:.6f}\n" for name, seconds in pieces]
+    return "ffconcat version 1.0\n" + "".join(lines)
+
+
+async def _prepare(clip: _Piece, piece: Path, house: MediaInfo, reencode: bool, on_frame: OnFrame | None) -> _Piece:
+    """A clip under a plain name, in the house format, without sound."""
+    if reencode:
+        await conform(clip.path, piece, house, on_frame=on_frame)
+    elif clip.info.has_audio:
+        # Sound delays the first picture (AAC priming), and where it is longer it tears gaps between clips.
+        arguments = copy_arguments(clip.path, piece, int(1 / house.time_base), listed=False)
+        await _ffmpeg.run(arguments)
+    else:
+        await asyncio.to_thread(_link, clip.path, piece)
+        return _Piece(piece, clip.info)
+    info = await asyncio.to_thread(probe, piece)
+    if house_key(info) != house_key(house):
+        raise FfmpegFailed(f"{clip.path.name} could not be brought to the format of the film's other clips")
+    return _Piece(piece, info)
+
+
+def _link(clip: Path, piece: Path) -> None:
+    try:
+        os.link(clip, piece)
+    except OSError:  # another file system, or one without hard links
+        try:
+            piece.symlink_to(clip.resolve())
+        except OSError:
+            shutil.copyfile(clip, piece)
+
+
+def _write_list(pieces: Sequence[_Piece], folder: Path) -> Path:
+    listing = folder / "clips.ffconcat"
+    listing.write_text(list_text([(piece.path.name, piece.info.seconds) for piece in pieces]), "ascii")
+    return listing
+
+
+def _check_number(clips: Sequence[Path]) -> None:
+    if not 1 <= len(clips) <= MOST_CLIPS:
+        raise InvalidRequest(f"a film has 1 to {MOST_CLIPS} clips, not {len(clips)}")
+
+
+def _check_film(film: MediaInfo, clips: Sequence[MediaInfo], said: str) -> None:
+    """ffmpeg's exit status says nothing about a join: count what was written."""
+    if "Non-monoton" in said:  # "Non-monotonic DTS", in older versions "Non-monotonous DTS"
+        raise FfmpegFailed("the clips overlap in time: ffmpeg reports non-monotonic timestamps")
+    frames = sum(clip.frames for clip in clips)
+    if film.frames != frames:
+        raise FfmpegFailed(f"the joined film has {film.frames} frames, its clips have {frames}")
+    seconds = sum(clip.seconds for clip in clips)
+    frame = float(1 / film.fps) if film.fps else 0.0
+    if abs(film.seconds - seconds) > frame:
+        raise FfmpegFailed(f"the joined film is {film.seconds:.3f} s long, its clips are {seconds:.3f} s")
+    if film.longest_frame > max(clip.longest_frame for clip in clips) + frame / 2:
+        raise FfmpegFailed(f"the joined film has a gap of {film.longest_frame:.3f} s that no clip has")
+
+
+def _after(on_frame: OnFrame | None, done: int) -> OnFrame | None:
+    return None if on_frame is None else lambda frames: on_frame(done + frames)

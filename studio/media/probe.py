@@ -1,0 +1,160 @@
+"""What is in a video file: a frozen description, read once, so that nobody opens the file again to ask.
+
+There is no ffprobe in the house: PyAV reads the container itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from studio.errors import BadClip
+
+_READABLE = "mov,matroska,mpegts,avi"
+"""Containers we open. Others are refused unread: a playlist or script from outside could name other files."""
+
+
+@dataclass(frozen=True)
+class ColourTags:
+    """How the numbers in the file mean colours: the code points of ITU-T H.273; range 1 is limited, 2 full.
+
+    1 everywhere is BT.709 as this house writes it; in matrix, primaries and transfer 2 is "not said", in range 0.
+    """
+
+    range: int
+    matrix: int
+    primaries: int
+    transfer: int
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """A file's first video stream, and whether there is sound."""
+
+    container: str
+    codec: str
+    profile: str
+    width: int
+    height: int
+    pix_fmt: str
+    sample_aspect_ratio: Fraction
+    fps: Fraction
+    """Average frames per second; 0 when the file does not say."""
+    time_base: Fraction
+    """Length of one tick of the video stream's timestamps in seconds."""
+    frames: int
+    """Packets that are in the file and shown, counted one by one: what the header claims may not be there."""
+    seconds: float
+    """Length of the video stream as its header says; the container's would include longer sound."""
+    colour: ColourTags
+    has_audio: bool
+    hidden: int
+    """Packets that an edit list cuts away: a stream copy would show them again."""
+    longest_frame: float
+    """How long the longest frame is shown, in seconds: more than 1 / fps is a gap or a variable rate."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A video file and its first video stream, open for reading.
+
+    Raises `BadClip` with the reason in words when there is no such file or it is not a video. What goes wrong
+    while reading on is PyAV's `FFmpegError` and the caller's to explain.
+    """
+    if reason := _why_not_a_video(path):
+        raise BadClip(f"{path.name}: {reason}")
+    options = {"format_whitelist": _READABLE, "protocol_whitelist": "file"}
+    try:
+        container = av.open(str(path), options=options)
+    except (av.error.FFmpegError, OSError) as error:
+        raise BadClip(f"{path.name}: {_why_unreadable(path)}") from error
+    with container:
+        if not container.streams.video:
+            raise BadClip(f"{path.name}: there is no picture in it, only sound")
+        yield container, container.streams.video[0]
+
+
+def probe(path: Path) -> MediaInfo:
+    """Read what a file says about itself and count its packets; takes milliseconds, decodes nothing.
+
+    Raises `BadClip` with a reason people understand for a file that is missing, empty, a web page, cut off before
+    its index, or without a picture.
+    """
+    with opened(path) as (container, stream):
+        try:
+            times, hidden = _packets(container, stream)
+        except av.error.FFmpegError as error:
+            raise BadClip(f"{path.name}: it cannot be read to its end ({error})") from error
+        return _described(container, stream, sorted(times), hidden)
+
+
+def _described(container: InputContainer, stream: VideoStream, times: list[tuple[int, int]], hidden: int) -> MediaInfo:
+    codec = stream.codec_context
+    tick = stream.time_base or Fraction(1, 90_000)
+    shown_until = [later for later, _ in times[1:]] + [pts + duration for pts, duration in times[-1:]]
+    longest = max((end - start for (start, _), end in zip(times, shown_until, strict=True)), default=0)
+    length = stream.duration if stream.duration else shown_until[-1] - times[0][0] if times else 0
+    return MediaInfo(
+        container=container.format.name,
+        codec=codec.name,
+        profile=codec.profile or "",
+        width=codec.width,
+        height=codec.height,
+        pix_fmt=codec.pix_fmt or "",
+        sample_aspect_ratio=codec.sample_aspect_ratio or Fraction(1),
+        fps=stream.average_rate or Fraction(0),
+        time_base=tick,
+        frames=len(times),
+        seconds=float(length * tick),
+        colour=ColourTags(
+            int(codec.color_range), int(codec.colorspace), int(codec.color_primaries), int(codec.color_trc)
+        ),
+        has_audio=bool(container.streams.audio),
+        hidden=hidden,
+        longest_frame=float(longest * tick),
+    )
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> tuple[list[tuple[int, int]], int]:
+    """Start and duration of each shown packet in ticks, in file order, and how many are never shown."""
+    times: list[tuple[int, int]] = []
+    hidden = 0
+    for packet in container.demux(stream):
+        if not packet.size or packet.pts is None:
+            continue  # the empty packet that PyAV sends at the end, to flush decoders
+        if packet.is_discard:
+            hidden += 1
+        else:
+            times.append((packet.pts, packet.duration or 0))
+    return times, hidden
+
+
+def _why_not_a_video(path: Path) -> str:
+    """The reason, or nothing. A download that went wrong is most often empty or a page of the provider's."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        return f"the file cannot be opened ({error.strerror})"
+    if not head:
+        return "the file is empty"
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start == b"<":
+        return "it is a web page, not a video"
+    if start in (b"{", b"["):
+        return "it is a JSON answer, not a video"
+    return ""
+
+
+def _why_unreadable(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp":
+        return "it is cut off: the index of the MP4 (moov), written last, is missing"
+    return "it is not a video file"

@@ -1,0 +1,139 @@
+"""Is this clip what was ordered? A clip that is empty, cut off, damaged, black, frozen or of another size is not.
+
+The order of the checks is the order of their cost: what the container says (milliseconds), then one pass in which
+every frame is decoded and a small grey picture of every eighth of a second is looked at.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+
+from studio.errors import BadClip
+from studio.media.planes import planes_of
+from studio.media.probe import MediaInfo, opened, probe
+from studio.media.watch import LOOKS_PER_SECOND, Floats, Watch
+
+LENGTH_TOLERANCE = 0.35
+"""Seconds. Providers round to their own frame counts: Kling makes 121 frames (5.04 s) of five seconds."""
+
+SIDE_TOLERANCE = 0.10
+ASPECT_TOLERANCE = 0.02
+"""Providers round sizes to multiples of 8 or 16; another shape or another class of resolution is refused."""
+
+BLACK_SHARE = 0.20
+BLACK_SECONDS = 0.5
+"""A clip may be black for the longer of the two: a fade from or to black is shorter, a fault is longer."""
+
+_THUMBNAIL_WIDTH = 240
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What a clip has to be."""
+
+    seconds: float
+    width: int
+    height: int
+    moving: bool
+    """False for a static shot: only then may the picture stand still."""
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What one pass over all frames found."""
+
+    decoded: int
+    corrupt: int
+    watch: Watch
+
+
+def verify_clip(path: Path, ordered: Ordered) -> MediaInfo:
+    """Check a clip completely and return what it is.
+
+    Raises `BadClip`; its message says in words everything that is wrong, for example "black for 4.2 s of 5.0 s".
+    Blocking and CPU bound (0.3 to 0.7 s for 5 s at 1080p): call it in a thread.
+    """
+    info = probe(path)
+    _refuse(path, _container_faults(info, ordered))
+    looked = _look(path, info)
+    _refuse(path, _picture_faults(info, ordered, looked))
+    return info
+
+
+def _refuse(path: Path, faults: list[str]) -> None:
+    if faults:
+        raise BadClip(f"{path.name}: {'; '.join(faults)}")
+
+
+def _container_faults(info: MediaInfo, ordered: Ordered) -> list[str]:
+    faults = []
+    if info.codec != "h264":
+        faults.append(f"encoded as {info.codec} instead of H.264")
+    if not _size_fits(info, ordered):
+        faults.append(f"{info.width}x{info.height} instead of {ordered.width}x{ordered.height}")
+    if abs(info.seconds - ordered.seconds) > LENGTH_TOLERANCE:
+        faults.append(f"{info.seconds:.2f} s long instead of {ordered.seconds:g} s")
+    promised = round(info.seconds * info.fps)
+    # One frame of difference is rounding; a file cut off in the middle has half of what its header promises.
+    if not info.frames or abs(info.frames - promised) > 1:
+        faults.append(f"cut off: {info.frames} of {promised} frames are there")
+    return faults
+
+
+def _size_fits(info: MediaInfo, ordered: Ordered) -> bool:
+    if not info.width or not info.height:
+        return False
+    width = info.width * float(info.sample_aspect_ratio)
+    shape = (width / info.height) / (ordered.width / ordered.height)
+    sides = (width / ordered.width, info.height / ordered.height)
+    # A little more than the tolerance, for sizes that are on it: 10 % of 36 pixels is 3.6.
+    return abs(shape - 1) <= ASPECT_TOLERANCE + 1e-9 and all(abs(side - 1) <= SIDE_TOLERANCE + 1e-9 for side in sides)
+
+
+def _look(path: Path, info: MediaInfo) -> _Looked:
+    # Black is 16 and white 235 in video, 0 and 255 only when the file says "full range".
+    watch = Watch(0, 255) if info.colour.range == 2 else Watch(16, 235)
+    decoded = corrupt = 0
+    start, next_look = None, 0.0
+    with opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                corrupt += 1
+                continue
+            for frame in frames:
+                decoded += 1
+                corrupt += frame.is_corrupt
+                start = frame.time if start is None else start
+                now = frame.time - start
+                if now >= next_look - 1e-3:
+                    watch.see(now, _thumbnail(frame))
+                    next_look = now + 1 / LOOKS_PER_SECOND
+    watch.end(info.seconds)
+    return _Looked(decoded, corrupt, watch)
+
+
+def _thumbnail(frame: VideoFrame) -> Floats:
+    """The brightness of a frame, about 240 pixels wide; 0 to 255."""
+    luma = planes_of(frame)[0]
+    return np.asarray(luma.reduce(max(1, round(frame.width / _THUMBNAIL_WIDTH))), np.float32)
+
+
+def _picture_faults(info: MediaInfo, ordered: Ordered, looked: _Looked) -> list[str]:
+    faults = []
+    missing = info.frames - looked.decoded
+    if looked.corrupt or missing:
+        broken = max(looked.corrupt, abs(missing))
+        faults.append(f"damaged: {broken} of {info.frames} frames cannot be decoded cleanly")
+    dark = looked.watch.dark_seconds
+    if dark > max(BLACK_SECONDS, BLACK_SHARE * info.seconds):
+        faults.append(f"black for {dark:.1f} s of {info.seconds:.1f} s")
+    elif ordered.moving and (still := looked.watch.frozen(info.seconds)):
+        until = "the end" if still.end >= info.seconds - 0.01 else f"{still.end:.1f} s"
+        faults.append(f"frozen from {still.start:.1f} s to {until}")
+    return faults

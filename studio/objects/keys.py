@@ -1,0 +1,48 @@
+"""Object keys: the one place that makes them. Every key of a film lies under its channel and project."""
+
+from studio.contracts.clip import ClipId
+from studio.errors import InvalidRequest
+
+_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
+
+
+def channel_prefix(channel: str) -> str:
+    """Everything of one channel lies below this; nothing of another channel does."""
+    return f"channels/{channel}/"
+
+
+def project_prefix(channel: str, video_id: str) -> str:
+    """Everything of one film lies below this."""
+    return f"{channel_prefix(channel)}projects/{video_id}"
+
+
+def still_key(clip: ClipId, mime: str) -> str:
+    """A clip's still: `…/stills/clip_07.png`.
+
+    Raises:
+        InvalidRequest: no PNG or JPEG.
+    """
+    if mime not in _EXTENSIONS:
+        raise InvalidRequest(f"a still is a PNG or JPEG picture, not {mime}")
+    return f"{project_prefix(clip.channel, clip.video_id)}/stills/{clip.name}.{_EXTENSIONS[mime]}"
+
+
+def clip_key(clip: ClipId) -> str:
+    """A finished clip: `…/videos/clip_07.mp4`."""
+    return f"{project_prefix(clip.channel, clip.video_id)}/videos/{clip.name}.mp4"
+
+
+def rejected_key(clip: ClipId, task_id: str) -> str:
+    """A file the provider delivered and we refused, kept for a person to look at."""
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in task_id)[:80]
+    return f"{project_prefix(clip.channel, clip.video_id)}/rejected/{clip.name}_{safe}.mp4"
+
+
+def film_key(channel: str, video_id: str) -> str:
+    """The joined film."""
+    return f"{project_prefix(channel, video_id)}/{video_id}.mp4"
+
+
+def sheet_key(channel: str, video_id: str) -> str:
+    """The contact sheet."""
+    return f"{project_prefix(channel, video_id)}/{video_id}_sheet.png"

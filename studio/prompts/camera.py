@@ -1,0 +1,43 @@
+"""Camera movement in words: read from a prompt, written into one."""
+
+import re
+
+from studio.contracts.clip import CameraMove, MotionPrompt
+
+WORDS: dict[CameraMove, str] = {
+    CameraMove.STATIC: "Static camera",
+    CameraMove.PAN_LEFT: "Slow pan left",
+    CameraMove.PAN_RIGHT: "Slow pan right",
+    CameraMove.ZOOM_IN: "Slow dolly forward",
+    CameraMove.ZOOM_OUT: "Slow pull back",
+    CameraMove.ORBIT: "Slow orbit around the subject",
+    CameraMove.TRUCK: "Smooth truck alongside the subject",
+}
+"""How a move is said to a model that has no numbers for it."""
+
+# First match wins: the more exact words stand first.
+_PATTERNS: tuple[tuple[re.Pattern[str], CameraMove], ...] = tuple(
+    (re.compile(pattern), move)
+    for pattern, move in (
+        (r"\b(static|locked[- ]off|fixed|motionless|still) (camera|shot|frame)", CameraMove.STATIC),
+        (r"\bcamera (stays|holds|is) (still|static|fixed)", CameraMove.STATIC),
+        (r"\b(orbit\w*|arcs?|circl\w+|revolv\w+)\b", CameraMove.ORBIT),
+        (r"\bpan\w*\b.{0,20}\bleft\b|\bwhip left\b", CameraMove.PAN_LEFT),
+        (r"\bpan\w*\b", CameraMove.PAN_RIGHT),
+        (r"\b(pull|zoom|doll|mov)\w* (slowly |gently )?(back\w*|out|away)\b", CameraMove.ZOOM_OUT),
+        (r"\b(truck\w*|tracking|tracks|sideways|alongside)\b", CameraMove.TRUCK),
+        (r"\b(push\w*|zoom\w*|doll\w+|creep\w*|forward)\b", CameraMove.ZOOM_IN),
+    )
+)
+
+
+def move_of(prompt: str | MotionPrompt, default: CameraMove = CameraMove.ZOOM_IN) -> CameraMove:
+    """The camera move a prompt asks for: read from its camera part, or from the end of its text."""
+    text = prompt.camera if isinstance(prompt, MotionPrompt) else _last_sentence(prompt)
+    lowered = text.lower()
+    return next((move for pattern, move in _PATTERNS if pattern.search(lowered)), default)
+
+
+def _last_sentence(text: str) -> str:
+    sentences = [part for part in re.split(r"(?<=[.!?;])\s+", text.strip()) if part]
+    return sentences[-1] if sentences else ""

@@ -1,0 +1,57 @@
+"""catbox.moe, an optional place for stills. https://catbox.moe/tools.php
+
+Not the default: since April 2026 it refuses anonymous uploads from data centres with 412, and commercial use
+needs its owner's permission. KIE.ai's own upload host is free and always reachable for Kling.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from studio.errors import Forbidden, ProviderUnavailable, RequestRefused
+from studio.providers import _http
+
+API_URL = "https://catbox.moe"
+
+_AGENT = {"User-Agent": "Mozilla/5.0 (compatible; Longtake)"}  # without an agent the connection is closed silently
+
+
+class CatboxClient:
+    """Uploads to catbox.moe, anonymous or under a user hash. `open_catbox` makes it."""
+
+    def __init__(self, http: httpx.AsyncClient, *, userhash: str = "") -> None:
+        self._http = http
+        self._userhash = userhash
+
+    async def host(self, content: bytes, *, name: str, mime: str) -> str:
+        """Upload a file; returns its public address. Every upload makes a new one, which is harmless.
+
+        Raises:
+            Forbidden: catbox refuses this machine or this user hash; use another host.
+            ProviderUnavailable: overload, an empty answer.
+            RequestRefused: anything it says that is not an address.
+        """
+        fields = {"reqtype": "fileupload", "userhash": self._userhash}
+        files = {"fileToUpload": (name, content, mime)}
+        try:
+            answer = await _http.exchange(
+                self._http, "POST", "/user/api.php", service="catbox.moe", data=fields, files=files
+            )
+        except _http.AnswerLost as lost:
+            raise ProviderUnavailable(str(lost)) from None
+        text = answer.text.strip()
+        if answer.status_code == 412:
+            raise Forbidden(f"catbox.moe refuses uploads from here - Set STILL_HOST=kie: {_http.quote(text)}")
+        if answer.status_code >= 500 or (answer.is_success and not text):
+            raise ProviderUnavailable(f"catbox.moe answered {answer.status_code} and no address")
+        if answer.is_success and text.startswith(("https://", "http://")):
+            return text
+        raise RequestRefused(f"catbox.moe refused the upload ({answer.status_code}): {_http.quote(text)}")
+
+
+@asynccontextmanager
+async def open_catbox(*, url: str = API_URL, userhash: str = "") -> AsyncIterator[CatboxClient]:
+    """A client and its connections."""
+    async with httpx.AsyncClient(base_url=url, headers=_AGENT, timeout=httpx.Timeout(120, connect=10)) as http:
+        yield CatboxClient(http, userhash=userhash)

@@ -1,0 +1,157 @@
+"""Films and clips in PostgreSQL. Every write is an upsert that may be repeated and never goes back in time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from studio.contracts.clip import ClipOutcome
+from studio.contracts.film import VideoRequest, VideoResult, VideoStatus
+from studio.store.pool import Database
+
+
+@dataclass(frozen=True)
+class FilmRow:
+    """A film as lists show it."""
+
+    channel: str
+    video_id: str
+    title: str
+    provider: str
+    status: str
+    message: str
+    clip_count: int
+    clips_done: int
+    total_cost_usd: Decimal
+    film_key: str | None
+    sheet_key: str | None
+    updated_at: datetime
+
+
+_OPEN = """
+insert into films (channel, video_id, workflow_id, title, provider, status, clip_count, revision)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (channel, video_id) do update
+   set workflow_id = excluded.workflow_id, title = excluded.title, provider = excluded.provider,
+       status = excluded.status, message = '', clip_count = excluded.clip_count,
+       revision = excluded.revision, updated_at = now()
+ where films.revision <= excluded.revision
+"""
+
+# A film that is started again begins with no clips; `resume` and continue-as-new do not come this way.
+_FORGET_CLIPS = "delete from clips where channel = $1 and video_id = $2 and revision < $3"
+
+_SET_STATUS = """
+update films
+   set status = $3, message = $4, revision = $5, updated_at = now()
+ where channel = $1 and video_id = $2 and revision <= $5
+"""
+
+_RECORD_CLIP = """
+insert into clips (channel, video_id, number, status, media_key, sha256, size_bytes, frames, seconds, task_id,
+                   cost_usd, generation_seconds, error_type, error, revision)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+on conflict (channel, video_id, number) do update
+   set status = excluded.status, media_key = excluded.media_key, sha256 = excluded.sha256,
+       size_bytes = excluded.size_bytes, frames = excluded.frames, seconds = excluded.seconds,
+       task_id = excluded.task_id, cost_usd = excluded.cost_usd,
+       generation_seconds = excluded.generation_seconds, error_type = excluded.error_type,
+       error = excluded.error, revision = excluded.revision, updated_at = now()
+ where clips.revision <= excluded.revision
+"""
+
+_CLOSE = """
+update films
+   set status = $3, message = $4, film_key = $5, sheet_key = $6, seconds = $7, total_cost_usd = $8,
+       revision = $9, updated_at = now()
+ where channel = $1 and video_id = $2 and revision <= $9
+"""
+
+_ROWS = """
+select f.channel, f.video_id, f.title, f.provider, f.status, f.message, f.clip_count, f.total_cost_usd,
+       f.film_key, f.sheet_key, f.updated_at,
+       (select count(*) from clips c
+         where c.channel = f.channel and c.video_id = f.video_id and c.status = 'done') as clips_done
+  from films f
+ where ($1::text is null or f.channel = $1) and ($2::text is null or f.video_id = $2)
+ order by f.updated_at desc
+ limit $3
+"""
+
+
+class FilmStore:
+    """Reads and writes films and clips."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, request: VideoRequest, workflow_id: str, status: VideoStatus, revision: int) -> None:
+        """Write a film down. Doing it again, or for a new run of the same film, is fine."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _OPEN,
+                request.channel,
+                request.video_id,
+                workflow_id,
+                request.title,
+                request.provider,
+                status,
+                len(request.clips),
+                revision,
+            )
+            await connection.execute(_FORGET_CLIPS, request.channel, request.video_id, revision)
+
+    async def set_status(self, channel: str, video_id: str, status: VideoStatus, message: str, revision: int) -> None:
+        """Change how a film stands."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_SET_STATUS, channel, video_id, status, message, revision)
+
+    async def record_clips(self, channel: str, video_id: str, outcomes: Sequence[ClipOutcome], revision: int) -> None:
+        """Write down how clips ended."""
+        rows = [_clip_row(channel, video_id, outcome, revision) for outcome in outcomes]
+        async with self._database.transaction() as connection:
+            await connection.executemany(_RECORD_CLIP, rows)
+
+    async def close(self, result: VideoResult, status: VideoStatus, revision: int) -> None:
+        """Write down a finished film."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _CLOSE,
+                result.channel,
+                result.video_id,
+                status,
+                result.summary,
+                result.film.key,
+                result.sheet.key,
+                result.seconds,
+                result.total_cost_usd,
+                revision,
+            )
+
+    async def find(self, *, channel: str | None = None, video_id: str | None = None, limit: int = 100) -> list[FilmRow]:
+        """Films, the last changed first."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_ROWS, channel, video_id, limit)
+        return [FilmRow(**dict(row)) for row in rows]
+
+
+def _clip_row(channel: str, video_id: str, outcome: ClipOutcome, revision: int) -> tuple[object, ...]:
+    file = outcome.file
+    media = file.media if file else None
+    return (
+        channel,
+        video_id,
+        outcome.number,
+        outcome.status,
+        media.key if media else None,
+        media.sha256 if media else None,
+        media.size if media else None,
+        file.frames if file else None,
+        file.seconds if file else None,
+        outcome.task_id,
+        outcome.cost_usd,
+        outcome.generation_seconds,
+        outcome.error_type,
+        outcome.error,
+        revision,
+    )

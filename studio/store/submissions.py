@@ -1,0 +1,265 @@
+"""The ledger of orders: what was meant, what was sent, what came of it.
+
+    intended ──► sent ──► accepted ──► settled
+        ▲          ├────► refused
+        └──────────┤ (certainly nothing happened: 429, no connection)
+                   └────► unknown ──► accepted
+
+A row is written before the request leaves. Only one caller can move it from `intended` to `sent`, so an order is
+sent at most once, however many workers, retries or resets there are. Keys hold no run id: a film that is reset
+or started again finds its old orders.
+"""
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+import asyncpg
+
+from studio.contracts.clip import ClipId
+from studio.contracts.money import OrderedClip
+from studio.errors import SubmissionUnknown
+from studio.store.pool import Connection, Database
+
+State = Literal["intended", "sent", "accepted", "settled", "refused", "unknown"]
+Verdict = Literal["delivered", "failed", "bad"]
+
+_NAMESPACE = uuid.UUID("6f0f3c52-6c3a-5d0e-9a55-2f8f3f0d7c11")
+_COLUMNS = "id, channel, video_id, number, attempt, state, verdict, task_id, price_usd, billed_usd, tries, reason"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be ordered. `take` is the digest of everything the provider is told."""
+
+    clip: ClipId
+    take: str
+    provider: str
+    model: str
+    seconds: int
+    price_usd: Decimal
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One row of the ledger."""
+
+    id: str
+    channel: str
+    video_id: str
+    number: int
+    attempt: int
+    state: State
+    verdict: Verdict | None
+    task_id: str | None
+    price_usd: Decimal
+    billed_usd: Decimal | None
+    tries: int
+    reason: str
+
+
+class SubmissionLedger:
+    """Every change of an order goes through here; each is one short transaction that may be repeated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def intend(self, order: Order) -> Submission:
+        """The order to work on: one that is already there, or a new one.
+
+        An accepted order, or a settled one that delivered, is returned as it is: its task id is the way to the
+        clip and nothing is ordered again. After a refusal or a failure a new attempt is written down.
+
+        Raises:
+            SubmissionUnknown: the last one was sent and nobody knows what became of it.
+        """
+        async with self._database.transaction() as connection:
+            # One at a time per clip, also when there is no row yet that could be locked.
+            await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", _line(order))
+            last = await _last(connection, order)
+            if last is None:
+                return await _insert(connection, order, attempt=1)
+            if last.state == "sent":
+                reason = last.reason or "the worker stopped while the order was on its way"
+                await _set_unknown(connection, last.id, reason)
+                unknown = reason
+            elif last.state == "unknown":
+                unknown = last.reason
+            elif last.state == "refused" or (last.state == "settled" and last.verdict != "delivered"):
+                return await _insert(connection, order, attempt=last.attempt + 1)
+            else:
+                return last
+        raise SubmissionUnknown(f"Ordered once, and it is not known whether it was accepted: {unknown}")
+
+    async def send(self, submission_id: str) -> int:
+        """Take the right to send this order; returns how often that was done, this time included.
+
+        Raises:
+            SubmissionUnknown: somebody else took it.
+        """
+        async with self._database.transaction() as connection:
+            tries = await connection.fetchval(
+                """update submissions set state = 'sent', sent_at = now(), tries = tries + 1, updated_at = now()
+                    where id = $1 and state = 'intended' returning tries""",
+                submission_id,
+            )
+        if tries is None:
+            raise SubmissionUnknown("Another worker sent this order a moment ago")
+        return int(tries)
+
+    async def put_back(self, submission_id: str, reason: str) -> None:
+        """Certainly nothing happened: the order may be sent again."""
+        await self._change(
+            """update submissions set state = 'intended', reason = $2, updated_at = now()
+                where id = $1 and state = 'sent'""",
+            submission_id,
+            reason,
+        )
+
+    async def refuse(self, submission_id: str, reason: str) -> None:
+        """The provider said no; nothing was created."""
+        await self._change(
+            """update submissions set state = 'refused', reason = $2, updated_at = now()
+                where id = $1 and state in ('intended', 'sent')""",
+            submission_id,
+            reason,
+        )
+
+    async def lose(self, submission_id: str, reason: str) -> None:
+        """Nobody knows whether the provider accepted."""
+        async with self._database.transaction() as connection:
+            await _set_unknown(connection, submission_id, reason)
+
+    async def accept(self, submission_id: str, task_id: str) -> None:
+        """The provider accepted: this is the receipt."""
+        await self._change(
+            """update submissions
+                  set state = 'accepted', task_id = $2, accepted_at = now(), reason = '', updated_at = now()
+                where id = $1 and state in ('intended', 'sent', 'unknown')""",
+            submission_id,
+            task_id,
+        )
+
+    async def settle(
+        self,
+        submission_id: str,
+        *,
+        task_id: str,
+        verdict: Verdict,
+        billed_usd: Decimal,
+        billed_credits: Decimal | None,
+        reason: str = "",
+    ) -> None:
+        """The provider is done: what it delivered and what it billed. Also mends a lost receipt."""
+        await self._change(
+            """update submissions
+                  set state = 'settled', task_id = $2, verdict = $3, billed_usd = $4, billed_credits = $5, reason = $6,
+                      accepted_at = coalesce(accepted_at, now()), settled_at = coalesce(settled_at, now()),
+                      updated_at = now()
+                where id = $1""",
+            submission_id,
+            task_id,
+            verdict,
+            billed_usd,
+            billed_credits,
+            reason,
+        )
+
+    async def settle_late(self, submission_id: str, task_id: str, billed_usd: Decimal) -> None:
+        """Close the books on a delivered order whose last look could not reach us."""
+        await self._change(
+            """update submissions
+                  set state = 'settled', task_id = $2, verdict = 'delivered', billed_usd = $3,
+                      accepted_at = coalesce(accepted_at, now()), settled_at = now(), updated_at = now()
+                where id = $1 and state <> 'settled'""",
+            submission_id,
+            task_id,
+            billed_usd,
+        )
+
+    async def condemn(self, clip: ClipId, task_id: str, reason: str) -> None:
+        """The delivered file is not what was ordered: the next attempt orders anew."""
+        await self._change(
+            """update submissions set verdict = 'bad', reason = $5, updated_at = now()
+                where channel = $1 and video_id = $2 and number = $3 and task_id = $4""",
+            clip.channel,
+            clip.video_id,
+            clip.number,
+            task_id,
+            reason,
+        )
+
+    async def open_order(self, clip: ClipId) -> Submission | None:
+        """The order of a clip that may still be with the provider: sent, accepted or unknown."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(
+                f"""select {_COLUMNS} from submissions
+                     where channel = $1 and video_id = $2 and number = $3 and state in ('sent', 'accepted', 'unknown')
+                     order by created_at desc limit 1""",
+                clip.channel,
+                clip.video_id,
+                clip.number,
+            )
+        return Submission(**dict(row)) if row else None
+
+    async def ordered(self, channel: str, video_id: str) -> list[OrderedClip]:
+        """What the provider has accepted, or may have accepted, and not finished."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                """select number, task_id, price_usd as cost_usd from submissions
+                    where channel = $1 and video_id = $2 and state in ('sent', 'accepted', 'unknown')
+                    order by number, attempt""",
+                channel,
+                video_id,
+            )
+        return [OrderedClip(**dict(row)) for row in rows]
+
+    async def _change(self, statement: str, *arguments: object) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(statement, *arguments)
+
+
+def _line(order: Order) -> str:
+    return f"{order.clip.channel}/{order.clip.video_id}/{order.clip.number}/{order.take}"
+
+
+async def _last(connection: Connection, order: Order) -> Submission | None:
+    row: asyncpg.Record | None = await connection.fetchrow(
+        f"""select {_COLUMNS} from submissions
+             where channel = $1 and video_id = $2 and number = $3 and take = $4 order by attempt desc limit 1""",
+        order.clip.channel,
+        order.clip.video_id,
+        order.clip.number,
+        order.take,
+    )
+    return Submission(**dict(row)) if row else None
+
+
+async def _insert(connection: Connection, order: Order, *, attempt: int) -> Submission:
+    row = await connection.fetchrow(
+        f"""insert into submissions (id, channel, video_id, number, take, attempt, provider, model, seconds, state,
+                                     price_usd)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'intended', $10) returning {_COLUMNS}""",
+        str(uuid.uuid5(_NAMESPACE, f"{_line(order)}/{attempt}")),
+        order.clip.channel,
+        order.clip.video_id,
+        order.clip.number,
+        order.take,
+        attempt,
+        order.provider,
+        order.model,
+        order.seconds,
+        order.price_usd,
+    )
+    assert row is not None
+    return Submission(**dict(row))
+
+
+async def _set_unknown(connection: Connection, submission_id: str, reason: str) -> None:
+    await connection.execute(
+        """update submissions set state = 'unknown', reason = $2, updated_at = now()
+            where id = $1 and state in ('sent', 'unknown')""",
+        submission_id,
+        reason,
+    )

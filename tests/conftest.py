@@ -1,0 +1,93 @@
+"""The other side for every test: a Temporal dev server, PostgreSQL and simulators, all real, all on loopback."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from local.postgres import Postgres, start_postgres
+from local.temporal_server import server_flags, temporal_binary
+from simulators.kie import KieConfig, KieSimulator
+from studio.store.migrate import migrate
+from studio.store.pool import Database, open_database
+from tests.studio_at_work import StudioAtWork, make_studio
+from workflows_temporal.connection import StudioPlugin, ensure_search_attributes
+
+SPEED = 100.0
+"""How much faster than real the simulated provider's clock runs in tests."""
+
+
+@pytest.fixture(scope="session")
+async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
+    """One dev server for all tests, with the flags every server of ours has."""
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(temporal_binary()), dev_server_extra_args=server_flags()
+    ) as environment:
+        yield environment
+
+
+@pytest.fixture
+async def temporal(temporal_server: WorkflowEnvironment) -> Client:
+    """A client in a namespace of the test's own: queues, the gate and workflow ids are as in production."""
+    namespace = f"test-{uuid.uuid4().hex[:12]}"
+    await temporal_server.client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=Duration(seconds=3 * 86_400))
+    )
+    address = temporal_server.client.service_client.config.target_host
+    client = await Client.connect(address, namespace=namespace, plugins=[StudioPlugin()])
+    await ensure_search_attributes(client)
+    return client
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """One PostgreSQL for all tests, with a migrated database to copy."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = await start_postgres(folder / "data", logs=folder)
+    template = await server.ensure_database("template_longtake")
+    async with open_database(template) as database:
+        await migrate(database)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def database_url(postgres: Postgres) -> AsyncIterator[str]:
+    """A database of the test's own, with today's schema."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = await asyncpg.connect(postgres.url("postgres"))
+    await admin.execute(f'create database "{name}" template template_longtake')
+    yield postgres.url(name)
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The test's database, opened."""
+    async with open_database(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def kie() -> AsyncIterator[KieSimulator]:
+    """KIE.ai with tiny ready-made clips and a fast clock."""
+    config = KieConfig(speed=SPEED, clips="placeholder", duration=(30.0, 60.0))
+    async with KieSimulator(config) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def studio(temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path) -> AsyncIterator[StudioAtWork]:
+    """All our queues served in this process by the production composition root, against the simulated KIE.ai."""
+    async with AsyncExitStack() as stack:
+        at_work = make_studio(temporal, database_url, kie, tmp_path, stack)
+        await at_work.open()
+        yield at_work

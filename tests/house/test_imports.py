@@ -1,0 +1,69 @@
+"""Who may import whom (docs/architecture.md). The longest prefix that fits a module is its room."""
+
+import pytest
+
+from tests.house.tree import DOORSTEPS, ROOMS, Module, modules, under
+
+EVERYTHING = frozenset(ROOMS) | {"worker", "starter"}
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "studio.errors": frozenset(),
+    "studio.logs": frozenset(),
+    "studio.digest": frozenset(),
+    "studio.settings": frozenset({"studio.objects.store"}),
+    "studio.contracts": frozenset({"studio.contracts", "studio.errors"}),
+    "studio.providers": frozenset({"studio.providers", "studio.contracts", "studio.errors"}),
+    "studio.media": frozenset({"studio.media", "studio.contracts", "studio.errors"}),
+    "studio.objects": frozenset({"studio.objects", "studio.contracts", "studio.errors"}),
+    "studio.store": frozenset({"studio.store", "studio.contracts", "studio.errors"}),
+    "studio.prompts": frozenset({"studio.prompts", "studio.contracts", "studio.errors"}),
+    # The rules a film has to pass look at words, pictures and models at once.
+    "studio.intake": frozenset(
+        {"studio.contracts", "studio.errors", "studio.media.picture", "studio.objects.keys", "studio.prompts"}
+        | {"studio.providers.kie_models"}
+    ),
+    "comfy_workflows": frozenset({"comfy_workflows", "studio.contracts", "studio.errors"}),
+    "activities": frozenset({"activities", "comfy_workflows", "studio"}),
+    "workflows_temporal": frozenset({"workflows_temporal", "activities", "studio.contracts", "studio.errors"}),
+    "gateway": frozenset({"gateway", "workflows_temporal", "studio"}),
+    "commands": frozenset({"commands", "local", "workflows_temporal", "studio"}),
+    "starter": frozenset({"commands"}),
+    "simulators": frozenset({"simulators", "studio.contracts", "studio.media"}),
+    "worker": EVERYTHING - {"starter", "commands", "local", "simulators", "benchmarks"},
+    "local": EVERYTHING,
+    "benchmarks": EVERYTHING,
+    "docs": EVERYTHING,
+}
+NEVER = {"activities": ("studio.settings",)}
+
+
+def _room(module: Module) -> str:
+    rooms = [room for room in MAY_IMPORT if under(module.name, room)]
+    assert rooms, f"{module.name} lies in no room: name it here and in docs/architecture.md"
+    return max(rooms, key=len)
+
+
+def _ours(module: Module) -> list[str]:
+    tops = {*ROOMS, *(name.removesuffix(".py") for name in DOORSTEPS)}
+    return sorted(name for name in module.imports if name.split(".")[0] in tops)
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.name != "studio"], ids=lambda m: m.name)
+def test_a_module_imports_only_what_its_room_may(module: Module) -> None:
+    room = _room(module)
+    forbidden = [
+        name
+        for name in _ours(module)
+        if not any(under(name, allowed) for allowed in MAY_IMPORT[room])
+        or any(under(name, never) for never in NEVER.get(room, ()))
+    ]
+    assert forbidden == []
+
+
+def test_packages_that_workflows_reach_have_empty_inits() -> None:
+    reached = ("activities", "workflows_temporal", "studio", "studio.contracts")
+    full = [m.name for m in modules() if m.name in reached and m.path.name == "__init__.py" and m.tree.body]
+    assert full == []
+
+
+def test_the_project_never_imports_what_lies_beside_it() -> None:
+    assert [m.name for m in modules() if any(under(name, "shared") for name in m.imports)] == []

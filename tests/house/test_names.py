@@ -1,0 +1,53 @@
+"""A name given to Temporal is public: histories and other languages hold on to it."""
+
+from temporalio import workflow
+
+from tests.house.test_registration import activity_names, workflow_names
+from workflows_temporal.addresses import KLING_GATE_ID, SEARCH_ATTRIBUTES, TaskQueue, video_workflow_id
+
+ACTIVITIES = {
+    "await_clip": "KlingActivities",
+    "book_costs": "RecordActivities",
+    "check_account": "KlingActivities",
+    "check_film": "IntakeActivities",
+    "close_film": "RecordActivities",
+    "draw_clip": "AnimaticActivities",
+    "find_gone_holders": "GateActivities",
+    "host_image": "HostingActivities",
+    "join_clips": "MediaActivities",
+    "keep_clip": "KeepingActivities",
+    "make_contact_sheet": "MediaActivities",
+    "open_film": "RecordActivities",
+    "open_gate": "GateOpeningActivities",
+    "post_notice": "NoticeActivities",
+    "record_clips": "RecordActivities",
+    "remove_unfinished": "KeepingActivities",
+    "renew_link": "KlingActivities",
+    "set_film_status": "RecordActivities",
+    "set_notion_status": "NoticeActivities",
+    "submit_clip": "KlingActivities",
+}
+HANDLERS = {
+    "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "set_limit", "set_weight", "state", "trip"},
+    "NoticeWorkflow": {"post"},
+    "VideoWorkflow": {"progress", "resume"},
+}
+
+
+def test_activity_names_stay() -> None:
+    assert activity_names() == ACTIVITIES
+
+
+def test_workflow_and_handler_names_stay() -> None:
+    handlers = {}
+    for name, owner in workflow_names().items():
+        definition = workflow._Definition.must_from_class(owner)
+        handlers[name] = {str(n) for n in (*definition.signals, *definition.updates, *definition.queries)}
+    assert handlers == HANDLERS
+
+
+def test_addresses_stay() -> None:
+    assert {str(queue) for queue in TaskQueue} == {"studio", "kling", "media", "gpu", "notices"}
+    assert video_workflow_id("poke1", "vid_1") == "video/poke1/vid_1"
+    assert KLING_GATE_ID == "gate/kling"
+    assert [key.name for key in SEARCH_ATTRIBUTES] == ["Channel", "VideoStatus"]

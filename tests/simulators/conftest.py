@@ -1,0 +1,66 @@
+"""Simulators for one test each; clips are drawn once for all of them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulators.kie import KieConfig, KieSimulator
+from tests.simulators.callers import KieCaller, Receiver, Stills
+
+Kie = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def start_kie(stack: AsyncExitStack, clips: Path) -> Callable[..., Any]:
+    """Start a KIE simulator with these settings; tiny placeholders unless said otherwise."""
+
+    async def start(**settings: Any) -> KieSimulator:
+        usual = {"clips": "placeholder", "default_size": (64, 36), "cache": clips, **settings}
+        return await stack.enter_async_context(KieSimulator(KieConfig(**usual)))
+
+    return start
+
+
+@pytest.fixture
+async def kie(start_kie: Callable[..., Any]) -> KieSimulator:
+    simulator: KieSimulator = await start_kie()
+    return simulator
+
+
+@pytest.fixture
+async def caller(kie: KieSimulator) -> AsyncIterator[KieCaller]:
+    async with KieCaller(kie) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def stills() -> AsyncIterator[Stills]:
+    async with Stills() as stills:
+        yield stills
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=5, verify=False) as client:
+        yield client

@@ -1,0 +1,160 @@
+"""A studio in this process: the production composition root, and what tests ask of it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from PIL import Image
+from temporalio.client import Client, WorkflowHandle
+
+from simulators.kie import KieSimulator
+from studio.contracts.base import MediaRef
+from studio.contracts.clip import ClipId, ClipRequest
+from studio.contracts.film import VideoProgress, VideoRequest, VideoResult, VideoStatus
+from studio.objects import keys
+from studio.objects.store import ObjectStore, open_store
+from studio.settings import Settings
+from studio.store.pool import Database
+from studio.store.submissions import SubmissionLedger
+from worker import working
+from workflows_temporal.addresses import TaskQueue, video_workflow_id
+from workflows_temporal.video import VideoWorkflow
+
+WIDTH, HEIGHT = 192, 108
+QUEUES = (TaskQueue.STUDIO, TaskQueue.KLING, TaskQueue.MEDIA)
+HANG_GUARD = 45.0
+"""Seconds after which something that should have happened never will."""
+
+T = TypeVar("T")
+Handle = WorkflowHandle[VideoWorkflow, VideoResult]
+
+
+@dataclass
+class StudioAtWork:
+    """Workers that run, and the stores behind them."""
+
+    temporal: Client
+    kie: KieSimulator
+    settings: Settings
+    objects: ObjectStore
+    database: Database
+    folder: Path
+    stack: AsyncExitStack
+    running: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def ledger(self) -> SubmissionLedger:
+        """The ledger of orders."""
+        return SubmissionLedger(self.database)
+
+    async def open(self, *queues: TaskQueue) -> None:
+        """Begin to serve."""
+        await self.running.enter_async_context(working(self.settings, queues or QUEUES, self.temporal))
+
+    async def close(self) -> None:
+        """Stop serving, in good order."""
+        await self.running.aclose()
+
+    async def request(
+        self,
+        video_id: str = "vid_1",
+        *,
+        clips: int = 3,
+        channel: str = "poke1",
+        seconds: Literal[5, 10] = 5,
+        **fields: Any,
+    ) -> VideoRequest:
+        """A film of small stills, which lie in the store."""
+        made = [
+            ClipRequest(
+                number=number,
+                still=await self.still(ClipId(channel=channel, video_id=video_id, number=number)),
+                prompt=f"Haunter floats down corridor {number:02d} of {video_id}. Slow dolly forward.",
+                seconds=seconds,
+            )
+            for number in range(1, clips + 1)
+        ]
+        size = {"width": WIDTH, "height": HEIGHT}
+        return VideoRequest(channel=channel, video_id=video_id, clips=made, **(size | fields))
+
+    async def still(self, clip: ClipId, size: tuple[int, int] = (WIDTH, HEIGHT)) -> MediaRef:
+        """A small picture in the store, another one for every clip."""
+        path = self.folder / f"{clip.channel}-{clip.video_id}-{clip.number}.png"
+        colour = (40 + clip.number * 7 % 200, 90, 160)
+        grain = Image.effect_noise(size, 80).convert("RGB")
+        await asyncio.to_thread(Image.blend(Image.new("RGB", size, colour), grain, 0.5).save, path)
+        return await self.objects.put(path, keys.still_key(clip, "image/png"), "image/png")
+
+    async def start(self, request: VideoRequest) -> Handle:
+        """Start a film as a backend service would."""
+        return await self.temporal.start_workflow(
+            VideoWorkflow.run,
+            request,
+            id=video_workflow_id(request.channel, request.video_id),
+            task_queue=TaskQueue.STUDIO,
+        )
+
+    async def make(self, request: VideoRequest) -> VideoResult:
+        """Make a film from beginning to end."""
+        return await (await self.start(request)).result()
+
+    async def waiting(self, handle: Handle, status: VideoStatus = VideoStatus.VIDEO_ERROR) -> VideoProgress:
+        """The film's progress, once it has this status."""
+        return await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: p.status is status)
+
+    async def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Rows of the database as dictionaries."""
+        async with self.database.transaction() as connection:
+            return [dict(row) for row in await connection.fetch(query, *arguments)]
+
+
+def make_studio(
+    temporal: Client, database_url: str, kie: KieSimulator, folder: Path, stack: AsyncExitStack, **changes: Any
+) -> StudioAtWork:
+    """A studio that is not open yet."""
+    settings = Settings.model_validate(
+        {
+            "temporal_address": temporal.service_client.config.target_host,
+            "temporal_namespace": temporal.namespace,
+            "database_url": database_url,
+            "object_store_url": f"file://{folder / 'objects'}",
+            "work_dir": folder / "work",
+            "kie_api_key": "sim-key",
+            "kie_api_url": kie.api_url,
+            "kie_upload_url": kie.upload_url,
+            "kie_speed": kie.config.speed,
+            "kling_look_min_seconds": 10,
+            "kling_look_max_seconds": 20,
+            "kling_calls_per_second": 0,
+            "kling_orders_per_window": 0,
+            **changes,
+        }
+    )
+    database = Database(database_url)
+    stack.push_async_callback(database.close)
+    at_work = StudioAtWork(
+        temporal=temporal,
+        kie=kie,
+        settings=settings,
+        objects=open_store(settings.store_place()),
+        database=database,
+        folder=folder,
+        stack=stack,
+    )
+    stack.push_async_callback(at_work.close)
+    return at_work
+
+
+async def eventually(look: Callable[[], Awaitable[T]], good: Callable[[T], bool], *, seconds: float = HANG_GUARD) -> T:
+    """Look until it is good; fails with the last look when it never is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = await look()
+        if good(seen):
+            return seen
+        assert time.monotonic() < deadline, f"still not: {seen}"
+        await asyncio.sleep(0.05)

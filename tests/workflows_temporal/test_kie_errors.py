@@ -1,0 +1,225 @@
+"""Every class of refusal KIE.ai has: how often it billed, how the clip stands, what a person reads."""
+
+import itertools
+
+import pytest
+
+from simulators.kie import KieSimulator
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import VideoProgress
+from tests.studio_at_work import StudioAtWork
+from workflows_temporal.addresses import KLING_GATE_ID
+from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.video import VideoWorkflow
+
+PERMANENT = [
+    (400, "RequestRefused", "KIE.ai refused the request (400)"),
+    (403, "Forbidden", "KIE.ai forbids this - Check the key's IP whitelist"),
+    (404, "RequestRefused", "KIE.ai refused the request (404)"),
+    (422, "RequestRefused", "KIE.ai refused the request (422)"),
+    (451, "StillUnreachable", "KIE.ai could not fetch the still"),
+    (501, "RequestRefused", "KIE.ai refused the request (501)"),
+    (505, "RequestRefused", "KIE.ai refused the request (505)"),
+]
+STOPPING = [
+    (401, "AuthenticationError", "KIE.ai authentication failed - Check KIE_API_KEY"),
+    (402, "InsufficientCredits", "KIE.ai has no credits left - Top up the account"),
+    (433, "SpendingCapReached", "The spending cap of KIE_API_KEY is reached - Raise it at KIE.ai"),
+]
+UNCLEAR: list[object] = [
+    {"http": 500},
+    {"body_code": 500, "msg": "Server exception"},
+    {"body_code": 408},
+    {"html": 502},
+    {"http": 503, "text": ""},
+]
+LOST: list[object] = ["accept_then_reset", "truncated_body", "zero_bytes", "invalid_json"]
+
+
+async def stopped(studio: StudioAtWork, clips: int = 2) -> VideoProgress:
+    return await studio.waiting(await studio.start(await studio.request(clips=clips)))
+
+
+@pytest.mark.parametrize(("code", "kind", "words"), PERMANENT)
+async def test_a_permanent_refusal_fails_its_clip_at_once_and_costs_nothing(
+    studio: StudioAtWork, kie: KieSimulator, code: int, kind: str, words: str
+) -> None:
+    kie.script("createTask", [{"body_code": code}], match="corridor 02")
+    progress = await stopped(studio)
+    assert [clip.status for clip in progress.clips] == [ClipStatus.DONE, ClipStatus.FAILED]
+    assert progress.clips[1].note.startswith(words)
+    assert (kie.ledger.billed, len(kie.ledger.refused)) == (1, 1)
+    (row,) = await studio.rows("select error_type, error from clips where number = 2")
+    assert row["error_type"] == kind
+    assert row["error"].startswith(words)
+
+
+@pytest.mark.parametrize(("code", "kind", "words"), STOPPING)
+async def test_what_would_meet_everybody_costs_one_refused_order_and_closes_the_gate(
+    studio: StudioAtWork, kie: KieSimulator, code: int, kind: str, words: str
+) -> None:
+    kie.script("createTask", [{"body_code": code}], repeat=True)
+    handle = await studio.start(await studio.request(clips=18))
+    progress = await studio.waiting(handle)
+    assert kie.ledger.billed == 0
+    assert [refusal["code"] for refusal in kie.ledger_json()["refused"]] == [code]
+    assert sum(clip.note.startswith(words) for clip in progress.clips) == 1
+    assert sum(clip.note.startswith(f"Not ordered: {words}") for clip in progress.clips) == 17
+    gate = studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
+    assert (await gate.query(GateWorkflow.state)).closed is not None
+    kie.reset("faults")
+    await handle.signal(VideoWorkflow.resume)
+    await handle.result()
+    assert kie.ledger.billed == 18
+
+
+async def test_a_bad_key_costs_one_refused_request_in_all(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.configure(api_keys=["another-key"])
+    progress = await stopped(studio, clips=18)
+    assert [(r["route"], r["code"]) for r in kie.ledger_json()["refused"]] == [("credit", 401)]
+    assert {clip.note for clip in progress.clips} == {"KIE.ai authentication failed - Check KIE_API_KEY"}
+
+
+async def test_an_empty_account_is_noticed_before_anything_is_ordered(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.configure(credits=0)
+    progress = await stopped(studio, clips=4)
+    assert kie.ledger.refused == []
+    assert "KIE.ai has no credits left" in progress.message
+
+
+async def test_films_that_wait_at_a_closed_gate_go_on_when_somebody_resumes_one(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    kie.script("createTask", [{"body_code": 402}], match="vid_1", repeat=True)
+    refused = await studio.start(await studio.request("vid_1", clips=2))
+    await studio.waiting(refused)
+    other = await studio.start(await studio.request("vid_2", clips=2, channel="poke2"))
+    await studio.waiting(refused)
+    kie.reset("faults")
+    await refused.signal(VideoWorkflow.resume)
+    await refused.result()
+    await other.result()
+    assert kie.ledger.billed == 4
+
+
+async def test_too_many_requests_are_waited_for(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.script("createTask", [{"http": 429}, {"http": 429}, {"http": 429}], match="corridor 02")
+    await studio.make(await studio.request(clips=2))
+    assert kie.ledger.billed == 2
+    refused = [r for r in kie.ledger_json()["refused"] if r["code"] == 429]
+    pauses = [b["virtual"] - a["virtual"] for a, b in itertools.pairwise(refused)]
+    assert pauses[0] >= 10
+    assert pauses[1] >= 20
+
+
+async def test_too_many_requests_for_too_long_are_an_answer(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.script("createTask", [{"http": 429}], match="corridor 02", repeat=True)
+    progress = await stopped(studio)
+    assert progress.clips[1].note.startswith("Rate limit exhausted")
+    assert (kie.ledger.billed, len(kie.ledger.refused)) == (1, 4)
+
+
+async def test_maintenance_is_waited_for(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.script("createTask", [{"body_code": 455}], match="corridor 02")
+    await studio.make(await studio.request(clips=2))
+    assert kie.ledger.billed == 2
+
+
+@pytest.mark.parametrize("fault", UNCLEAR, ids=str)
+async def test_an_unclear_answer_is_not_sent_again_by_anybody(
+    studio: StudioAtWork, kie: KieSimulator, fault: object
+) -> None:
+    kie.script("createTask", [fault], match="corridor 02")
+    handle = await studio.start(await studio.request(clips=2))
+    progress = await studio.waiting(handle)
+    assert progress.clips[1].status is ClipStatus.UNKNOWN
+    assert str(progress.clips[1].status) == "paid? unknown"
+    await handle.signal(VideoWorkflow.resume)
+    await studio.waiting(handle)
+    assert kie.ledger.accepted == 1
+    (row,) = await studio.rows("select state from submissions where number = 2")
+    assert row["state"] == "unknown"
+
+
+@pytest.mark.parametrize("fault", LOST, ids=str)
+async def test_an_order_whose_answer_gets_lost_is_paid_once_and_shown_as_unknown(
+    studio: StudioAtWork, kie: KieSimulator, fault: object
+) -> None:
+    kie.script("createTask", [fault], match="corridor 02")
+    handle = await studio.start(await studio.request(clips=2))
+    progress = await studio.waiting(handle)
+    assert progress.clips[1].status is ClipStatus.UNKNOWN
+    await handle.signal(VideoWorkflow.resume)
+    await studio.waiting(handle)
+    assert kie.ledger.accepted == kie.ledger.billed == 2
+
+
+async def test_a_provider_that_is_not_there_is_waited_for(studio: StudioAtWork, kie: KieSimulator) -> None:
+    request = await studio.request(clips=2)
+    kie.script("createTask", ["reset_before"], match="nothing matches this")
+    await studio.make(request)
+    assert kie.ledger.billed == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"http": 500},
+        {"body_code": 500},
+        {"http": 429},
+        {"body_code": 455},
+        {"html": 502},
+        "reset_before",
+        "invalid_json",
+    ],
+    ids=str,
+)
+async def test_a_look_that_fails_does_not_fail_the_clip(studio: StudioAtWork, kie: KieSimulator, fault: object) -> None:
+    kie.script("recordInfo", [fault, fault])
+    await studio.make(await studio.request(clips=1))
+    assert kie.ledger.billed == 1
+
+
+async def test_a_task_kie_does_not_show_yet_is_not_lost(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.configure(grace=20)
+    await studio.make(await studio.request(clips=1))
+    assert kie.ledger.billed == 1
+
+
+async def test_a_task_kie_never_shows_is_lost_and_ordered_anew_on_resume(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    kie.order(match="corridor 01", grace=100_000, count=1)
+    handle = await studio.start(await studio.request(clips=1))
+    progress = await studio.waiting(handle)
+    assert "recordInfo is null" in progress.clips[0].note
+    await handle.signal(VideoWorkflow.resume)
+    await handle.result()
+    assert kie.ledger.accepted == 2
+
+
+@pytest.mark.parametrize(
+    ("why", "kind"),
+    [("content_policy", "ContentRefused"), ("internal", "GenerationFailed"), ("timeout", "GenerationFailed")],
+)
+async def test_a_task_that_fails_says_why_and_costs_what_was_billed(
+    studio: StudioAtWork, kie: KieSimulator, why: str, kind: str
+) -> None:
+    kie.order(match="corridor 02", fail=why, bill_failed=True, count=1)
+    progress = await stopped(studio)
+    assert progress.clips[1].note.startswith("Kling could not make the clip: ")
+    (clip,) = await studio.rows("select error_type from clips where number = 2")
+    (order,) = await studio.rows("select verdict, billed_usd::text from submissions where number = 2")
+    assert clip["error_type"] == kind
+    assert order == {"verdict": "failed", "billed_usd": "0.210000"}
+
+
+async def test_a_price_of_another_class_closes_the_gate(studio: StudioAtWork, kie: KieSimulator) -> None:
+    """The vendor's page for the cheap model carries the id of a model that costs four times as much."""
+    kie.order(match="corridor 01", credits=160)
+    result = await studio.make(await studio.request(clips=1))
+    assert str(result.total_cost_usd) == "0.800000"
+    gate = studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
+    state = await gate.query(GateWorkflow.state)
+    assert state.closed is not None
+    assert "billed 0.800 USD for a clip of 0.210000 USD" in state.closed

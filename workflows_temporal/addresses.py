@@ -1,0 +1,32 @@
+"""How to reach a workflow: queues, ids, search attributes."""
+
+from enum import StrEnum
+
+from temporalio.common import SearchAttributeKey
+
+
+class TaskQueue(StrEnum):
+    """Each queue is named after the scarce thing that serves it."""
+
+    STUDIO = "studio"
+    """Workflows, records, short errands."""
+    KLING = "kling"
+    """Requests that count against our key at KIE.ai: orders and looks."""
+    MEDIA = "media"
+    """This machine's cores: encoders, checks, joins."""
+    GPU = "gpu"
+    """One slot per GPU."""
+    NOTICES = "notices"
+    """Requests that count against our integration at Notion."""
+
+
+KLING_GATE_ID = "gate/kling"
+
+CHANNEL = SearchAttributeKey.for_keyword("Channel")
+VIDEO_STATUS = SearchAttributeKey.for_keyword("VideoStatus")
+SEARCH_ATTRIBUTES = (CHANNEL, VIDEO_STATUS)
+
+
+def video_workflow_id(channel: str, video_id: str) -> str:
+    """The film's workflow. Starting a film that runs is refused by Temporal, whoever tries."""
+    return f"video/{channel}/{video_id}"

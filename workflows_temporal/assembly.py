@@ -1,0 +1,43 @@
+"""From finished clips to a finished film."""
+
+import asyncio
+from collections.abc import Sequence
+
+from temporalio import workflow
+
+from activities.media import MediaActivities
+from activities.records import RecordActivities
+from studio.contracts.clip import ClipOutcome
+from studio.contracts.film import FilmResultRecord, FilmToJoin, VideoResult, VideoStatus
+from workflows_temporal.policies import ASSEMBLE, RECORD
+from workflows_temporal.recorder import revision
+from workflows_temporal.standing import Standing
+
+
+async def assemble(clips: Sequence[ClipOutcome], standing: Standing) -> VideoResult:
+    """Join the clips, draw the contact sheet, add up the bill, and tell everybody that the film is there."""
+    name = standing.film
+    files = [clip.file for clip in clips if clip.file is not None]
+    film = FilmToJoin(channel=name.channel, video_id=name.video_id, clips=files)
+    joined, sheet, bill = await asyncio.gather(
+        workflow.execute_activity_method(MediaActivities.join_clips, film, **ASSEMBLE),
+        workflow.execute_activity_method(MediaActivities.make_contact_sheet, film, **ASSEMBLE),
+        workflow.execute_activity_method(RecordActivities.book_costs, name, **RECORD),
+    )
+    result = VideoResult(
+        channel=name.channel,
+        video_id=name.video_id,
+        film=joined.media,
+        sheet=sheet,
+        seconds=joined.seconds,
+        frames=joined.frames,
+        clips=list(clips),
+        costs=bill.costs,
+        total_cost_usd=bill.total_usd,
+        summary=standing.summary,
+    )
+    record = FilmResultRecord(result=result, status=VideoStatus.VIDEO_READY, revision=revision())
+    await workflow.execute_activity_method(RecordActivities.close_film, record, **RECORD)
+    standing.step = "finished"
+    await standing.announce(VideoStatus.VIDEO_READY, result.summary)
+    return result

@@ -1,0 +1,111 @@
+"""How Longtake speaks Temporal, said once: for clients, workers, tests and the replayer."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
+from temporalio.plugin import SimplePlugin
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from workflows_temporal.addresses import SEARCH_ATTRIBUTES
+
+PASSED_THROUGH = ("activities", "studio")
+"""Modules the workflow sandbox does not load anew for every run. Workflows reach them for types and names only."""
+
+
+class StrictPayloadConverter(PydanticPayloadConverter):
+    """Contracts as JSON. An input that does not fit fails its workflow with the path of what is wrong.
+
+    Left alone it would fail the workflow *task*, which Temporal repeats for ever.
+    """
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        try:
+            return super().from_payloads(payloads, type_hints)
+        except ValidationError as error:
+            raise ApplicationError(complaint(error), type="InvalidRequest", non_retryable=True) from None
+
+
+def complaint(error: ValidationError) -> str:
+    """Every problem on a line of its own: `clips.3.seconds: Input should be 5 or 10`."""
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        path = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(part))
+        lines.append(f"{path or 'request'}: {problem['msg'].removeprefix('Value error, ')}")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _is_union_branch(part: int | str) -> bool:
+    return isinstance(part, str) and (part.startswith("constrained-") or part[:1].isupper())
+
+
+class StudioPlugin(SimplePlugin):
+    """Converter and sandbox settings."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            name="longtake",
+            data_converter=DataConverter(payload_converter_class=StrictPayloadConverter),
+            workflow_runner=_runner,
+        )
+
+
+def _runner(runner: WorkflowRunner | None) -> WorkflowRunner:
+    assert isinstance(runner, SandboxedWorkflowRunner)
+    restrictions = runner.restrictions.with_passthrough_modules(*PASSED_THROUGH)
+    return dataclasses.replace(runner, restrictions=restrictions)
+
+
+async def connect(
+    address: str,
+    *,
+    namespace: str = "default",
+    api_key: str | None = None,
+    tls: bool = False,
+    metrics_address: str | None = None,
+) -> Client:
+    """A client that speaks as `StudioPlugin` says, with Prometheus metrics at `metrics_address` if given."""
+    return await Client.connect(
+        address,
+        namespace=namespace,
+        api_key=api_key,
+        tls=tls or api_key is not None,
+        runtime=_runtime(metrics_address) if metrics_address else None,
+        plugins=[StudioPlugin()],
+    )
+
+
+async def ensure_search_attributes(client: Client) -> None:
+    """Register the search attributes that workflows set; an unregistered one stops every workflow task.
+
+    A server that does not allow it has an operator who registered them.
+    """
+    request = AddSearchAttributesRequest(
+        namespace=client.namespace,
+        search_attributes={key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in SEARCH_ATTRIBUTES},
+    )
+    try:
+        await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        if error.status not in (
+            RPCStatusCode.ALREADY_EXISTS,
+            RPCStatusCode.PERMISSION_DENIED,
+            RPCStatusCode.UNIMPLEMENTED,
+        ):
+            raise
+
+
+def _runtime(metrics_address: str) -> Runtime:
+    prometheus = PrometheusConfig(bind_address=metrics_address, durations_as_seconds=True, counters_total_suffix=True)
+    return Runtime(telemetry=TelemetryConfig(metrics=prometheus))

@@ -1,0 +1,176 @@
+"""The gate in front of a provider: at most so many inside, over all films, channels and workers.
+
+Holders ask by signal and are let in by signal (a blocking update would be capped at ten). The gate counts them,
+lets channels in fairly, takes places back from holders that are gone, and closes for everybody when the provider
+refuses the key. It is fail-safe: without a worker nobody is let in.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+
+from activities.gatekeeping import GateActivities
+from studio.contracts.gate import ChannelWeight, GateNotice, GateState, Granted, HeldSlot, Slot, Sweep, Ticket
+from workflows_temporal.line import Line
+from workflows_temporal.policies import SWEEP
+
+MOST_SLOTS = 10_000
+"""No provider takes more; a larger number is a typing mistake."""
+
+
+@workflow.defn
+class GateWorkflow:
+    """One gate. Its id is its name, `gate/kling`."""
+
+    @workflow.init
+    def __init__(self, state: GateState) -> None:
+        self._line = Line(state)
+        self._sweep_seconds = state.sweep_seconds
+        self._stirred = asyncio.Event()
+        self._pausing = False
+        self._errands: set[asyncio.Task[None]] = set()
+
+    @workflow.run
+    async def run(self, state: GateState) -> None:
+        sweeper = asyncio.create_task(self._sweep_now_and_then())
+        while not workflow.info().is_continue_as_new_suggested():
+            self._stirred.clear()
+            self._let_in()
+            self._show()
+            await self._stirred.wait()
+        sweeper.cancel()
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._errands)
+        workflow.continue_as_new(self._line.state())
+
+    @workflow.signal
+    def enter(self, tickets: list[Ticket]) -> None:
+        """Join the line."""
+        self._tell(self._line.enter(tickets))
+        self._stirred.set()
+
+    @workflow.signal
+    def leave(self, names: list[str]) -> None:
+        """Give places back, or leave the line."""
+        self._line.leave(names)
+        self._stirred.set()
+
+    @workflow.signal
+    def abandon(self, names: list[str]) -> None:
+        """Look away: the places are free when the provider is done."""
+        self._line.abandon(names)
+        self._stirred.set()
+
+    @workflow.signal
+    def accepted(self, name: str) -> None:
+        """The provider took the probe's order: the others may follow."""
+        self._line.accept(name)
+        self._stirred.set()
+
+    @workflow.signal
+    def trip(self, reason: str) -> None:
+        """Close for everybody until somebody says `resume`."""
+        self._line.trip(reason)
+        self._announce()
+        self._stirred.set()
+
+    @workflow.signal
+    def resume(self) -> None:
+        """Open again: one first, and the others when the provider has accepted him."""
+        was_closed = self._line.closed is not None
+        self._line.resume()
+        if was_closed:
+            self._announce()
+        self._stirred.set()
+
+    @workflow.update
+    def set_limit(self, limit: int) -> int:
+        """Change how many may be inside; returns the old number. Those inside stay."""
+        old, self._line.limit = self._line.limit, limit
+        self._stirred.set()
+        return old
+
+    @set_limit.validator
+    def _limit_is_possible(self, limit: int) -> None:
+        if not 0 <= limit <= MOST_SLOTS:
+            raise ApplicationError(f"a gate has 0 to {MOST_SLOTS} places, not {limit}", type="InvalidRequest")
+
+    @workflow.update
+    def set_weight(self, share: ChannelWeight) -> None:
+        """Give a channel a larger or smaller share."""
+        self._line.set_weight(share.channel, share.weight)
+        self._stirred.set()
+
+    @workflow.query
+    def state(self) -> GateState:
+        """Everything the gate knows."""
+        return self._line.state()
+
+    def _let_in(self) -> None:
+        now = workflow.now()
+        self._line.sweep(self._line.expired(now))
+        self._tell(self._line.admit(now))
+        pause = self._line.next_pace(now)
+        if pause is not None and self._line.waiting and not self._pausing:
+            self._pausing = True
+            self._errand(self._stir_in(pause - now))
+
+    def _tell(self, inside: list[HeldSlot]) -> None:
+        holders: dict[tuple[str, str], list[Slot]] = {}
+        for held in inside:
+            probe = not self._line.proven and not held.accepted
+            slot = Slot(gate=workflow.info().workflow_id, ticket=held.ticket.name, probe=probe)
+            holders.setdefault((held.ticket.workflow_id, held.ticket.run_id), []).append(slot)
+        for (workflow_id, run_id), slots in holders.items():
+            self._errand(self._grant(workflow_id, run_id, slots))
+
+    async def _grant(self, workflow_id: str, run_id: str, slots: list[Slot]) -> None:
+        handle = workflow.get_external_workflow_handle(workflow_id, run_id=run_id)
+        try:
+            await handle.signal("slots_granted", Granted(slots=slots))
+        except FailureError:  # he is gone: his places go to the next
+            self._line.leave([slot.ticket for slot in slots])
+            self._stirred.set()
+
+    def _announce(self) -> None:
+        notice = GateNotice(closed=self._line.closed)
+        for workflow_id, run_id in {(t.workflow_id, t.run_id): None for t in self._line.waiting}:
+            self._errand(self._notify(workflow_id, run_id, notice))
+
+    async def _notify(self, workflow_id: str, run_id: str, notice: GateNotice) -> None:
+        try:
+            await workflow.get_external_workflow_handle(workflow_id, run_id=run_id).signal("gate_notice", notice)
+        except FailureError:
+            return
+
+    async def _sweep_now_and_then(self) -> None:
+        while True:
+            await workflow.wait_condition(lambda: bool(self._line.held))
+            await workflow.sleep(self._sweep_seconds, summary="are the holders still there?")
+            sweep = Sweep(held=self._line.held)
+            try:
+                swept = await workflow.execute_activity_method(GateActivities.find_gone_holders, sweep, **SWEEP)
+            except ActivityError:
+                continue  # nobody could be asked: leases hold
+            self._line.sweep(swept.gone)
+            self._stirred.set()
+
+    async def _stir_in(self, pause: timedelta) -> None:
+        await workflow.sleep(pause, summary="pace of orders")
+        self._pausing = False
+        self._stirred.set()
+
+    def _errand(self, errand: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    def _show(self) -> None:
+        line = self._line
+        door = f"closed: {line.closed}" if line.closed else "open"
+        workflow.set_current_details(
+            f"**{len(line.held)}** of {line.limit} inside, {len(line.waiting)} waiting, {door}"
+        )

@@ -1,0 +1,148 @@
+"""How long each step may take and how often it is tried again.
+
+A killed worker goes unnoticed for as long as `heartbeat_timeout`, or `start_to_close_timeout` where there is no
+heartbeat: those are kept short, because they are what a crash costs.
+No policy counts attempts: an outage of our own storage delays a step, it does not fail it. What a provider may
+refuse a limited number of times is counted where it is known, in the ledger of orders.
+"""
+
+from datetime import timedelta
+
+from temporalio.common import Priority, RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+from studio.errors import non_retryable_types
+from workflows_temporal.addresses import TaskQueue
+
+_FOREVER_UNLESS_HOPELESS = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=30),
+    non_retryable_error_types=non_retryable_types(),
+)
+
+
+def titled(config: ActivityConfig, summary: str) -> ActivityConfig:
+    """The same policy with the words the web UI shows beside the activity."""
+    return config | ActivityConfig(summary=summary)
+
+
+_SILENCE = timedelta(seconds=8)
+"""Longest silence of a step that beats every two seconds, before its worker counts as dead."""
+
+CLIPS_IN_FLIGHT = 120
+"""Clips of one film that are on their way at once: more than any gate lets in, fewer than would fill a history."""
+LONG_HISTORY = 8_000
+"""Events after which a film starts no further clip and continues as new. With CLIPS_IN_FLIGHT clips finishing at
+no more than 45 events each it ends below 14,000; Temporal's own limit is 51,200."""
+
+CHECK = ActivityConfig(
+    task_queue=TaskQueue.STUDIO,
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=_SILENCE,
+    schedule_to_close_timeout=timedelta(hours=1),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+RECORD = ActivityConfig(
+    task_queue=TaskQueue.STUDIO,
+    start_to_close_timeout=timedelta(seconds=12),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+"""No deadline: a database outage delays a film and loses nothing."""
+RECORD_SPACING = timedelta(seconds=2)
+"""Least time between two records of one film's clips: a rush is written down in bunches."""
+
+ACCOUNT = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(minutes=1),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    priority=Priority(priority_key=1),
+)
+HOST = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(minutes=3),
+    schedule_to_close_timeout=timedelta(minutes=20),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    priority=Priority(priority_key=5),
+)
+"""On the queue of those who have the key. Looks and orders pass before it: a still has time."""
+RENEW = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(minutes=1),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+
+KLING_SUBMIT = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(seconds=90),
+    heartbeat_timeout=timedelta(seconds=20),
+    schedule_to_close_timeout=timedelta(hours=6),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    priority=Priority(priority_key=1),
+)
+"""Longer than the client's own 45 s time-out and its ledger writes: an order on its way is never cut off. A worker
+that is only slow must not pass for dead, or its order is taken for lost; hence the long silence. Orders pass before
+looks."""
+
+_LOOK = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(seconds=20),
+    heartbeat_timeout=timedelta(seconds=4),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+_LAST_LOOK_MARGIN = timedelta(seconds=6)
+"""A retry that would pass the deadline is not scheduled at all, so the deadline lies one look later."""
+
+KLING_LEASE = timedelta(hours=6) + timedelta(hours=2)
+"""A slot's lease: the longest order and the longest wait (`clip_deadline_seconds`) a film may ask for."""
+
+
+def kling_await(deadline: timedelta) -> ActivityConfig:
+    """How long to watch one clip. A look is an attempt, so nothing here may count attempts."""
+    return _LOOK | ActivityConfig(schedule_to_close_timeout=deadline + _LAST_LOOK_MARGIN)
+
+
+KEEP = ActivityConfig(
+    task_queue=TaskQueue.MEDIA,
+    start_to_close_timeout=timedelta(minutes=15),
+    heartbeat_timeout=_SILENCE,
+    schedule_to_close_timeout=timedelta(hours=6),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+DRAW = ActivityConfig(
+    task_queue=TaskQueue.MEDIA,
+    start_to_close_timeout=timedelta(minutes=15),
+    heartbeat_timeout=_SILENCE,
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+ASSEMBLE = ActivityConfig(
+    task_queue=TaskQueue.MEDIA,
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=_SILENCE,
+    schedule_to_close_timeout=timedelta(hours=6),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+
+SWEEP = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(minutes=2),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+POST = ActivityConfig(
+    task_queue=TaskQueue.STUDIO,
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_close_timeout=timedelta(minutes=5),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+NOTION = ActivityConfig(
+    task_queue=TaskQueue.NOTICES,
+    start_to_close_timeout=timedelta(minutes=1),
+    schedule_to_close_timeout=timedelta(hours=24),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)

@@ -1,0 +1,104 @@
+"""How a film stands, told to everybody who asks: the query, the web UI, PostgreSQL, Notion."""
+
+import asyncio
+from collections.abc import Iterable
+
+from temporalio import workflow
+
+from activities.notices import NoticeActivities
+from activities.records import RecordActivities
+from studio.contracts.clip import ClipOutcome
+from studio.contracts.film import FilmName, StatusRecord, VideoProgress, VideoRequest, VideoStatus
+from studio.contracts.notice import StatusNotice
+from workflows_temporal.addresses import CHANNEL, VIDEO_STATUS
+from workflows_temporal.policies import POST, RECORD
+from workflows_temporal.recorder import revision
+from workflows_temporal.table import Table
+
+_LONGEST_MESSAGE = 2_000
+_FINAL = (VideoStatus.VIDEO_READY, VideoStatus.CANCELLED)
+
+
+class Standing:
+    """Status, step and messages of one film."""
+
+    def __init__(self, request: VideoRequest, table: Table) -> None:
+        self.film = FilmName(channel=request.channel, video_id=request.video_id)
+        self.status = VideoStatus.QUEUED
+        self.summary = ""
+        self._request = request
+        self._table = table
+        self._step = "looking at the request"
+        self._message = ""
+        table.on_change = self._show
+
+    @property
+    def step(self) -> str:
+        """What the film is doing, in words."""
+        return self._step
+
+    @step.setter
+    def step(self, step: str) -> None:
+        self._step = step
+        self._show()
+
+    async def change(self, status: VideoStatus, message: str = "") -> None:
+        """The film stands otherwise from now on: write it down and tell everybody."""
+        record = StatusRecord(
+            channel=self.film.channel,
+            video_id=self.film.video_id,
+            status=status,
+            message=message,
+            revision=revision(),
+        )
+        await asyncio.gather(
+            workflow.execute_activity_method(RecordActivities.set_film_status, record, **RECORD),
+            self.announce(status, message),
+        )
+
+    async def announce(self, status: VideoStatus, message: str) -> None:
+        """Tell everybody but PostgreSQL."""
+        self.status, self._message = status, message
+        self._show()
+        workflow.upsert_search_attributes([CHANNEL.value_set(self.film.channel), VIDEO_STATUS.value_set(status)])
+        if self._request.notion_page is None:
+            return
+        notice = StatusNotice(
+            page=self._request.notion_page,
+            status=status,
+            channel=self.film.channel,
+            video_id=self.film.video_id,
+            revision=revision(),
+            final=status in _FINAL,
+        )
+        await workflow.execute_activity_method(NoticeActivities.post_notice, notice, **POST)
+
+    def progress(self, outcomes: Iterable[ClipOutcome], *, gate_closed: str | None) -> VideoProgress:
+        """Everything as a value."""
+        ended = list(outcomes)
+        return VideoProgress(
+            channel=self.film.channel,
+            video_id=self.film.video_id,
+            status=self.status,
+            step=f"{self._step}; the gate is closed: {gate_closed}" if gate_closed else self._step,
+            total=len(self._request.clips),
+            done=sum(outcome.done for outcome in ended),
+            failed=sorted(outcome.number for outcome in ended if not outcome.done),
+            clips=self._table.rows,
+            cost_usd=self._table.cost_usd,
+            message=self._message or self.summary,
+        )
+
+    def _show(self) -> None:
+        said = f"\n\n{self._message}" if self._message else ""
+        workflow.set_current_details(f"**{self.status}**: {self._step}{said}\n\n{self._table.markdown()}")
+
+
+def reasons(outcomes: Iterable[ClipOutcome], total: int) -> str:
+    """Why a film waits: `2 of 18 clips are missing. Clip 7: …`. Clips with the same reason share a line."""
+    missing = sorted((outcome for outcome in outcomes if not outcome.done), key=lambda outcome: outcome.number)
+    by_reason: dict[str, list[str]] = {}
+    for outcome in missing:
+        by_reason.setdefault(outcome.error or outcome.status, []).append(str(outcome.number))
+    lines = [f"Clip {', '.join(numbers)}: {reason}" for reason, numbers in by_reason.items()]
+    return "\n".join([f"{len(missing)} of {total} clips are missing.", *lines])[:_LONGEST_MESSAGE]
