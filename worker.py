@@ -135,7 +135,8 @@ async def serve_kling(tools: Tools) -> Serving:
     )
     hosting = HostingActivities(await _still_host(tools, kie))
     kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace)
-    gates = GateActivities(tools.temporal, tools.ledger, kie)
+    longest = pace.longest_clip / pace.speed
+    gates = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
     return Serving(
         activities=[
             hosting.host_image,

@@ -1,8 +1,12 @@
 """Sending an order: the one step that costs money, and its bookkeeping around it."""
 
 import asyncio
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
+from temporalio import activity
 
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
@@ -41,7 +45,7 @@ class Ordering:
 
         An order on its way is seen through even when the activity is cancelled meanwhile.
         """
-        submission = await self._ledger.intend(_order(clip))
+        submission = await self._ledger.intend(_order(clip), unsent_claim=_unsent_claim())
         if submission.task_id is not None:
             _log.info("clip.adopted", task_id=submission.task_id)
             await self._slots.accepted(clip.slot)
@@ -53,7 +57,9 @@ class Ordering:
             return await sending
 
     async def _send(self, clip: ClipSubmission, submission: Submission) -> ClipJob:
-        tries = await self._ledger.send(submission.id)
+        claim = str(uuid.uuid4())
+        with _told_to_the_next_attempt(claim):
+            tries = await self._ledger.send(submission.id, claim)
         try:
             task_id = await self._kie.create_task(
                 model=clip.model,
@@ -64,30 +70,25 @@ class Ordering:
         except SubmissionUnknown as lost:
             await self._ledger.lose(submission.id, str(lost))
             raise
-        except (RateLimited, Maintenance, ProviderUnavailable) as later:
-            raise await self._later(submission, later, tries) from None
         except StudioError as no:
-            if no.stops_everyone:
-                await self._slots.trip(clip.slot.gate, str(no))
-            await self._ledger.refuse(submission.id, str(no))
-            raise
+            with _told_to_the_next_attempt(claim):
+                raise await self._refused(clip, submission, no, tries) from None
         await self._receipt(submission, task_id)
         await self._slots.accepted(clip.slot)
         return _job(clip, submission, task_id)
 
-    async def _later(self, submission: Submission, error: ProviderError, tries: int) -> ProviderError:
-        """Certainly nothing was created: send again after a pause, or give up after too many."""
-        if tries < self._pace.tries(error):
-            await self._ledger.put_back(submission.id, str(error))
-            error.retry_after = self._pace.pause(error, tries)
-            return error
-        final = (
-            RateLimitExhausted(f"Rate limit exhausted: {tries} tries")
-            if isinstance(error, RateLimited)
-            else ProviderDown(f"{error}: {tries} tries")
-        )
-        await self._ledger.refuse(submission.id, str(final))
-        return final
+    async def _refused(self, clip: ClipSubmission, submission: Submission, no: StudioError, tries: int) -> StudioError:
+        """Certainly nothing was created: the order may be sent again later, or not at all."""
+        if isinstance(no, (RateLimited, Maintenance, ProviderUnavailable)):
+            if tries < self._pace.tries(no):
+                await self._ledger.put_back(submission.id, str(no))
+                no.retry_after = self._pace.pause(no, tries)
+                return no
+            no = _too_often(no, tries)
+        if no.stops_everyone:
+            await self._slots.trip(clip.slot.gate, str(no))
+        await self._ledger.refuse(submission.id, str(no))
+        return no
 
     async def _receipt(self, submission: Submission, task_id: str) -> None:
         _log.info("clip.submitted", task_id=task_id, submission_id=submission.id)
@@ -96,6 +97,27 @@ class Ordering:
         except DatabaseUnavailable:
             # The receipt goes into the film's history all the same; the ledger learns of it when the clip is done.
             _log.error("clip.receipt_not_stored", task_id=task_id, submission_id=submission.id)
+
+
+def _too_often(error: ProviderError, tries: int) -> ProviderError:
+    if isinstance(error, RateLimited):
+        return RateLimitExhausted(f"Rate limit exhausted: {tries} tries")
+    return ProviderDown(f"{error}: {tries} tries")
+
+
+@contextmanager
+def _told_to_the_next_attempt(claim: str) -> Iterator[None]:
+    """When the ledger cannot be told that nothing was sent, the next attempt is: it may send this claim's order."""
+    try:
+        yield
+    except DatabaseUnavailable:
+        activity.heartbeat(claim)
+        raise
+
+
+def _unsent_claim() -> str | None:
+    details = activity.info().heartbeat_details
+    return str(details[0]) if details else None
 
 
 def _order(clip: ClipSubmission) -> Order:

@@ -1,5 +1,7 @@
 """What effects mean for a gate: the provider's answers, and holders that are gone."""
 
+from datetime import UTC, datetime, timedelta
+
 import structlog
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -68,10 +70,11 @@ class GateOpeningActivities:
 class GateActivities:
     """Asks after a gate's holders. On the queue `kling`, because it may have to ask the provider."""
 
-    def __init__(self, client: Client, ledger: SubmissionLedger, kie: KieClient) -> None:
+    def __init__(self, client: Client, ledger: SubmissionLedger, kie: KieClient, *, longest_clip: timedelta) -> None:
         self._client = client
         self._ledger = ledger
         self._kie = kie
+        self._longest_clip = longest_clip
 
     @activity.defn
     async def find_gone_holders(self, sweep: Sweep) -> Swept:
@@ -102,8 +105,8 @@ class GateActivities:
         order = await self._ledger.open_order(clip)
         if order is None:
             return False
-        if order.task_id is None:
-            return True  # perhaps accepted, perhaps not: the lease ends it
+        if order.task_id is None:  # perhaps accepted, perhaps not: for as long as a clip may take, count it
+            return order.sent_at is None or datetime.now(UTC) - order.sent_at < self._longest_clip
         try:
             task = await self._kie.record_info(order.task_id)
         except TaskLost:

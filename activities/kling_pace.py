@@ -15,6 +15,8 @@ class KlingPace:
     look_max: timedelta
     grace: timedelta = timedelta(seconds=90)
     """How long after the order KIE.ai may still not know its own task."""
+    longest_clip: timedelta = timedelta(minutes=15)
+    """How long Kling works on a clip at most; for orders nobody can look up."""
     rate_limited_tries: int = 4
     maintenance_tries: int = 15
     unreachable_tries: int = 10

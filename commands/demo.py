@@ -140,13 +140,16 @@ async def _watch(handle: Handle, as_json: bool) -> VideoProgress:
 
 
 async def _kill_worker_midway(stack: Stack, handle: Handle) -> int:
-    """Wait until clips are with the provider (or in the renderer), then kill -9 the worker and start a new one."""
+    """Wait until clips are with the provider (or in the renderer), then kill -9 the worker and start a new one.
+
+    Not while an order is on its way: whether that one was accepted nobody could say, and the film would ask a person.
+    """
     name = "studio" if stack.kie else "media"
     while True:
-        progress = await look(handle)
-        if any(clip.status is ClipStatus.RENDERING for clip in progress.clips):
+        states = [clip.status for clip in (await look(handle)).clips]
+        if ClipStatus.RENDERING in states and ClipStatus.SUBMITTING not in states:
             break
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
     await stack.kill_worker(name)
     await stack.start_worker(name)
     return 1

@@ -19,7 +19,10 @@ from studio.store.films import FilmStore
 from studio.store.pool import Database, open_database
 from workflows_temporal.connection import connect
 
-out = Console()
+PIPE_WIDTH = 160
+"""Columns of a table that goes into a file or a pipe."""
+
+out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True)
 
 WRONG_INPUT = 2

@@ -55,20 +55,22 @@ def server_flags() -> list[str]:
 
 
 async def start_temporal(
-    data: Path, *, logs: Path, port: int | None = None, ui_port: int | None = None, exact_ports: bool = False
+    data: Path | None, *, logs: Path, port: int | None = None, ui_port: int | None = None, exact_ports: bool = False
 ) -> TemporalServer:
     """Start it on the file database in `data`, or go on with the one that is there.
 
     Args:
+        data: None for a server that keeps everything in memory.
         exact_ports: take the given ports and no others: a server that is started again in the place of a dead one.
     """
-    data.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, at the start
     port = port if exact_ports and port else free_port(port)
     ui_port = ui_port if exact_ports and ui_port else free_port(ui_port)
     argv: list[str | Path] = [temporal_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
-    argv += ["--ui-port", str(ui_port), "--db-filename", str(data / "temporal.db")]
-    # The write-ahead log survives SIGKILL and is 1.7 times as fast as the default journal.
-    argv += ["--sqlite-pragma", "journal_mode=wal", *server_flags()]
+    argv += ["--ui-port", str(ui_port), *server_flags()]
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, at the start
+        # The write-ahead log survives SIGKILL and is 1.7 times as fast as the default journal.
+        argv += ["--db-filename", str(data / "temporal.db"), "--sqlite-pragma", "journal_mode=wal"]
     process = await spawn("temporal", argv, log=logs / "temporal.log")
     await process.until(lambda: listening(port) and listening(ui_port))
     return TemporalServer(process, port, ui_port)

@@ -84,3 +84,5 @@ def set_up_logs(
     root.setLevel(level.upper())
     for chatty in ("httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Every failed attempt, with a traceback; `activity.failed` says the same in a line.
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)

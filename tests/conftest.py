@@ -10,10 +10,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
 from local.postgres import Postgres, start_postgres
-from local.temporal_server import server_flags, temporal_binary
+from local.temporal_server import TemporalServer, start_temporal
 from simulators.kie import KieConfig, KieSimulator
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
@@ -25,23 +24,21 @@ SPEED = 100.0
 
 
 @pytest.fixture(scope="session")
-async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
-    """One dev server for all tests, with the flags every server of ours has."""
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(temporal_binary()), dev_server_extra_args=server_flags()
-    ) as environment:
-        yield environment
+async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
+    """One dev server for all tests, in memory, with the flags every server of ours has."""
+    server = await start_temporal(None, logs=tmp_path_factory.mktemp("temporal"))
+    yield server
+    await server.process.stop()
 
 
 @pytest.fixture
-async def temporal(temporal_server: WorkflowEnvironment) -> Client:
+async def temporal(temporal_server: TemporalServer) -> Client:
     """A client in a namespace of the test's own: queues, the gate and workflow ids are as in production."""
     namespace = f"test-{uuid.uuid4().hex[:12]}"
-    await temporal_server.client.workflow_service.register_namespace(
+    client = await Client.connect(temporal_server.address, namespace=namespace, plugins=[StudioPlugin()])
+    await client.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=Duration(seconds=3 * 86_400))
     )
-    address = temporal_server.client.service_client.config.target_host
-    client = await Client.connect(address, namespace=namespace, plugins=[StudioPlugin()])
     await ensure_search_attributes(client)
     return client
 

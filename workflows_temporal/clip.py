@@ -141,7 +141,9 @@ async def _submit(submission: ClipSubmission, seat: Seat, label: str) -> ClipJob
 
 
 def _may_be_ordered(ordering: asyncio.Task[ClipJob]) -> bool:
-    return not ordering.cancelled() and (ordering.exception() is None or _is_unknown(ordering.exception()))
+    if not ordering.done() or ordering.cancelled():
+        return False
+    return ordering.exception() is None or _is_unknown(ordering.exception())
 
 
 def failure_of(error: ActivityError, film: VideoRequest, clip: ClipRequest) -> ClipOutcome:

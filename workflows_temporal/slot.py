@@ -63,7 +63,7 @@ class Gate:
         try:
             seat = Seat(await granted)
             yield seat
-        except BaseException:
+        except (Exception, asyncio.CancelledError):  # not GeneratorExit: that is only our own process forgetting us
             self._post(_ABANDON if seat and seat.ordered else _LEAVE, ticket.name)
             raise
         finally:

@@ -25,7 +25,7 @@ from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.assembly import assemble
 from workflows_temporal.clip import failure_of, try_clip
 from workflows_temporal.intake import refuse_what_cannot_be_made
-from workflows_temporal.policies import ACCOUNT, CLIPS_IN_FLIGHT, LONG_HISTORY, RECORD
+from workflows_temporal.policies import ACCOUNT, CLIPS_IN_FLIGHT, RECORD
 from workflows_temporal.recorder import Recorder, revision
 from workflows_temporal.slot import Gate
 from workflows_temporal.standing import Standing, reasons
@@ -61,7 +61,7 @@ class VideoWorkflow:
                 if self._missing():
                     await self._wait_for_resume(reasons(self._outcomes.values(), len(request.clips)))
             return await self._finish()
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 await self._call_off()
             raise
@@ -119,7 +119,7 @@ class VideoWorkflow:
 
         async def run_clip(clip: ClipRequest) -> bool:
             async with window:
-                if workflow.info().get_current_history_length() > LONG_HISTORY:
+                if workflow.info().is_continue_as_new_suggested():
                     return False
                 self._end(await try_clip(self._request, clip, self._gate, self._table))
                 return True

@@ -115,7 +115,7 @@ async def join(clips: Sequence[Path], target: Path, *, on_frame: OnFrame | None 
     infos = [await asyncio.to_thread(probe, clip) for clip in clips]
     house = choose_house(infos)
     off = tuple(place for place, info in enumerate(infos) if house_key(info) != house_key(house) or info.hidden)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-") as folder:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-", ignore_cleanup_errors=True) as folder:
         pieces: list[_Piece] = []
         done = 0
         for place, (clip, info) in enumerate(zip(clips, infos, strict=True)):
@@ -127,7 +127,7 @@ async def join(clips: Sequence[Path], target: Path, *, on_frame: OnFrame | None 
             arguments = copy_arguments(listing, part, int(1 / house.time_base), listed=True)
             said = await _ffmpeg.run(arguments, on_frame=_after(on_frame, done))
             film = await asyncio.to_thread(probe, part)
-            _check_film(film, [piece.info for piece in pieces], said)
+            check_film(film, [piece.info for piece in pieces], said)
     return Joined(film, off)
 
 
@@ -135,7 +135,7 @@ async def encode_all(clips: Sequence[Path], target: Path) -> None:
     """Join by one full re-encode: what `join` avoids. Only the benchmark uses it, to compare; clips must agree."""
     _check_number(clips)
     pieces = [_Piece(clip, await asyncio.to_thread(probe, clip)) for clip in clips]
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-") as folder:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-", ignore_cleanup_errors=True) as folder:
         linked = []
         for place, piece in enumerate(pieces):
             linked.append(await _prepare(piece, Path(folder) / f"clip_{place:04d}.mp4", piece.info, False, None))
@@ -202,7 +202,7 @@ def _check_number(clips: Sequence[Path]) -> None:
         raise InvalidRequest(f"a film has 1 to {MOST_CLIPS} clips, not {len(clips)}")
 
 
-def _check_film(film: MediaInfo, clips: Sequence[MediaInfo], said: str) -> None:
+def check_film(film: MediaInfo, clips: Sequence[MediaInfo], said: str) -> None:
     """ffmpeg's exit status says nothing about a join: count what was written."""
     if "Non-monoton" in said:  # "Non-monotonic DTS", in older versions "Non-monotonous DTS"
         raise FfmpegFailed("the clips overlap in time: ffmpeg reports non-monotonic timestamps")

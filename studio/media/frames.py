@@ -13,7 +13,7 @@ from PIL import Image
 from studio.errors import BadClip
 from studio.media.colour import Planes, to_image
 from studio.media.planes import planes_of
-from studio.media.probe import opened
+from studio.media.probe import opened, probe
 
 _LOOK_BACK = (1, 5, 30)
 """Seconds before the end where the search for the last frame begins; the next is tried when one finds nothing."""
@@ -42,8 +42,9 @@ def frame_at(path: Path, fraction: float, *, within: tuple[int, int] | None = No
     """
     if fraction >= 1:
         return _fitted(last_frame(path), within)
+    seconds = probe(path).seconds * max(0.0, fraction)
     with opened(path) as (container, stream):
-        wanted = (stream.start_time or 0) + int((stream.duration or 0) * max(0.0, fraction))
+        wanted = (stream.start_time or 0) + int(seconds / (stream.time_base or 1))
         shown = None
         for frame in _frames_from(path, container, stream, wanted):
             if shown is not None and (frame.pts or 0) > wanted:

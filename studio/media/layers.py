@@ -79,8 +79,10 @@ def _masks(covered: NDArray[np.bool_]) -> Masks:
 
 def _filled(image: Image.Image, known: NDArray[np.bool_]) -> Image.Image:
     """`image` where it is known, elsewhere colours from around: ever wider averages of known pixels only."""
-    # Two pixels less: the picture's own soft edges would smear the near colour into the fill.
-    sure = Image.fromarray(known.astype(np.uint8) * 255).filter(ImageFilter.MinFilter(5))
+    # Two pixels less: the picture's own soft edges would smear the near colour into the fill. A blur that is
+    # still full is a pixel with only known ones around it; Pillow's MinFilter is ten times slower.
+    blurred = Image.fromarray(known.astype(np.uint8) * 255).filter(ImageFilter.BoxBlur(2))
+    sure = blurred.point([0] * 255 + [255])
     small = (max(1, image.width // _FILL_SCALE), max(1, image.height // _FILL_SCALE))
     weight = np.asarray(sure.resize(small, Image.Resampling.BOX), np.float32)[..., None] / 255
     seen = Image.composite(image, Image.new("RGB", image.size), sure).resize(small, Image.Resampling.BOX)

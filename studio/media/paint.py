@@ -120,9 +120,7 @@ class _Pane:
 
     def seen(self, box: Box, size: tuple[int, int], half: int) -> Image.Image:
         """The part `box` at `size`, both as for Y; `half` is 2 when this plane has half as many pixels."""
-        # Cameras stay inside the picture; rounding may leave it by a millionth of a pixel, which Pillow refuses.
-        left, top = (max(0.0, side / half) for side in box[:2])
-        right, bottom = (min(side / half, most) for side, most in zip(box[2:], self.image.size, strict=True))
+        left, top, right, bottom = _inside(tuple(side / half for side in box), self.image.size, most=0.01)
         width, height = size[0] // half, size[1] // half
         if self._rows_are != (top, bottom, height):
             whole = (0, top, self.image.width, bottom)
@@ -145,8 +143,19 @@ def _turn(plane: Image.Image, size: tuple[int, int], scale: float, slant: float,
     for left, right in pairwise(edges):
         source = [centre_x + scale * x / (1 + slant * x) for x in (left - width / 2, right - width / 2)]
         half_height = height / 2 * scale / (1 + slant * ((left + right) / 2 - width / 2))
-        # Cameras stay inside the picture up to the rounding of its size to whole pixels.
-        upper, lower = max(0.0, centre_y - half_height), min(float(plane.height), centre_y + half_height)
-        box = (max(0.0, source[0]), upper, min(float(plane.width), source[1]), lower)
+        # Up to two pixels: the rounding of sizes to whole pixels and to pairs of them.
+        upper, lower = centre_y - half_height, centre_y + half_height
+        box = _inside((source[0], upper, source[1], lower), plane.size, most=2.0)
         result.paste(plane.resize((right - left, height), Image.Resampling.BICUBIC, box=box), (left, 0))
     return result
+
+
+def _inside(box: tuple[float, ...], size: tuple[int, int], *, most: float) -> Box:
+    """`box` without what rounding makes of it outside of the picture, which Pillow refuses.
+
+    Cameras stay inside the picture; more than `most` pixels outside is a mistake in their arithmetic.
+    """
+    left, top, right, bottom = box
+    out = max(-left, -top, right - size[0], bottom - size[1])
+    assert out <= most, f"the camera left the picture by {out:.2f} pixels"
+    return max(0.0, left), max(0.0, top), min(float(size[0]), right), min(float(size[1]), bottom)

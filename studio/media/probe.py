@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 
 from studio.errors import BadClip
 
-_READABLE = "mov,matroska,mpegts,avi"
-"""Containers we open. Others are refused unread: a playlist or script from outside could name other files."""
+_READABLE = "mov,matroska"
+"""MP4 and its relatives, WebM and its. Others stay unread: a playlist from outside could name other files."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class MediaInfo:
     frames: int
     """Packets that are in the file and shown, counted one by one: what the header claims may not be there."""
     seconds: float
-    """Length of the video stream as its header says; the container's would include longer sound."""
+    """Length of the video stream as its header says, or to the end of its last frame if that is later. The
+    container's length would include longer sound."""
     colour: ColourTags
     has_audio: bool
     hidden: int
@@ -99,7 +100,8 @@ def _described(container: InputContainer, stream: VideoStream, times: list[tuple
     tick = stream.time_base or Fraction(1, 90_000)
     shown_until = [later for later, _ in times[1:]] + [pts + duration for pts, duration in times[-1:]]
     longest = max((end - start for (start, _), end in zip(times, shown_until, strict=True)), default=0)
-    length = stream.duration if stream.duration else shown_until[-1] - times[0][0] if times else 0
+    # Headers of files with gaps leave the gaps out; headers of files cut off go on beyond the last frame.
+    length = max(stream.duration or 0, shown_until[-1] - times[0][0] if times else 0)
     return MediaInfo(
         container=container.format.name,
         codec=codec.name,

@@ -95,7 +95,9 @@ def _size_fits(info: MediaInfo, ordered: Ordered) -> bool:
 
 def _look(path: Path, info: MediaInfo) -> _Looked:
     # Black is 16 and white 235 in video, 0 and 255 only when the file says "full range".
-    watch = Watch(0, 255) if info.colour.range == 2 else Watch(16, 235)
+    black, white = (0, 255) if info.colour.range == 2 else (16, 235)
+    shrink = max(1, round(info.width / _THUMBNAIL_WIDTH))
+    watch = Watch(black, white, shrink)
     decoded = corrupt = 0
     start, next_look = None, 0.0
     with opened(path) as (container, stream):
@@ -112,16 +114,16 @@ def _look(path: Path, info: MediaInfo) -> _Looked:
                 start = frame.time if start is None else start
                 now = frame.time - start
                 if now >= next_look - 1e-3:
-                    watch.see(now, _thumbnail(frame))
+                    watch.see(now, _thumbnail(frame, shrink))
                     next_look = now + 1 / LOOKS_PER_SECOND
     watch.end(info.seconds)
     return _Looked(decoded, corrupt, watch)
 
 
-def _thumbnail(frame: VideoFrame) -> Floats:
+def _thumbnail(frame: VideoFrame, shrink: int) -> Floats:
     """The brightness of a frame, about 240 pixels wide; 0 to 255."""
     luma = planes_of(frame)[0]
-    return np.asarray(luma.reduce(max(1, round(frame.width / _THUMBNAIL_WIDTH))), np.float32)
+    return np.asarray(luma.reduce(shrink), np.float32)
 
 
 def _picture_faults(info: MediaInfo, ordered: Ordered, looked: _Looked) -> list[str]:

@@ -5,6 +5,7 @@ low strength and on frozen clips written by x264 at 1 to 8 Mbit/s (docs/decision
 looks, only on how much noise an encoder makes of a picture that stands still.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,18 +21,19 @@ DARK_SHARE = 0.98
 
 LOOKS_PER_SECOND = 8
 
-FROZEN_SECONDS = 1.2
-"""A second of rest in a lively clip is a choice; a longer one is a picture that has stopped."""
+FROZEN_SECONDS = 1.0
+"""A second of rest in a lively clip is a choice; a longer one is a picture that has stopped. Rests are measured up
+to 0.3 s too short, because encoders go on improving a picture for a while after it stopped."""
 _LIVELY = LOOKS_PER_SECOND / 2
-"""Steps per second: a clip in which every other look shows something new is lively."""
+"""Steps per second: a clip in which every other look surely shows something new is lively."""
 _SLOW_SHARE = 0.35
 """A slow move (an orbit of 5 pixels in 10 s) stands still between its steps, since the encoder rounds them away.
-Such a clip is frozen only when one rest takes more than this share of it."""
+So does a plain picture. Such a clip is frozen only when one rest takes more than this share of it."""
 _WHOLE_SHARE = 0.8
 """A rest that takes this much of a short clip is too long, whatever the limits above say."""
 
 _LOCAL_CHANGE = 8.0
-"""Levels. Re-encoding what stands still changes a block of 8 x 8 pixels by at most 5."""
+"""Levels, for the average of 8 x 8 pixels: re-encoding what stands still changes it by at most 5."""
 _LOCAL_BLOCKS = 3
 _BRIGHTNESS = 0.6
 """Levels, over the whole picture; noise alone measures up to 0.05."""
@@ -68,8 +70,11 @@ class Stretch:
 class Watch:
     """Shown the thumbnails of a clip one after the other, remembers how long it is dark and when it stands still."""
 
-    def __init__(self, black: float, white: float) -> None:
+    def __init__(self, black: float, white: float, shrink: int) -> None:
+        """`black` and `white` in luma; a pixel of a thumbnail is the average of `shrink` x `shrink` of the clip."""
         self._dark_below = black + (white - black) * DARK_LUMA
+        # Noise falls with the square root of the number of pixels averaged; blocks of an encoder are 8 wide.
+        self._local_change = _LOCAL_CHANGE * max(1.0, math.sqrt(8 / shrink))
         self._last: tuple[float, bool] | None = None
         self._reference: tuple[float, Floats] | None = None
         self._since: list[tuple[float, Motion]] = []
@@ -81,11 +86,11 @@ class Watch:
         """The next thumbnail, (height, width), and when it is shown."""
         self._until(time)
         self._last = (time, float((luma < self._dark_below).mean()) >= DARK_SHARE)
-        motion = None if self._reference is None else motion_within_noise(self._reference[1], luma)
+        motion = None if self._reference is None else motion_within_noise(self._reference[1], luma, self._local_change)
         if motion is None:
             self._close_stretch()
             self._reference, self._since = (time, luma), []
-            self._steps += 1
+            self._steps += not _is_plain(*_slopes(luma, luma))
         else:
             self._since.append((time, motion))
 
@@ -115,7 +120,7 @@ class Watch:
             self.longest_still = still
 
 
-def motion_within_noise(before: Floats, after: Floats) -> Motion | None:
+def motion_within_noise(before: Floats, after: Floats, local_change: float) -> Motion | None:
     """None when two thumbnails surely differ; otherwise the camera motion between them, too small to be sure of.
 
     Something small may move, the light may change, or the camera moves. The camera is the hard part: a slow zoom
@@ -126,10 +131,10 @@ def motion_within_noise(before: Floats, after: Floats) -> Motion | None:
     size = np.abs(change)
     if float(size.max()) < _IDENTICAL:
         return 0.0, 0.0, 0.0, 0.0
-    if int((size >= _LOCAL_CHANGE).sum()) >= _LOCAL_BLOCKS:
+    if int((size >= local_change).sum()) >= _LOCAL_BLOCKS:
         return None
     down, across = _slopes(before, after)
-    if min(float((across**2).mean()), float((down**2).mean())) < _STRUCTURE:
+    if _is_plain(down, across):
         return None  # too plain to tell: of plain pictures only identical ones stand still
     *motion, brightness = camera_motion(change, across, down)
     right, lower, growth, turn = motion
@@ -143,6 +148,10 @@ def motion_within_noise(before: Floats, after: Floats) -> Motion | None:
 def _slopes(before: Floats, after: Floats) -> tuple[Floats, Floats]:
     down, across = np.gradient((before + after) / 2)
     return np.asarray(down), np.asarray(across)
+
+
+def _is_plain(down: Floats, across: Floats) -> bool:
+    return min(float((across**2).mean()), float((down**2).mean())) < _STRUCTURE
 
 
 def camera_motion(change: Floats, across: Floats, down: Floats) -> tuple[float, float, float, float, float]:

@@ -12,6 +12,7 @@ or started again finds its old orders.
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -26,7 +27,10 @@ State = Literal["intended", "sent", "accepted", "settled", "refused", "unknown"]
 Verdict = Literal["delivered", "failed", "bad"]
 
 _NAMESPACE = uuid.UUID("6f0f3c52-6c3a-5d0e-9a55-2f8f3f0d7c11")
-_COLUMNS = "id, channel, video_id, number, attempt, state, verdict, task_id, price_usd, billed_usd, tries, reason"
+_COLUMNS = (
+    "id, channel, video_id, number, attempt, state, verdict, task_id, price_usd, billed_usd, tries, claim, reason, "
+    "sent_at"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ class Submission:
     price_usd: Decimal
     billed_usd: Decimal | None
     tries: int
+    claim: str | None
     reason: str
+    sent_at: datetime | None
 
 
 class SubmissionLedger:
@@ -65,11 +71,12 @@ class SubmissionLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def intend(self, order: Order) -> Submission:
+    async def intend(self, order: Order, *, unsent_claim: str | None = None) -> Submission:
         """The order to work on: one that is already there, or a new one.
 
         An accepted order, or a settled one that delivered, is returned as it is: its task id is the way to the
-        clip and nothing is ordered again. After a refusal or a failure a new attempt is written down.
+        clip and nothing is ordered again. After a refusal or a failure a new attempt is written down. An order
+        claimed by `unsent_claim`, whose owner knows that he did not send it, may be sent again.
 
         Raises:
             SubmissionUnknown: the last one was sent and nobody knows what became of it.
@@ -80,6 +87,8 @@ class SubmissionLedger:
             last = await _last(connection, order)
             if last is None:
                 return await _insert(connection, order, attempt=1)
+            if last.state == "sent" and unsent_claim is not None and last.claim == unsent_claim:
+                return await _put_back(connection, last.id)
             if last.state == "sent":
                 reason = last.reason or "the worker stopped while the order was on its way"
                 await _set_unknown(connection, last.id, reason)
@@ -92,17 +101,20 @@ class SubmissionLedger:
                 return last
         raise SubmissionUnknown(f"Ordered once, and it is not known whether it was accepted: {unknown}")
 
-    async def send(self, submission_id: str) -> int:
-        """Take the right to send this order; returns how often that was done, this time included.
+    async def send(self, submission_id: str, claim: str) -> int:
+        """Claim the right to send this order; returns how often that was done, this time included.
 
         Raises:
             SubmissionUnknown: somebody else took it.
         """
         async with self._database.transaction() as connection:
             tries = await connection.fetchval(
-                """update submissions set state = 'sent', sent_at = now(), tries = tries + 1, updated_at = now()
+                """update submissions
+                      set state = 'sent', sent_at = now(), tries = tries + 1, claim = $2, reason = '',
+                          updated_at = now()
                     where id = $1 and state = 'intended' returning tries""",
                 submission_id,
+                claim,
             )
         if tries is None:
             raise SubmissionUnknown("Another worker sent this order a moment ago")
@@ -251,6 +263,16 @@ async def _insert(connection: Connection, order: Order, *, attempt: int) -> Subm
         order.model,
         order.seconds,
         order.price_usd,
+    )
+    assert row is not None
+    return Submission(**dict(row))
+
+
+async def _put_back(connection: Connection, submission_id: str) -> Submission:
+    row = await connection.fetchrow(
+        f"""update submissions set state = 'intended', updated_at = now()
+             where id = $1 and state = 'sent' returning {_COLUMNS}""",
+        submission_id,
     )
     assert row is not None
     return Submission(**dict(row))

@@ -44,8 +44,8 @@ async def running(*arguments: str) -> AsyncIterator[Running]:
         yield Running(process, json.loads(line))
     finally:
         if process.returncode is None:
-            process.kill()
-        await process.wait()
+            process.terminate()
+        await asyncio.wait_for(process.wait(), 10)
 
 
 @pytest.mark.parametrize(

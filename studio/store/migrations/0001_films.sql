@@ -81,6 +81,8 @@ create table submissions (
     billed_usd     numeric(14, 6),
     billed_credits numeric(14, 4),
     tries          integer     not null default 0,
+    -- Who moved the order from intended to sent: only he can say that he did not send it after all.
+    claim          text,
     reason         text        not null default '',
     created_at     timestamptz not null default now(),
     sent_at        timestamptz,

@@ -1,0 +1,158 @@
+"""Records the histories that `test_replay.py` replays: `poe record-history`.
+
+Every way a film can go is made once, on a real server, and its finished history is kept as JSON. A change to workflow
+code that could meet a running film has to replay all of them; only when it is meant to (and patched where films run)
+are they recorded anew.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+
+from local.postgres import start_postgres
+from local.temporal_server import start_temporal
+from simulators.kie import KieConfig, KieSimulator
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import Provider, VideoProgress
+from tests.replay import fingerprints
+from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
+from workflows_temporal.addresses import KLING_GATE_ID
+from workflows_temporal.connection import connect
+from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.video import VideoWorkflow
+
+HISTORIES = Path(__file__).parent / "histories"
+
+Scenario = Callable[[StudioAtWork], Awaitable[Handle]]
+
+
+async def happy(studio: StudioAtWork) -> Handle:
+    """Three clips, all well."""
+    return await _finished(studio, await studio.start(await studio.request("happy", clips=3)))
+
+
+async def refused_and_resumed(studio: StudioAtWork) -> Handle:
+    """A key that is refused for an order, then mended."""
+    studio.kie.script("createTask", [{"body_code": 401}])
+    handle = await studio.start(await studio.request("refused", clips=3))
+    await studio.waiting(handle)
+    await handle.signal(VideoWorkflow.resume)
+    return await _finished(studio, handle)
+
+
+async def failed_and_resumed(studio: StudioAtWork) -> Handle:
+    """One clip fails at the provider, one comes as a bad file, one answer is late; then all is made good."""
+    studio.kie.order(match="corridor 01", fail="internal", count=1)
+    studio.kie.order(match="corridor 02", clip="empty", count=1)
+    studio.kie.order(match="corridor 03", duration=900, count=1)
+    handle = await studio.start(await studio.request("failed", clips=4, clip_deadline_seconds=2))
+    await studio.waiting(handle)
+    studio.kie.advance(900)
+    await handle.signal(VideoWorkflow.resume)
+    return await _finished(studio, handle)
+
+
+async def bad_key(studio: StudioAtWork) -> Handle:
+    """The account is refused before anything is ordered; then the key is mended."""
+    studio.kie.script("credit", [{"body_code": 401}])
+    handle = await studio.start(await studio.request("bad-key", clips=2))
+    await studio.waiting(handle)
+    await handle.signal(VideoWorkflow.resume)
+    return await _finished(studio, handle)
+
+
+async def unknown(studio: StudioAtWork) -> Handle:
+    """An order whose answer got lost; the film is cancelled in the end."""
+    studio.kie.script("createTask", ["accept_then_reset"], match="corridor 02")
+    handle = await studio.start(await studio.request("unknown", clips=2))
+    await studio.waiting(handle)
+    await handle.cancel()
+    return await _finished(studio, handle)
+
+
+async def cancelled(studio: StudioAtWork) -> Handle:
+    """Cancelled while some clips are with the provider and others wait."""
+    studio.kie.configure(duration=(500, 500))
+    handle = await studio.start(await studio.request("cancelled", clips=8))
+
+    def half_way(progress: VideoProgress) -> bool:
+        return sum(clip.status is ClipStatus.RENDERING for clip in progress.clips) == 5
+
+    await eventually(lambda: handle.query(VideoWorkflow.progress), half_way)
+    await handle.cancel()
+    studio.kie.configure(duration=(30, 60))
+    return await _finished(studio, handle)
+
+
+async def expired_link(studio: StudioAtWork) -> Handle:
+    """A file whose address has expired is fetched under a new one."""
+    studio.kie.script("files", [{"http": 404}])
+    return await _finished(studio, await studio.start(await studio.request("expired", clips=1)))
+
+
+async def animatic(studio: StudioAtWork) -> Handle:
+    """Drawn here, without a provider; with a page in Notion."""
+    request = await studio.request("animatic", clips=2, provider=Provider.ANIMATIC, notion_page="page")
+    return await _finished(studio, await studio.start(request))
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    happy,
+    refused_and_resumed,
+    failed_and_resumed,
+    bad_key,
+    unknown,
+    cancelled,
+    expired_link,
+    animatic,
+)
+
+
+async def record() -> None:
+    """Run every scenario in a studio of its own, keep the film's history and its gate's."""
+    for scenario in SCENARIOS:
+        async with _studio() as studio:
+            handle = await scenario(studio)
+            await _keep(handle, scenario.__name__)
+            gate = studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
+            await _keep(gate, f"{scenario.__name__}_gate")
+    fingerprints.write()
+
+
+async def _finished(studio: StudioAtWork, handle: Handle) -> Handle:
+    try:
+        await handle.result()
+    except WorkflowFailureError:
+        pass
+    return handle
+
+
+async def _keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
+    history = await handle.fetch_history()
+    (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n", encoding="utf-8")
+    print(f"{name}: {len(history.events)} events")
+
+
+@asynccontextmanager
+async def _studio() -> AsyncIterator[StudioAtWork]:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = await start_temporal(None, logs=folder)
+        stack.push_async_callback(server.process.stop)
+        postgres = await start_postgres(folder / "postgres", logs=folder)
+        stack.push_async_callback(postgres.stop)
+        config = KieConfig(speed=100, clips="placeholder", duration=(30.0, 60.0))
+        kie = await stack.enter_async_context(KieSimulator(config))
+        url = await postgres.ensure_database("record")
+        studio = make_studio(await connect(server.address), url, kie, folder, stack)
+        await studio.open()
+        yield studio
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
