@@ -5,6 +5,7 @@ import typer
 from commands import film, gate
 from commands.demo import demo
 from commands.up import up
+from studio.ending import run_and_leave
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Durable AI video production on Temporal.")
 app.command()(demo)
@@ -14,4 +15,4 @@ app.add_typer(gate.app, name="gate")
 
 
 if __name__ == "__main__":
-    app()
+    run_and_leave(app)

@@ -34,6 +34,7 @@ from activities.media import MediaActivities
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from studio.contracts.gate import GateState
+from studio.ending import run_and_leave
 from studio.errors import DatabaseUnavailable
 from studio.logs import hider, set_up_logs
 from studio.objects.store import ObjectStore, open_store
@@ -309,4 +310,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_and_leave(main)

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Awaitable
 from typing import Any, Protocol, cast
 
+from studio.ending import run_and_leave
+
 NAMES = ("resume", "gate", "overhead", "join", "waiting")
 
 
@@ -49,4 +51,4 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run_and_leave(main)

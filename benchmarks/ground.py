@@ -88,6 +88,7 @@ async def ground(
                 **settings,
             },
             workers=workers,
+            fixed_ports=False,
         )
         async with running_stack(options) as stack:
             temporal = await connect(stack.temporal.address)

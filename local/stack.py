@@ -38,6 +38,8 @@ class StackOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings of the workers."""
     workers: Mapping[str, str] = field(default_factory=lambda: dict(WORKERS))
+    fixed_ports: bool = True
+    """Take Temporal's usual ports when they are free, so that people find the web UI where they expect it."""
 
 
 class Stack:

@@ -22,8 +22,8 @@ class View:
     """1 shows the whole picture, 2 half its width."""
     x: float = 0.0
     y: float = 0.0
-    yaw: float = 0.0
-    """Turn around the upright axis, in radians."""
+    yaw: float | None = None
+    """Turn around the upright axis, in radians; none for a camera that never turns."""
     parallax: float = 0.0
     """How far the nearest things (depth 1) are shifted against the pivot if that were at depth 0."""
     pivot: float = 0.0

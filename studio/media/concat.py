@@ -182,13 +182,14 @@ async def _prepare(clip: _Piece, piece: Path, house: MediaInfo, reencode: bool, 
 
 
 def _link(clip: Path, piece: Path) -> None:
+    whole = clip.resolve()  # a hard link to a relative symbolic link would lead nowhere
     try:
-        os.link(clip, piece)
+        os.link(whole, piece)
     except OSError:  # another file system, or one without hard links
         try:
-            piece.symlink_to(clip.resolve())
+            piece.symlink_to(whole)
         except OSError:
-            shutil.copyfile(clip, piece)
+            shutil.copyfile(whole, piece)
 
 
 def _write_list(pieces: Sequence[_Piece], folder: Path) -> Path:

@@ -39,8 +39,8 @@ class Painter:
 
     def paint(self, view: View) -> tuple[bytes, bytes, bytes]:
         """The Y, U and V bytes of the frame that `view` shows."""
-        if view.yaw:
-            planes = self._turned(view)
+        if view.yaw is not None:  # also in the middle of a turn, where it is 0: one frame would be sharper
+            planes = self._turned(view, view.yaw)
         else:
             width, height = self._still
             planes = self._composed(view, (width / view.zoom, height / view.zoom), self._size)
@@ -60,7 +60,7 @@ class Painter:
             layer.paste_on(canvas, (left, top, left + window[0], top + window[1]))
         return canvas
 
-    def _turned(self, view: View) -> list[Image.Image]:
+    def _turned(self, view: View, yaw: float) -> list[Image.Image]:
         """The parallax first, at the still's own scale, then the turn of the camera."""
         if len(self._layers) > 1:
             margin = (1 - 1 / view.zoom) * _SPARE
@@ -70,7 +70,7 @@ class Painter:
         else:
             standing = self._layers[0].whole()
         scale = self._still[0] / view.zoom / self._size[0]
-        slant = math.sin(view.yaw) / (_FOCAL_LENGTH * self._size[0])
+        slant = math.sin(yaw) / (_FOCAL_LENGTH * self._size[0])
         return [
             _turn(plane, (self._size[0] // half, self._size[1] // half), scale, slant * half, _STRIP // half)
             for plane, half in zip(standing, _HALVES, strict=True)

@@ -15,6 +15,8 @@ from studio.errors import ProviderUnavailable
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
+HIDDEN = "[hidden]"
+
 LONGEST_QUOTE = 300
 """Characters of a provider's own words that are quoted in our errors."""
 
@@ -38,10 +40,16 @@ async def exchange(http: httpx.AsyncClient, method: str, url: str, *, service: s
         raise AnswerLost(f"{service} did not answer ({type(error).__name__})") from None
 
 
+def text_of(response: httpx.Response) -> str:
+    """The answer's text without our own credentials: a service may repeat a request's headers in its complaints."""
+    credentials = response.request.headers.get("authorization", "").rpartition(" ")[2]
+    return response.text.replace(credentials, HIDDEN) if credentials else response.text
+
+
 def json_object(response: httpx.Response) -> dict[str, Any] | None:
     """The answer's JSON object; None when it is something else, or cut off."""
     try:
-        body = response.json()
+        body = json.loads(text_of(response))
     except ValueError:
         return None
     return body if isinstance(body, dict) else None

@@ -41,6 +41,8 @@ class CatboxClient:
         except _http.AnswerLost as lost:
             raise ProviderUnavailable(str(lost)) from None
         text = answer.text.strip()
+        if self._userhash:
+            text = text.replace(self._userhash, _http.HIDDEN)
         if answer.status_code == 412:
             raise Forbidden(f"catbox.moe refuses uploads from here - Set STILL_HOST=kie: {_http.quote(text)}")
         if answer.status_code >= 500 or (answer.is_success and not text):

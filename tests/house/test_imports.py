@@ -7,6 +7,7 @@ from tests.house.tree import DOORSTEPS, ROOMS, Module, modules, under
 EVERYTHING = frozenset(ROOMS) | {"worker", "starter"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.errors": frozenset(),
+    "studio.ending": frozenset(),
     "studio.logs": frozenset(),
     "studio.digest": frozenset(),
     "studio.settings": frozenset({"studio.objects.store"}),
@@ -26,7 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "workflows_temporal": frozenset({"workflows_temporal", "activities", "studio.contracts", "studio.errors"}),
     "gateway": frozenset({"gateway", "workflows_temporal", "studio"}),
     "commands": frozenset({"commands", "local", "workflows_temporal", "studio"}),
-    "starter": frozenset({"commands"}),
+    "starter": frozenset({"commands", "studio.ending"}),
     "simulators": frozenset({"simulators", "studio.contracts", "studio.media"}),
     "worker": EVERYTHING - {"starter", "commands", "local", "simulators", "benchmarks"},
     "local": EVERYTHING,

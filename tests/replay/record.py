@@ -19,6 +19,7 @@ from local.temporal_server import start_temporal
 from simulators.kie import KieConfig, KieSimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import Provider, VideoProgress
+from studio.ending import run_and_leave
 from tests.replay import fingerprints
 from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
 from workflows_temporal.addresses import KLING_GATE_ID
@@ -155,4 +156,4 @@ async def _studio() -> AsyncIterator[StudioAtWork]:
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    run_and_leave(lambda: asyncio.run(record()))

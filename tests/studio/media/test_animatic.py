@@ -129,6 +129,16 @@ def test_the_measure_of_smoothness_sees_the_shaking_of_zoompan(ff: Ff, texture: 
     assert np.std(speed) > 0.3
 
 
+def test_no_frame_of_a_turn_is_sharper_than_its_neighbours() -> None:
+    # In the middle of an orbit the turn is 0 degrees: the frame must be painted in the same way.
+    painter = Painter(one_layer(draw_still("city", width=640, height=360).image), 320, 180)
+    sharpness = []
+    for number in (59, 60, 61):
+        frame = np.frombuffer(painter.paint(view(CameraMove.ORBIT, 0.3, number / 120))[0], np.uint8)
+        sharpness.append(np.abs(np.diff(frame.reshape(180, 320).astype(float))).mean())
+    assert sharpness[1] == pytest.approx((sharpness[0] + sharpness[2]) / 2, rel=0.005)
+
+
 def test_near_things_pass_far_things_when_the_depth_is_known(tmp_path: Path) -> None:
     blobs().save(tmp_path / "s.png")
     near_below = np.zeros((360, 640), np.uint8)

@@ -29,7 +29,7 @@ def test_a_static_shot_sees_the_same_at_every_moment() -> None:
 def test_no_strength_is_no_move(move: CameraMove) -> None:
     for t in TIMES:
         seen = view(move, 0, t)
-        assert (seen.zoom, seen.x, seen.y, seen.yaw, seen.parallax) == (1, 0, 0, 0, 0)
+        assert (seen.zoom, seen.x, seen.y, seen.yaw or 0, seen.parallax) == (1, 0, 0, 0, 0)
 
 
 def test_a_pan_travels_a_fifth_of_the_width_at_full_strength() -> None:
@@ -58,7 +58,7 @@ def test_a_truck_passes_near_things_faster_than_far_ones() -> None:
 
 def test_an_orbit_turns_seven_degrees_around_a_point_in_the_middle_distance() -> None:
     start, end = view(CameraMove.ORBIT, 1, 0), view(CameraMove.ORBIT, 1, 1)
-    assert math.degrees(end.yaw - start.yaw) == pytest.approx(7)
+    assert math.degrees((end.yaw or 0) - (start.yaw or 0)) == pytest.approx(7)
     assert start.pivot == 0.55
 
 
@@ -71,7 +71,7 @@ def test_the_view_never_leaves_the_picture(move: CameraMove, strength: float) ->
         for depth in (0.0, 1.0):
             middle = seen.x + seen.parallax * (depth - seen.pivot)
             # A turn widens one side: x / (1 + sin(yaw) / 1.2 * x), with the focal length of 1.2 widths.
-            widened = 1 / (1 - abs(math.sin(seen.yaw)) / 1.2 / 2)
+            widened = 1 / (1 - abs(math.sin(seen.yaw or 0)) / 1.2 / 2)
             assert abs(middle) + half * widened <= 0.5 + 1e-9
         assert half * widened <= 0.5 + 1e-9
 

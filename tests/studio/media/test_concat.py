@@ -212,6 +212,12 @@ async def test_names_that_shells_and_ffmpeg_stumble_over_are_fine(clips: Clips, 
     assert joined.info.frames == 48 * 4
 
 
+async def test_a_clip_behind_a_relative_link_is_found(clips: Clips, tmp_path: Path) -> None:
+    os.link(clips(), tmp_path / "real.mp4")
+    (tmp_path / "link.mp4").symlink_to("real.mp4")
+    assert (await join([tmp_path / "link.mp4"], tmp_path / "film.mp4")).info.frames == 48
+
+
 async def test_a_hundred_short_clips_do_not_drift(clips: Clips, tmp_path: Path) -> None:
     # 121 frames at 24 a second is no whole number of microseconds, which is what ffmpeg counts in.
     clip = clips(CameraMove.STATIC, seconds=13 / 24, width=64, height=36)

@@ -154,6 +154,12 @@ def test_one_frame_more_than_ordered_is_fine_as_kling_does_it(clips: Clips) -> N
     assert verify_clip(path, ORDER).frames == 121
 
 
+def test_frames_that_an_edit_list_hides_are_not_missed(good: Path, ff: Ff, tmp_path: Path) -> None:
+    ff("-ss", 0.5, "-i", good, "-c", "copy", tmp_path / "clip.mp4")
+    info = verify_clip(tmp_path / "clip.mp4", Ordered(seconds=4.5, width=320, height=180, moving=True))
+    assert (info.frames, info.hidden) == (108, 12)
+
+
 def test_a_file_cut_off_after_its_index_is_bad_although_its_header_says_otherwise(good: Path, tmp_path: Path) -> None:
     data = good.read_bytes()
     (tmp_path / "clip.mp4").write_bytes(data[: len(data) // 2])

@@ -1,0 +1,41 @@
+"""How our processes end.
+
+Temporal's SDK leaves threads of its Rust runtime behind that call into Python while the interpreter takes itself
+apart; now and then that ends a process that did all its work with SIGABRT (temporalio/sdk-python#300). So we flush
+what was said and leave without taking anything apart.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+
+def run_and_leave(main: Callable[[], object]) -> NoReturn:
+    """Run a process's main function and end the process with its exit status."""
+    status = 0
+    try:
+        main()
+    except SystemExit as leaving:
+        status = _status(leaving.code)
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _status(code: object) -> int:
+    """As Python does it: nothing is 0, a number is itself, words are printed and count as 1."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code
+    print(code, file=sys.stderr)
+    return 1

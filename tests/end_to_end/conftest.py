@@ -1,0 +1,78 @@
+"""The whole local stack, as its users get it: separate processes and the command line."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.stack import ROOT, Stack, StackOptions, running_stack
+from studio.media.stills import draw_still
+
+PLANTED_KEY = "sim-key-PLANTED-4f9a1c"
+"""A secret that must turn up nowhere."""
+
+Starter = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack with a worker for orders and one for media, a fast clock and ready-made clips."""
+    options = StackOptions(
+        data=tmp_path_factory.mktemp("stack"),
+        speed=50,
+        kie={"clips": "placeholder", "duration": [60, 80], "api_keys": [PLANTED_KEY]},
+        settings={"KIE_API_KEY": PLANTED_KEY},
+        fixed_ports=False,
+    )
+    async with running_stack(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def starter(stack: Stack) -> Starter:
+    """`starter.py …` as a user calls it, talking to the stack by its data directory alone."""
+
+    def call(*arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(ROOT / "starter.py"), *arguments, "--data", str(stack.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def film_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes film files with small stills beside them."""
+    folder = tmp_path_factory.mktemp("films")
+    for number in range(1, 4):
+        draw_still("A harbour at dawn", seed=number, width=192, height=108).image.save(
+            folder / f"clip_{number:02d}.png"
+        )
+
+    def write(film: str, *, length: int = 3, changes: Mapping[str, Any] | None = None) -> Path:
+        document = {
+            "film": film,
+            "channel": "tests",
+            "width": 192,
+            "height": 108,
+            "clips": [
+                {"still": f"clip_{n % 3 + 1:02d}.png", "prompt": f"Boat {n} leaves the harbour. Slow pan left."}
+                for n in range(length)
+            ],
+        }
+        path = folder / f"{film}.yaml"
+        path.write_text(yaml.safe_dump(document | dict(changes or {})), encoding="utf-8")
+        return path
+
+    return write
+
+
+def said(done: "subprocess.CompletedProcess[str]") -> Any:
+    """What a command printed as JSON."""
+    return json.loads(done.stdout.splitlines()[-1])

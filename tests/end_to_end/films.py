@@ -1,0 +1,68 @@
+"""Films on a stack, as a backend service starts them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+from PIL import Image
+from temporalio.client import Client
+
+from local.stack import Stack
+from studio.contracts.clip import ClipId, ClipRequest, ClipStatus
+from studio.contracts.film import VideoProgress, VideoRequest
+from studio.objects import keys
+from studio.objects.store import ObjectStore, StorePlace, open_store
+from tests.studio_at_work import HEIGHT, WIDTH, Handle, eventually
+from workflows_temporal.addresses import TaskQueue, video_workflow_id
+from workflows_temporal.connection import connect
+from workflows_temporal.video import VideoWorkflow
+
+
+@dataclass
+class Films:
+    """A client of a stack."""
+
+    stack: Stack
+    temporal: Client
+    objects: ObjectStore
+
+    async def start(self, video_id: str, *, clips: int) -> Handle:
+        """Start a film of small stills."""
+        path = self.stack.data / "still.png"
+        await asyncio.to_thread(Image.effect_noise((WIDTH, HEIGHT), 60).convert("RGB").save, path)
+        first = ClipId(channel="crash", video_id=video_id, number=1)
+        still = await self.objects.put(path, keys.still_key(first, "image/png"), "image/png")
+        made = [
+            ClipRequest(number=n, still=still, prompt=f"Clip {n} of {video_id}. Slow dolly forward.", seconds=5)
+            for n in range(1, clips + 1)
+        ]
+        request = VideoRequest(channel="crash", video_id=video_id, clips=made, width=WIDTH, height=HEIGHT)
+        return await self.temporal.start_workflow(
+            VideoWorkflow.run, request, id=video_workflow_id("crash", video_id), task_queue=TaskQueue.STUDIO
+        )
+
+    async def all_with_provider(self, handle: Handle) -> None:
+        """Wait until every clip is with the provider."""
+
+        def waiting(progress: VideoProgress) -> bool:
+            return all(clip.status is ClipStatus.RENDERING for clip in progress.clips)
+
+        await eventually(lambda: handle.query(VideoWorkflow.progress), waiting)
+
+    async def orders(self, video_id: str) -> list[dict[str, Any]]:
+        """What the provider accepted for a film."""
+        async with httpx.AsyncClient() as http:
+            book = (await http.get(f"{self.stack.kie['admin_url']}/__sim/ledger?only=tasks")).json()
+        return [cast(dict[str, Any], task) for task in book["tasks"] if f"of {video_id}." in task["prompt"]]
+
+    async def fault(self, rule: dict[str, Any]) -> None:
+        """Have the provider misbehave."""
+        async with httpx.AsyncClient() as http:
+            (await http.post(f"{self.stack.kie['admin_url']}/__sim/faults", json=rule)).raise_for_status()
+
+
+async def films_of(stack: Stack) -> Films:
+    """A client of this stack."""
+    place = StorePlace(url=stack.environment["OBJECT_STORE_URL"])
+    return Films(stack, await connect(stack.temporal.address), open_store(place))

@@ -1,0 +1,118 @@
+"""What a person and a shell script see of Longtake."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local.stack import ROOT, Stack
+from local.temporal_server import temporal_binary
+from tests.end_to_end.conftest import Starter, said
+
+FilmFile = Callable[..., Path]
+
+
+def test_a_film_from_a_file_to_the_finished_picture(starter: Starter, film_file: FilmFile) -> None:
+    started = starter("film", "start", str(film_file("happy")), "--wait")
+    assert "0.63" in started.stdout
+    result = said(starter("film", "result", "happy", "--json"))
+    assert result["total_cost_usd"] == "0.630000"
+    assert said(starter("film", "status", "tests/happy", "--json"))["done"] == 3
+    films = {film["video_id"]: film["status"] for film in said(starter("film", "list", "--json"))}
+    assert films["happy"] == "video_ready"
+
+
+def test_the_film_lies_where_the_command_line_says(starter: Starter, film_file: FilmFile) -> None:
+    shown = starter("film", "start", str(film_file("placed", length=1)), "--wait").stdout
+    places = [line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith(("film   /", "sheet  /"))]
+    assert [Path(place).exists() for place in places] == [True, True]
+
+
+BAD: list[tuple[dict[str, object], str]] = [
+    ({"clips": []}, "clips: List should have at least 1 item"),
+    ({"clips": [{"still": "clip_01.png", "prompt": "A cat."}] * 501}, "clips: List should have at most 500 items"),
+    ({"clips": [{"still": "none.png", "prompt": "A cat."}]}, "clips.0.still: none.png: No such file"),
+    (
+        {"clips": [{"still": "bad.yaml", "prompt": "A cat."}]},
+        "clips.0.still: bad.yaml: the picture is not a PNG or JPEG",
+    ),
+    ({"clips": [{"still": "clip_01.png", "prompt": "a" * 2501}]}, "clips.0.prompt: String should have at most 2500"),
+    (
+        {"clips": [{"still": "clip_01.png", "prompt": "A cat.", "seconds": 7}]},
+        "clips.0.seconds: Input should be 5 or 10",
+    ),
+    ({"film": "../etc"}, "film: String should match pattern"),
+    ({"channel": "a b"}, "channel: String should match pattern"),
+    (
+        {"clips": [{"still": "clip_01.png", "prompt": "Slow pan left. A cat."}]},
+        "clips.0.prompt: the prompt begins with camera movement",
+    ),
+    ({"clips": [{"still": "clip_01.png", "prompt": "A cat.", "camra": "orbit"}]}, "clips.0.camra: Extra inputs"),
+    ({"width": 200}, "clips.0.still: clip_01.png: 192x108 has another shape than the film, 200x108"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), BAD, ids=[reason.partition(":")[0] + str(i) for i, (_, reason) in enumerate(BAD)]
+)
+def test_bad_input_is_refused_with_path_and_reason_before_anything_starts(
+    starter: Starter, film_file: FilmFile, change: dict[str, object], reason: str
+) -> None:
+    path = film_file("bad", changes=change)
+    refused = starter("film", "start", str(path), check=False)
+    assert refused.returncode == 2
+    assert reason in refused.stderr
+    assert "bad" not in {film["video_id"] for film in said(starter("film", "list", "--json"))}
+
+
+def test_plain_json_for_other_languages_starts_the_same_film(
+    starter: Starter, film_file: FilmFile, stack: Stack, tmp_path: Path
+) -> None:
+    """`film request` prints what `temporal workflow start --input-file` takes, without any SDK."""
+    request = tmp_path / "request.json"
+    request.write_text(starter("film", "request", str(film_file("plain", length=1))).stdout)
+    command = [str(temporal_binary()), "workflow", "execute", "--type", "VideoWorkflow", "--task-queue", "studio"]
+    command += ["--workflow-id", "video/tests/plain", "--input-file", str(request), "--output", "json"]
+    done = subprocess.run(
+        [*command, "--address", stack.temporal.address], capture_output=True, text=True, check=True, timeout=50
+    )
+    assert json.loads(done.stdout)["status"] == "COMPLETED"
+
+
+def test_a_film_nobody_knows_is_said_to_be_unknown(starter: Starter) -> None:
+    refused = starter("film", "status", "nobody", check=False)
+    assert refused.returncode == 2
+    assert "No film is called nobody" in refused.stderr
+
+
+def test_the_gate_is_shown_and_changed(starter: Starter) -> None:
+    assert said(starter("gate", "limit", "3", "--json"))["limit"] == 3
+    assert "of 3 inside" in starter("gate", "show").stdout
+    assert said(starter("gate", "weight", "tests", "2.5", "--json"))["weights"] == {"tests": 2.5}
+    assert starter("gate", "limit", "101", check=False).returncode == 2
+    starter("gate", "limit", "5")
+
+
+def test_cancelling_says_what_it_costs_all_the_same(starter: Starter, film_file: FilmFile) -> None:
+    starter("gate", "limit", "0")
+    starter("film", "start", str(film_file("cancelled")))
+    cancelled = said(starter("film", "cancel", "cancelled", "--json"))
+    starter("gate", "limit", "5")
+    assert cancelled == {
+        "workflow_id": "video/tests/cancelled",
+        "status": "cancelled",
+        "message": "Nothing was with the provider.",
+    }
+
+
+def test_a_draft_can_be_started_as_it_is(starter: Starter, film_file: FilmFile, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "starter.py"), "film", "draft", "A harbour", "--story", "dawn, noon, dusk"]
+    drafted = subprocess.run([*command, "--clips", "4"], capture_output=True, text=True, check=True, timeout=30).stdout
+    path = tmp_path / "draft.yaml"
+    path.write_text(drafted)
+    refused = starter("film", "start", str(path), check=False)
+    assert "clips.3.still: stills/clip_04.png: No such file" in refused.stderr
+    assert "prompt" not in refused.stderr

@@ -1,0 +1,99 @@
+"""Processes that die: workers, the Temporal server, PostgreSQL. Real kills, real processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.stack import Stack, StackOptions, running_stack
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import VideoStatus
+from tests.end_to_end.films import Films, films_of
+from tests.studio_at_work import eventually
+from workflows_temporal.video import VideoWorkflow
+
+CLIPS = 6
+
+
+@pytest.fixture(scope="module")
+async def films(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Films]:
+    """A stack with one worker process, so that a kill leaves nobody."""
+    options = StackOptions(
+        data=tmp_path_factory.mktemp("crashes"),
+        speed=20,
+        kie={"clips": "placeholder", "duration": [100, 120], "rate_limit": 0},
+        settings={"KLING_ORDERS_PER_WINDOW": "0", "KLING_CALLS_PER_SECOND": "0", "KLING_SLOTS": "18"},
+        workers={"only": "studio,kling,media"},
+        fixed_ports=False,
+    )
+    async with running_stack(options) as running:
+        yield await films_of(running)
+
+
+async def kill_worker(stack: Stack) -> None:
+    await stack.kill_worker("only")
+    await stack.start_worker("only")
+
+
+async def test_a_worker_killed_while_clips_are_with_the_provider_costs_no_second_order(films: Films) -> None:
+    handle = await films.start("waiting", clips=CLIPS)
+    await films.all_with_provider(handle)
+    await kill_worker(films.stack)
+    result = await handle.result()
+    assert len(await films.orders("waiting")) == CLIPS
+    assert result.summary == f"Skipped 0 existing clips, generated {CLIPS} new clips"
+
+
+async def test_a_worker_killed_again_and_again_pays_for_every_clip_at_most_once(films: Films) -> None:
+    """Wherever a kill hits an order, it is either not sent, or accepted, or asked about; never sent twice."""
+    handle = await films.start("again", clips=CLIPS)
+    for pause in (0.35, 0.15, 0.6):
+        await asyncio.sleep(pause)
+        await kill_worker(films.stack)
+    progress = await eventually(
+        lambda: handle.query(VideoWorkflow.progress),
+        lambda p: p.status in (VideoStatus.VIDEO_READY, VideoStatus.VIDEO_ERROR),
+    )
+    orders = await films.orders("again")
+    assert len({order["prompt"] for order in orders}) == len(orders)
+    unknown = [clip for clip in progress.clips if clip.status is ClipStatus.UNKNOWN]
+    assert progress.done + len(unknown) == CLIPS
+    await handle.terminate() if unknown else await handle.result()
+
+
+async def test_the_temporal_server_killed_under_way_delays_the_film_only(films: Films) -> None:
+    handle = await films.start("server", clips=CLIPS)
+    await films.all_with_provider(handle)
+    await films.stack.restart_temporal()
+    result = await handle.result()
+    assert len(await films.orders("server")) == CLIPS
+    assert len(result.clips) == CLIPS
+
+
+async def test_postgres_killed_under_way_delays_the_film_only(films: Films) -> None:
+    handle = await films.start("database", clips=CLIPS)
+    await films.all_with_provider(handle)
+    await films.stack.restart_postgres()
+    result = await handle.result()
+    assert len(await films.orders("database")) == CLIPS
+    assert str(result.total_cost_usd) == "1.260000"
+
+
+async def test_an_order_whose_worker_dies_after_it_was_accepted_is_asked_about_and_not_repeated(films: Films) -> None:
+    """The provider accepts and holds its answer back; the worker dies waiting for it."""
+    await films.fault({"route": "createTask", "match": "of held", "script": ["hang_after"]})
+    handle = await films.start("held", clips=1)
+
+    async def accepted() -> int:
+        return len(await films.orders("held"))
+
+    await eventually(accepted, lambda count: count == 1)
+    await kill_worker(films.stack)
+    progress = await eventually(
+        lambda: handle.query(VideoWorkflow.progress), lambda p: p.status is VideoStatus.VIDEO_ERROR
+    )
+    assert progress.clips[0].status is ClipStatus.UNKNOWN
+    await handle.signal(VideoWorkflow.resume)
+    await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: p.clips[0].tries == 2)
+    assert await accepted() == 1
+    await handle.terminate()
