@@ -19,6 +19,9 @@ from studio.prompts.camera import move_of
 
 _log = structlog.get_logger()
 
+SURELY_MOVING = 0.1
+"""A weaker move of a plain picture cannot be told from a picture that stands still."""
+
 
 class AnimaticActivities:
     """The local renderer, on the queue `media`."""
@@ -40,7 +43,7 @@ class AnimaticActivities:
                     seconds=clip.seconds,
                     width=clip.width,
                     height=clip.height,
-                    moving=move is not CameraMove.STATIC and clip.strength > 0,
+                    moving=move is not CameraMove.STATIC and clip.strength >= SURELY_MOVING,
                 )
                 info = await asyncio.to_thread(verify_clip, path, ordered)
                 media = await self._objects.put(path, keys.clip_key(clip.clip), "video/mp4")

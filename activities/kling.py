@@ -1,5 +1,7 @@
 """Kling clips through KIE.ai: order, and wait for the order."""
 
+import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -26,6 +28,11 @@ from studio.providers.kie import KieClient, KieTask
 from studio.store.submissions import SubmissionLedger
 
 _log = structlog.get_logger()
+
+TIMER_RESOLUTION = timedelta(seconds=1)
+"""Temporal's own timers come up to a second late; a look that is due sooner is not worth leaving for."""
+LONGEST_STAY = timedelta(seconds=10)
+"""How long one attempt goes on looking in short steps: well below its time-out."""
 
 
 class KlingActivities:
@@ -63,14 +70,25 @@ class KlingActivities:
 
     @activity.defn
     async def await_clip(self, job: ClipJob) -> RenderedClip:
-        """One look at the order; `StillRendering` asks Temporal for the next one. Waiting holds no worker.
+        """Look at the order; `StillRendering` asks Temporal for the next look. Waiting holds no worker.
 
         The last look gives the slot back and closes the books.
         """
+        leaving = time.monotonic() + LONGEST_STAY.total_seconds()
+        async with beating():
+            while True:
+                try:
+                    return await self._look(job)
+                except ProviderError as error:
+                    pause = error.retry_after
+                    if pause is None or pause >= TIMER_RESOLUTION or time.monotonic() > leaving:
+                        raise
+                await asyncio.sleep(pause.total_seconds())
+
+    async def _look(self, job: ClipJob) -> RenderedClip:
         waited = datetime.now(UTC) - activity.info().scheduled_time
         try:
-            async with beating():
-                task = await self._kie.record_info(job.task_id)
+            task = await self._kie.record_info(job.task_id)
         except TaskLost as lost:
             if waited * self._pace.speed < self._pace.grace:
                 raise self._look_again(waited, "KIE.ai does not show the task yet") from None

@@ -104,7 +104,7 @@ class Watch:
     def frozen(self, seconds: float) -> Stretch | None:
         """When the picture stood still for too long, in a clip of `seconds` that was to move."""
         still = self.longest_still
-        lively = True or self._steps >= _LIVELY * (seconds - still.seconds)
+        lively = self._steps >= _LIVELY * (seconds - still.seconds)
         limit = FROZEN_SECONDS if lively else max(FROZEN_SECONDS, _SLOW_SHARE * seconds)
         return still if still.seconds > min(limit, _WHOLE_SHARE * seconds) else None
 
