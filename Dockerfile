@@ -9,7 +9,7 @@ RUN useradd --create-home --uid 10001 longtake \
  && mkdir /work && chown longtake /work
 COPY --from=build /opt/longtake /opt/longtake
 WORKDIR /srv/longtake
-COPY worker.py ./
+COPY worker.py composition.py ./
 COPY workflows_temporal workflows_temporal
 COPY activities activities
 COPY studio studio

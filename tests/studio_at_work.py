@@ -66,20 +66,21 @@ class StudioAtWork:
         clips: int = 3,
         channel: str = "poke1",
         seconds: Literal[5, 10] = 5,
+        width: int = WIDTH,
+        height: int = HEIGHT,
         **fields: Any,
     ) -> VideoRequest:
         """A film of small stills, which lie in the store."""
         made = [
             ClipRequest(
                 number=number,
-                still=await self.still(ClipId(channel=channel, video_id=video_id, number=number)),
+                still=await self.still(ClipId(channel=channel, video_id=video_id, number=number), (width, height)),
                 prompt=f"Haunter floats down corridor {number:02d} of {video_id}. Slow dolly forward.",
                 seconds=seconds,
             )
             for number in range(1, clips + 1)
         ]
-        size = {"width": WIDTH, "height": HEIGHT}
-        return VideoRequest(channel=channel, video_id=video_id, clips=made, **(size | fields))
+        return VideoRequest(channel=channel, video_id=video_id, clips=made, width=width, height=height, **fields)
 
     async def still(self, clip: ClipId, size: tuple[int, int] = (WIDTH, HEIGHT)) -> MediaRef:
         """A small picture in the store, another one for every clip."""

@@ -151,8 +151,8 @@ def failure_of(error: ActivityError, film: VideoRequest, clip: ClipRequest) -> C
     kind, reason = _kind(error), _reason(error)
     if error.activity_type == KlingActivities.await_clip.__name__ and error.retry_state is RetryState.TIMEOUT:
         late = f"Clip {clip.number}/{len(film.clips)} exceeded {_duration(film.clip_deadline_seconds)}"
-        reason = late if kind == StillRendering.__name__ else f"{late}: {reason}"
-        kind = "ClipTimedOut"
+        expected = kind in (StillRendering.__name__, TimeoutError.__name__)
+        kind, reason = "ClipTimedOut", late if expected else f"{late}: {reason}"
     return ClipOutcome(
         number=clip.number,
         status=ClipStatus.UNKNOWN if _is_unknown(error) else ClipStatus.FAILED,

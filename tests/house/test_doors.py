@@ -7,8 +7,8 @@ import pytest
 from tests.house.tree import Module, modules, under
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "temporalio": ("workflows_temporal", "activities", "worker", "commands", "local", "benchmarks", "gateway"),
-    "httpx": ("studio.providers", "worker", "commands.demo", "benchmarks"),
+    "temporalio": ("workflows_temporal", "activities", "composition", "worker", "commands", "benchmarks", "gateway"),
+    "httpx": ("studio.providers", "composition", "commands.demo", "benchmarks"),
     "asyncpg": ("studio.store", "local.postgres"),
     "ffmpeg": ("studio.media",),
     "imageio_ffmpeg": ("studio.media",),

@@ -4,7 +4,7 @@ import pytest
 
 from tests.house.tree import DOORSTEPS, ROOMS, Module, modules, under
 
-EVERYTHING = frozenset(ROOMS) | {"worker", "starter"}
+EVERYTHING = frozenset(ROOMS) | {"composition", "worker", "starter"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.errors": frozenset(),
     "studio.ending": frozenset(),
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "commands": frozenset({"commands", "local", "workflows_temporal", "studio"}),
     "starter": frozenset({"commands", "studio.ending"}),
     "simulators": frozenset({"simulators", "studio.contracts", "studio.media"}),
+    "composition": EVERYTHING - {"starter", "commands", "local", "simulators", "benchmarks", "worker"},
     "worker": EVERYTHING - {"starter", "commands", "local", "simulators", "benchmarks"},
     "local": EVERYTHING,
     "benchmarks": EVERYTHING,

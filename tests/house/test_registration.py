@@ -44,7 +44,7 @@ def _mentioned(module: Module) -> set[str]:
 
 
 def test_the_worker_serves_every_activity_and_workflow() -> None:
-    worker = next(m for m in modules() if m.name == "worker")
-    said = _mentioned(worker)
+    composition = next(m for m in modules() if m.name == "composition")
+    said = _mentioned(composition)
     assert [name for name in activity_names() if name not in said] == []
     assert [owner.__name__ for owner in workflow_names().values() if owner.__name__ not in said] == []

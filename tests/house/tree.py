@@ -18,7 +18,7 @@ ROOMS = (
     "studio",
     "workflows_temporal",
 )
-DOORSTEPS = ("starter.py", "worker.py")
+DOORSTEPS = ("composition.py", "starter.py", "worker.py")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ are they recorded anew.
 """
 
 import asyncio
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from typing import Any
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from local.postgres import start_postgres
+from local.stack import ROOT
 from local.temporal_server import start_temporal
 from simulators.kie import KieConfig, KieSimulator
 from studio.contracts.clip import ClipStatus
@@ -135,7 +137,9 @@ async def _finished(studio: StudioAtWork, handle: Handle) -> Handle:
 
 async def _keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
     history = await handle.fetch_history()
-    (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n", encoding="utf-8")
+    # Stack traces and identities tell of the machine they were recorded on.
+    text = history.to_json().replace(f"{ROOT}/", "").replace(f"@{socket.gethostname()}", "@worker")
+    (HISTORIES / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(f"{name}: {len(history.events)} events")
 
 

