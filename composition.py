@@ -29,6 +29,7 @@ from studio.providers.notion import NotionClient, open_notion
 from studio.settings import Settings, plain
 from studio.store.costs import CostStore
 from studio.store.films import FilmStore
+from studio.store.paces import PaceStore
 from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
 from workflows_temporal.addresses import TaskQueue
@@ -69,7 +70,7 @@ async def serve_studio(tools: Tools) -> Serving:
     records = RecordActivities(FilmStore(tools.database), CostStore(tools.database), tools.ledger)
     keeping = await _keeping(tools)
     gates = GateOpeningActivities(tools.temporal, new=new_gate(tools.settings))
-    notices = NoticeActivities(tools.temporal, await open_notices(tools))
+    notices = await _notices(tools)
     return Serving(
         workflows=[VideoWorkflow, GateWorkflow, NoticeWorkflow],
         activities=[
@@ -137,7 +138,8 @@ async def serve_media(tools: Tools) -> Serving:
 
 async def serve_notices(tools: Tools) -> Serving:
     """Requests that count against our integration at Notion, over all workers."""
-    notices = NoticeActivities(tools.temporal, await open_notices(tools))
+    notices = await _notices(tools)
+    # The queue lets a burst pass after a quiet time; `PaceStore` is exact. This keeps the waits there short.
     limit = {"max_task_queue_activities_per_second": tools.settings.notion_calls_per_second}
     return Serving([notices.set_notion_status], options=limit)
 
@@ -160,7 +162,12 @@ def new_gate(settings: Settings) -> GateState:
     )
 
 
-async def open_notices(tools: Tools) -> NotionClient | None:
+async def _notices(tools: Tools) -> NoticeActivities:
+    notion, per_second = await _notion(tools), tools.settings.notion_calls_per_second
+    return NoticeActivities(tools.temporal, notion, PaceStore(tools.database), per_second=per_second)
+
+
+async def _notion(tools: Tools) -> NotionClient | None:
     """Notion, when there is a token."""
     settings = tools.settings
     if settings.notion_token is None:

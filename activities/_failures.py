@@ -14,7 +14,9 @@ from studio.errors import StudioError
 LONGEST_MESSAGE = 8_000
 """Characters of an error's text: it rides in a payload and in the film's history."""
 SURPRISES = 3
-"""How often an error that nobody foresaw is tried again: it is most likely a mistake of ours."""
+"""How many errors that nobody foresaw one activity may meet in a worker: they are most likely a mistake of ours."""
+REMEMBERED = 10_000
+"""Activities whose surprises a worker remembers; the oldest go first."""
 
 _log = structlog.get_logger()
 
@@ -24,15 +26,33 @@ class Failures(Interceptor):
 
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide = hide
+        self._surprises = _Surprises()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Inbound(next, self._hide)
+        return _Inbound(next, self._hide, self._surprises)
+
+
+class _Surprises:
+    """How many each activity has met. Attempts do not tell: looking at a task takes hundreds of them."""
+
+    def __init__(self) -> None:
+        self._met: dict[tuple[str, str], int] = {}
+
+    def met_another(self) -> int:
+        """Count one more for the activity that runs; returns how many that makes."""
+        info = activity.info()
+        key = (info.workflow_run_id or "", info.activity_id)
+        self._met[key] = self._met.pop(key, 0) + 1
+        if len(self._met) > REMEMBERED:
+            del self._met[next(iter(self._met))]
+        return self._met[key]
 
 
 class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, hide: Callable[[str], str]) -> None:
+    def __init__(self, next: ActivityInboundInterceptor, hide: Callable[[str], str], surprises: _Surprises) -> None:
         super().__init__(next)
         self._hide = hide
+        self._surprises = surprises
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         with structlog.contextvars.bound_contextvars(**_names(input)):
@@ -61,7 +81,7 @@ class _Inbound(ActivityInboundInterceptor):
         raise ApplicationError(
             self._hide(f"{type(error).__name__}: {error}")[:LONGEST_MESSAGE],
             type=type(error).__name__,
-            non_retryable=activity.info().attempt >= SURPRISES,
+            non_retryable=self._surprises.met_another() >= SURPRISES,
         ) from None
 
 
@@ -70,7 +90,8 @@ def _names(input: ExecuteActivityInput) -> dict[str, Any]:
     info = activity.info()
     names: dict[str, Any] = {"activity": info.activity_type, "attempt": info.attempt, "workflow_id": info.workflow_id}
     contract = input.args[0] if input.args else None
-    source = getattr(contract, "clip", None) or getattr(contract, "request", None) or contract
+    inside = (getattr(contract, name, None) for name in ("clip", "request", "result"))
+    source = next((found for found in inside if found is not None), contract)
     for name, field in (("channel", "channel"), ("video_id", "video_id"), ("clip", "number")):
         if (value := getattr(source, field, None)) is not None:
             names[name] = value

@@ -1,5 +1,6 @@
 """Folders for files in the making."""
 
+import math
 import shutil
 import tempfile
 import time
@@ -23,7 +24,14 @@ def scratch(work_dir: Path) -> Iterator[Path]:
 def sweep_scratch(work_dir: Path) -> int:
     """Remove what killed processes left behind; returns how many folders that were."""
     oldest = time.time() - LEFT_BEHIND_SECONDS
-    left = [folder for folder in work_dir.glob(f"{_PREFIX}*") if folder.stat().st_mtime < oldest]
+    left = [folder for folder in work_dir.glob(f"{_PREFIX}*") if _last_used(folder) < oldest]
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
     return len(left)
+
+
+def _last_used(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:  # another worker was faster
+        return math.inf

@@ -133,6 +133,7 @@ class KlingActivities:
             await self._slots.trip(job.slot.gate, str(mismatch))
         _log.info("clip.rendered", task_id=job.task_id, cost_usd=str(cost), generation_seconds=task.seconds)
         return RenderedClip(
+            clip=job.clip,
             task_id=job.task_id,
             submission_id=job.submission_id,
             url=task.urls[0],

@@ -1,5 +1,7 @@
 """Telling others how a film stands: Notion."""
 
+import asyncio
+
 import structlog
 from temporalio import activity
 from temporalio.client import Client
@@ -7,6 +9,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from studio.contracts.notice import StatusNotice
 from studio.providers.notion import NotionClient
+from studio.store.paces import PaceStore
 
 _log = structlog.get_logger()
 
@@ -14,9 +17,11 @@ _log = structlog.get_logger()
 class NoticeActivities:
     """Hands notices over, and delivers them. Without Notion both do nothing."""
 
-    def __init__(self, client: Client, notion: NotionClient | None) -> None:
+    def __init__(self, client: Client, notion: NotionClient | None, paces: PaceStore, *, per_second: float) -> None:
         self._client = client
         self._notion = notion
+        self._paces = paces
+        self._per_second = per_second
 
     @activity.defn
     async def post_notice(self, notice: StatusNotice) -> None:
@@ -39,7 +44,10 @@ class NoticeActivities:
 
     @activity.defn
     async def set_notion_status(self, notice: StatusNotice) -> None:
-        """Set the page's status. It runs on a queue that lets three requests a second pass, for all workers."""
-        if self._notion is not None:
-            await self._notion.set_status(notice.page, notice.status.replace("_", " ").title())
-            _log.info("notion.status_set", status=notice.status)
+        """Set the page's status, at a moment that no other worker has for his request."""
+        if self._notion is None:
+            return
+        wait = await self._paces.reserve("notion", per_second=self._per_second)
+        await asyncio.sleep(wait.total_seconds())
+        await self._notion.set_status(notice.page, notice.status.replace("_", " ").title())
+        _log.info("notion.status_set", status=notice.status)

@@ -1,8 +1,9 @@
 """Thousands of clips that wait at the provider on one worker process: its peak memory, its share of a core, and the
 polls per second that reach the provider, which allows ten per second and key.
 
-First the clips are ordered without any limit; then the one worker is started anew with the limit that production has,
-and watched."""
+First the clips are ordered without any limit, by a worker that looks at them every two minutes only. Then the worker
+is started anew as in production, where every clip wants a look every three seconds and the queue lets four a second
+pass, and watched."""
 
 import argparse
 import asyncio
@@ -16,6 +17,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from benchmarks.ground import Ground, Handle, ground, progress_of, say, until
 from studio.contracts.clip import ClipStatus
 from studio.contracts.gate import GateState
+from studio.settings import Settings
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.gate import GateWorkflow
 
@@ -31,8 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
     kie = {"duration": [HOURS, HOURS]}
-    only = {"only": "studio,kling,media"}
-    async with ground(kie=kie, speed=1, workers=only, settings={}) as here:
+    queues = "studio,kling,media"
+    async with ground(kie=kie, speed=1, workers={}, settings={}) as here:
+        rare_looks = {"KLING_LOOK_MIN_SECONDS": "30", "KLING_LOOK_MAX_SECONDS": "30", "KIE_SPEED": "0.25"}
+        await here.stack.start_worker("only", queues, **rare_looks)
         await here.temporal.start_workflow(
             GateWorkflow.run,
             GateState(limit=options.clips),
@@ -42,8 +46,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         )
         await _order_all(here, options.clips)
         await here.stack.workers.pop("only").stop()
-        production = {"KLING_CALLS_PER_SECOND": "5"}
-        worker = await here.stack.start_worker("only", "studio,kling,media", **production)
+        limit = str(Settings.model_fields["kling_calls_per_second"].default)
+        worker = await here.stack.start_worker("only", queues, KLING_CALLS_PER_SECOND=limit)
         return {"clips": options.clips, **await _watch(here, worker.pid, options.watch)}
 
 

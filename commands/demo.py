@@ -1,6 +1,7 @@
 """`starter.py demo`: a film from nothing, on the embedded stack, through the production code."""
 
 import asyncio
+import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
@@ -29,12 +30,16 @@ SPEED = 25.0
 """Kling's two to four minutes become five to ten seconds."""
 TYPICAL_SECONDS = 165.0
 STORY = (
-    ("A harbour wakes before sunrise, boats rock at their moorings", "Ropes tighten and slacken", "Slow dolly forward"),
-    ("A fisherman walks along the pier with a lantern", "The lantern swings with every step", "Smooth truck alongside"),
-    ("Mountains behind the bay catch the first light", "Shadows slide down the slopes", "Slow pan right"),
-    ("Boats leave the harbour one after the other", "Wakes cross and fade on the water", "Slow pull back"),
-    ("The town on the hill opens its windows", "Curtains move in the wind", "Slow pan left"),
-    ("The market fills, baskets are carried past", "Scales tip, hands wave", "Slow orbit around the square"),
+    ("A harbour wakes at dawn, light spreads over the water", "Small waves lap and glitter", "Slow dolly forward"),
+    (
+        "Morning mist drifts through a forest above the bay",
+        "Tree tops sway, shafts of light wander",
+        "Smooth truck alongside",
+    ),
+    ("Snow blows off the mountains behind the coast", "Shadows slide down the slopes", "Slow pan right"),
+    ("Wind moves over desert dunes at noon", "Sand runs along the ridges", "Slow pull back"),
+    ("A city lights its windows at night in the rain", "Windows go on and off, reflections shiver", "Slow pan left"),
+    ("The sea turns red at sunset", "The last light dances on the waves", "Slow orbit around the sun's path"),
 )
 
 
@@ -109,7 +114,7 @@ def draw_film(folder: Path, clips: int, seconds: Literal[5, 10], provider: Provi
     stills.mkdir(parents=True, exist_ok=True)
     parts = [STORY[place % len(STORY)] for place in range(clips)]
     for place, (action, _, _) in enumerate(parts):
-        path = stills / f"still_{place + 1:03d}.png"
+        path = stills / _still_name(place)
         if not path.exists():
             part = path.with_suffix(".part.png")
             draw_still(action, seed=place).image.save(part, compress_level=1)
@@ -117,12 +122,12 @@ def draw_film(folder: Path, clips: int, seconds: Literal[5, 10], provider: Provi
     document = {
         "film": f"demo-{datetime.now():%Y%m%d-%H%M%S}",
         "channel": "demo",
-        "title": "The harbour",
+        "title": "A day of light",
         "provider": str(provider),
         "seconds": seconds,
         "clips": [
             {
-                "still": f"stills/still_{place + 1:03d}.png",
+                "still": f"stills/{_still_name(place)}",
                 "prompt": {"action": action, "details": details, "camera": camera},
             }
             for place, (action, details, camera) in enumerate(parts)
@@ -131,6 +136,11 @@ def draw_film(folder: Path, clips: int, seconds: Literal[5, 10], provider: Provi
     path = folder / "film.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return path
+
+
+def _still_name(place: int) -> str:
+    action = STORY[place % len(STORY)][0]
+    return f"still_{place + 1:03d}_{hashlib.sha256(action.encode()).hexdigest()[:8]}.png"
 
 
 async def _watch(handle: Handle, as_json: bool) -> VideoProgress:

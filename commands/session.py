@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -45,8 +46,9 @@ class Session:
 
     def place(self, key: str) -> str:
         """Where a person finds what lies under `key`."""
-        base = str(self.settings.object_store_url).rstrip("/")
-        return f"{base}/{key}".removeprefix("file://")
+        url = self.settings.object_store_url
+        base = unquote(url.path or "") if url.scheme == "file" else str(url)
+        return f"{base.rstrip('/')}/{key}"
 
 
 def settings_for(data: Path) -> Settings:

@@ -75,7 +75,7 @@ class Stack:
             "TEMPORAL_ADDRESS": self.temporal.address,
             "TEMPORAL_NAMESPACE": "default",
             "DATABASE_URL": self._database_url,
-            "OBJECT_STORE_URL": f"file://{self.data / 'objects'}",
+            "OBJECT_STORE_URL": (self.data / "objects").as_uri(),
             "WORK_DIR": str(self.data / "work"),
         }
         if self.kie:
@@ -122,8 +122,9 @@ class Stack:
     async def _start(self, stack: AsyncExitStack) -> None:
         stack.enter_context(_lock(self.data))
         stack.push_async_callback(self._stop_servers)
+        port, ui_port = (USUAL_TEMPORAL_PORT, USUAL_UI_PORT) if self.options.fixed_ports else (None, None)
         self._temporal, self._postgres = await asyncio.gather(
-            start_temporal(self.data / "temporal", logs=self.logs, port=USUAL_TEMPORAL_PORT, ui_port=USUAL_UI_PORT),
+            start_temporal(self.data / "temporal", logs=self.logs, port=port, ui_port=ui_port),
             start_postgres(self.data / "postgres", logs=self.logs),
         )
         self._database_url = await self.postgres.ensure_database("longtake")

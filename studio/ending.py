@@ -5,6 +5,7 @@ apart; now and then that ends a process that did all its work with SIGABRT (temp
 what was said and leave without taking anything apart.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -22,12 +23,15 @@ def run_and_leave(main: Callable[[], object]) -> NoReturn:
         status = _status(leaving.code)
     except KeyboardInterrupt:
         status = 130
+    except BrokenPipeError:  # whoever read what we print has gone, as in `starter.py … | head`
+        status = 141
     except BaseException:
         traceback.print_exc()
         status = 1
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            stream.flush()
     os._exit(status)
 
 

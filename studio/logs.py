@@ -59,6 +59,7 @@ def set_up_logs(
     hiding: list[Processor] = [HideSecrets(hide or hider(()))]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypedDict
+from urllib.parse import unquote
 
 from pydantic import Field, HttpUrl, PostgresDsn, SecretStr, UrlConstraints, ValidationError, field_validator
 from pydantic_core import Url
@@ -67,10 +68,10 @@ class Settings(BaseSettings):
         default=2, gt=0, le=30, description="Shortest time between two looks at a task."
     )
     kling_look_max_seconds: float = Field(
-        default=5, gt=0, le=30, description="Longest time between two looks at a task."
+        default=3, gt=0, le=30, description="Longest time between two looks at a task."
     )
     kling_calls_per_second: float = Field(
-        default=5, ge=0, description="Most orders and looks per second over all workers; 0: no limit."
+        default=4, ge=0, description="Most orders and looks per second over all workers; 0: no limit."
     )
     kling_orders_per_window: int = Field(
         default=15, ge=0, description="Most orders per 10 s over all workers (KIE.ai allows 20); 0: no limit."
@@ -99,6 +100,13 @@ class Settings(BaseSettings):
             raise ValueError("write it as host:port")
         return value
 
+    @field_validator("object_store_url", mode="before")
+    @classmethod
+    def _absolute_folder(cls, value: object) -> object:
+        if str(value).startswith("file:") and not str(value).startswith("file:///"):
+            raise ValueError("write a folder with its whole path, as file:///srv/longtake/objects")
+        return value
+
     @classmethod
     def from_env(cls, fallback: Mapping[str, str] | None = None) -> Self:
         """Read the environment; `fallback` counts where it says nothing.
@@ -106,7 +114,8 @@ class Settings(BaseSettings):
         Raises:
             SettingsInvalid: something is missing or wrong; all of it is named.
         """
-        unsaid = {name.lower(): value for name, value in (fallback or {}).items() if not os.environ.get(name)}
+        said = {name.lower() for name, value in os.environ.items() if value}
+        unsaid = {name.lower(): value for name, value in (fallback or {}).items() if name.lower() not in said}
         try:
             return cls.model_validate(unsaid)
         except ValidationError as error:
@@ -146,7 +155,8 @@ class Settings(BaseSettings):
         values: Mapping[str, object] = {name: getattr(self, name) for name in type(self).model_fields}
         found = [value.get_secret_value() for value in values.values() if isinstance(value, SecretStr)]
         passwords = [host["password"] for host in self.database_url.hosts() if host["password"]]
-        return [secret for secret in found + passwords if secret]
+        as_they_are = [unquote(password) for password in passwords]
+        return [secret for secret in dict.fromkeys(found + passwords + as_they_are) if secret]
 
 
 def plain(secret: SecretStr | None) -> str | None:

@@ -15,13 +15,15 @@ from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId, ClipRequest
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult, VideoStatus
+from studio.contracts.gate import GateState
 from studio.objects import keys
 from studio.objects.store import ObjectStore, open_store
 from studio.settings import Settings
 from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
 from worker import working
-from workflows_temporal.addresses import TaskQueue, video_workflow_id
+from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue, video_workflow_id
+from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 WIDTH, HEIGHT = 192, 108
@@ -31,6 +33,7 @@ HANG_GUARD = 45.0
 
 T = TypeVar("T")
 Handle = WorkflowHandle[VideoWorkflow, VideoResult]
+GateHandle = WorkflowHandle[GateWorkflow, None]
 
 
 @dataclass
@@ -106,6 +109,15 @@ class StudioAtWork:
     async def waiting(self, handle: Handle, status: VideoStatus = VideoStatus.VIDEO_ERROR) -> VideoProgress:
         """The film's progress, once it has this status."""
         return await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: p.status is status)
+
+    @property
+    def gate(self) -> GateHandle:
+        """The gate of Kling."""
+        return self.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
+
+    async def gate_state(self) -> GateState:
+        """How the gate of Kling stands."""
+        return await self.gate.query(GateWorkflow.state)
 
     async def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
         """Rows of the database as dictionaries."""

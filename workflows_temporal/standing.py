@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
@@ -71,7 +72,12 @@ class Standing:
             revision=revision(),
             final=status in _FINAL,
         )
-        await workflow.execute_activity_method(NoticeActivities.post_notice, notice, **POST)
+        try:
+            await workflow.execute_activity_method(NoticeActivities.post_notice, notice, **POST)
+        except ActivityError as error:  # no concern of the film's
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("notion.not_told", extra={"page": notice.page, "error": str(error.cause)})
 
     def progress(self, outcomes: Iterable[ClipOutcome], *, gate_closed: str | None) -> VideoProgress:
         """Everything as a value."""

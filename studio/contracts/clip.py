@@ -116,6 +116,7 @@ class ClipJob(Contract):
 class RenderedClip(Contract):
     """The provider is done; the file is still at its place, for a short while."""
 
+    clip: ClipId
     task_id: str
     submission_id: str
     url: str

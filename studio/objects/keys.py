@@ -34,7 +34,7 @@ def clip_key(clip: ClipId) -> str:
 
 def rejected_key(clip: ClipId, task_id: str) -> str:
     """A file the provider delivered and we refused, kept for a person to look at."""
-    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in task_id)[:80]
+    safe = "".join(c if (c.isascii() and c.isalnum()) or c in "-_" else "-" for c in task_id)[:80]
     return f"{project_prefix(clip.channel, clip.video_id)}/rejected/{clip.name}_{safe}.mp4"
 
 

@@ -129,6 +129,7 @@ def open_store(place: StorePlace) -> ObjectStore:
     store = S3Store(
         url.netloc,
         prefix=url.path.strip("/") or None,
+        retry_config={"max_retries": 0},
         client_options={"allow_http": (place.endpoint or "").startswith("http://")},
         **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]  # a TypedDict
     )

@@ -6,6 +6,7 @@ harmless. A request whose body was on its way when the line broke may have been 
 
 import email.utils
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -65,9 +66,11 @@ def retry_after(response: httpx.Response, *, longest: timedelta = timedelta(minu
     except ValueError:
         try:
             seconds = (email.utils.parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
-    return min(max(timedelta(seconds=seconds), timedelta(0)), longest)
+    if math.isnan(seconds):
+        return None
+    return timedelta(seconds=min(max(seconds, 0), longest.total_seconds()))
 
 
 def quote(text: object) -> str:

@@ -21,7 +21,7 @@ class FileClient:
         """Write the file at `url` to `target`; returns its length in bytes.
 
         Raises:
-            LinkExpired: the address is forbidden or gone.
+            LinkExpired: the address is forbidden, gone or none.
             DownloadBroken: fewer bytes came than were promised, or the line broke.
             ProviderUnavailable: the host is down or unreachable.
         """
@@ -34,6 +34,8 @@ class FileClient:
                         f"The file's host answered {answer.status_code}", retry_after=_http.retry_after(answer)
                     )
                 return await _write(answer, target)
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            raise LinkExpired("The file's address is none") from None
         except httpx.ConnectError as error:
             raise ProviderUnavailable(f"The file's host cannot be reached ({type(error).__name__})") from None
         except httpx.HTTPError as error:

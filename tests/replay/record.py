@@ -24,9 +24,7 @@ from studio.contracts.film import Provider, VideoProgress
 from studio.ending import run_and_leave
 from tests.replay import fingerprints
 from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
-from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.connection import connect
-from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -122,8 +120,7 @@ async def record() -> None:
         async with _studio() as studio:
             handle = await scenario(studio)
             await _keep(handle, scenario.__name__)
-            gate = studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
-            await _keep(gate, f"{scenario.__name__}_gate")
+            await _keep(studio.gate, f"{scenario.__name__}_gate")
     fingerprints.write()
 
 

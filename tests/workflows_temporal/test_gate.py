@@ -117,8 +117,7 @@ async def test_a_holder_that_was_terminated_while_it_waited_is_passed_over(
 async def test_a_film_makes_the_gate_when_somebody_removed_it(studio: StudioAtWork, gate: Gate) -> None:
     await gate.terminate()
     await studio.make(await studio.request(clips=2))
-    state = await studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID).query(GateWorkflow.state)
-    assert state.granted == 2
+    assert (await studio.gate_state()).granted == 2
 
 
 async def test_channels_are_let_in_fairly_and_urgent_films_first(

@@ -8,8 +8,6 @@ from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoProgress
 from tests.studio_at_work import StudioAtWork
-from workflows_temporal.addresses import KLING_GATE_ID
-from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 PERMANENT = [
@@ -65,8 +63,7 @@ async def test_what_would_meet_everybody_costs_one_refused_order_and_closes_the_
     assert [refusal["code"] for refusal in kie.ledger_json()["refused"]] == [code]
     assert sum(clip.note.startswith(words) for clip in progress.clips) == 1
     assert sum(clip.note.startswith(f"Not ordered: {words}") for clip in progress.clips) == 17
-    gate = studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
-    assert (await gate.query(GateWorkflow.state)).closed is not None
+    assert (await studio.gate_state()).closed is not None
     kie.reset("faults")
     await handle.signal(VideoWorkflow.resume)
     await handle.result()
@@ -219,7 +216,6 @@ async def test_a_price_of_another_class_closes_the_gate(studio: StudioAtWork, ki
     kie.order(match="corridor 01", credits=160)
     result = await studio.make(await studio.request(clips=1))
     assert str(result.total_cost_usd) == "0.800000"
-    gate = studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
-    state = await gate.query(GateWorkflow.state)
+    state = await studio.gate_state()
     assert state.closed is not None
     assert "billed 0.800 USD for a clip of 0.210000 USD" in state.closed

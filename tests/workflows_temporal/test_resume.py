@@ -11,8 +11,6 @@ from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoStatus
 from tests.studio_at_work import StudioAtWork, eventually
-from workflows_temporal.addresses import KLING_GATE_ID
-from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 
@@ -67,8 +65,7 @@ async def test_the_place_of_a_late_clip_stays_taken_until_the_provider_is_done(
     kie.order(match="corridor 01", stuck=True, count=1)
     handle = await studio.start(await studio.request(clips=1, clip_deadline_seconds=1))
     await studio.waiting(handle)
-    gate = studio.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
-    state = await gate.query(GateWorkflow.state)
+    state = await studio.gate_state()
     assert [held.abandoned for held in state.held] == [True]
 
 

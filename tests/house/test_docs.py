@@ -1,0 +1,62 @@
+"""Docs are held by tests: what is generated is current, what is named exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.generate import ROOT, generated
+from studio.contracts.film import VideoRequest
+
+FILES = generated()
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "simulators" / "README.md"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_generated_parts_are_current(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == FILES[path], "run `make docs`"
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_a_link_leads_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    missing = [link for link in links if link and not (path.parent / link).exists()]
+    assert missing == []
+
+
+def test_every_test_that_coverage_names_exists() -> None:
+    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+)(…)?)?`", (ROOT / "docs" / "coverage.md").read_text())
+    assert named
+    sources = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    lost = [name for name, test, _ in named if name not in sources or (test and f"def {test}" not in sources[name])]
+    assert lost == []
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    readme = (ROOT / "README.md").read_text()
+    commands = set(re.findall(r"starter\.py (\w+(?: \w+)?)", readme))
+    source = "\n".join(path.read_text() for path in (ROOT / "commands").glob("*.py"))
+    words = {word for command in commands for word in command.split() if word not in ("harbour", "examples")}
+    assert words
+    assert [
+        word
+        for word in words
+        if not re.search(
+            rf'(def {word}\(|command\("{word}"\)|name="{word}")', source + (ROOT / "starter.py").read_text()
+        )
+    ] == []
+
+
+def test_the_example_film_is_a_film() -> None:
+    film = yaml.safe_load((ROOT / "examples" / "harbour.yaml").read_text())
+    for clip in film["clips"]:
+        assert (ROOT / "examples" / clip["still"]).exists()
+
+
+def test_the_json_of_the_service_docs_is_a_request() -> None:
+    text = (ROOT / "docs" / "for_services.md").read_text()
+    example = re.search(r"```json\n(.+?)```", text, re.DOTALL)
+    assert example is not None
+    VideoRequest.model_validate_json(example[1].replace("0f1e…64 hexadecimal digits", "0" * 64))

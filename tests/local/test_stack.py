@@ -1,0 +1,203 @@
+"""The embedded stack: one at a time on a data directory, found again by the next one, gone when it ends."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from commands.session import open_session
+from local.processes import STOP_SECONDS, ProcessFailed, listening
+from local.stack import ADDRESSES, ROOT, USUAL_TEMPORAL_PORT, StackOptions, read_addresses, running_stack
+from studio.contracts.film import VideoResult
+from tests.end_to_end.films import films_of
+from tests.local.conftest import Stubborn
+from tests.studio_at_work import Handle, eventually
+from workflows_temporal.addresses import video_workflow_id
+from workflows_temporal.connection import connect
+from workflows_temporal.video import VideoWorkflow
+
+KIE: dict[str, Any] = {"clips": "placeholder", "duration": [20, 30]}
+
+
+def options(data: Path) -> StackOptions:
+    return StackOptions(data=data, speed=50, kie=KIE, fixed_ports=False)
+
+
+def processes_of(data: Path) -> list[str]:
+    """Every process that has the data directory in its command line or its settings."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = [*process.cmdline(), *process.environ().values()]
+            if process.status() != psutil.STATUS_ZOMBIE and any(str(data) in word for word in told):
+                found.append(" ".join(process.cmdline()))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+@dataclass
+class Lives:
+    """What was seen of two stacks, one after the other on the same data directory."""
+
+    data: Path
+    usual_port_was_free: bool
+    temporal_port: int = 0
+    running: list[str] = field(default_factory=list)
+    refusal: str = ""
+    addresses: dict[str, str] = field(default_factory=dict)
+    place: Path = Path()
+    film: VideoResult | None = None
+    left: list[list[str]] = field(default_factory=list)
+    published_afterwards: bool = True
+    found_again: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+async def lives(tmp_path_factory: pytest.TempPathFactory) -> Lives:
+    """A stack that makes a film and ends, and another one in its place. The directory's name holds a space."""
+    data = tmp_path_factory.mktemp("stack") / "film studio"
+    seen = Lives(data, usual_port_was_free=not listening(USUAL_TEMPORAL_PORT))
+    await _first(seen)
+    seen.left.append(processes_of(data))
+    seen.published_afterwards = (data / ADDRESSES).exists()
+    await _second(seen)
+    seen.left.append(processes_of(data))
+    return seen
+
+
+async def _first(seen: Lives) -> None:
+    async with running_stack(options(seen.data)) as stack:
+        seen.running = processes_of(seen.data)
+        seen.temporal_port = stack.temporal.port
+        with pytest.raises(ProcessFailed) as refusal:
+            async with running_stack(options(seen.data)):
+                pass
+        seen.refusal = str(refusal.value)
+        seen.addresses = read_addresses(seen.data)
+        handle = await (await films_of(stack)).start("vid_1", clips=1)
+        seen.film = await handle.result()
+        async with open_session(seen.data) as session:
+            seen.place = Path(session.place(seen.film.film.key))
+
+
+async def _second(seen: Lives) -> None:
+    async with running_stack(options(seen.data)) as stack, open_session(seen.data) as session:
+        temporal = await connect(stack.temporal.address)
+        handle: Handle = temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("crash", "vid_1"))
+        result = await handle.result()
+        async with session.database.transaction() as connection:
+            films = await connection.fetch("select video_id, status from films")
+        seen.found_again = {
+            "history": result,
+            "query": (await handle.query(VideoWorkflow.progress)).status,
+            "database": [tuple(film) for film in films],
+            "film": len(await session.objects.read(result.film)),
+        }
+
+
+def test_a_second_stack_on_the_same_data_is_refused_and_harms_nobody(lives: Lives) -> None:
+    assert lives.refusal == f"another stack runs on {lives.data}"
+    assert lives.addresses["TEMPORAL_ADDRESS"] == f"127.0.0.1:{lives.temporal_port}"
+    assert lives.film is not None
+
+
+def test_a_later_stack_finds_the_films(lives: Lives) -> None:
+    assert lives.film is not None
+    assert lives.found_again == {
+        "history": lives.film,
+        "query": "video_ready",
+        "database": [("vid_1", "video_ready")],
+        "film": lives.film.film.size,
+    }
+
+
+def test_everything_is_stopped_at_the_end(lives: Lives) -> None:
+    assert sorted(_kind(command) for command in lives.running) == [
+        "kie simulator",
+        "postgres",
+        "temporal",
+        "worker",
+        "worker",
+    ]
+    assert lives.left == [[], []]
+
+
+def _kind(command: str) -> str:
+    kinds = {"simulators kie": "kie simulator", "worker.py": "worker", "server start-dev": "temporal"}
+    return next((kind for sign, kind in kinds.items() if sign in command), "postgres")
+
+
+def test_nobody_is_told_of_a_stack_that_has_ended(lives: Lives) -> None:
+    assert not lives.published_afterwards
+    assert read_addresses(lives.data) == {}
+
+
+def test_content_lies_in_the_data_directory(lives: Lives) -> None:
+    assert lives.film is not None
+    assert (lives.data / "objects" / lives.film.film.key).stat().st_size == lives.film.film.size
+
+
+def test_a_person_is_told_where_the_film_is(lives: Lives) -> None:
+    assert lives.place.exists()
+
+
+def test_the_addresses_are_for_us_alone(lives: Lives) -> None:
+    """They hold the database's password."""
+    assert (lives.data / "postgres" / "password").stat().st_mode & 0o077 == 0
+
+
+def test_workers_write_one_json_object_per_line(lives: Lives) -> None:
+    events = []
+    for log in sorted((lives.data / "logs").glob("worker-*.log")):
+        events += [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert events.count("worker.ready") == events.count("worker.stopping") == 4
+    assert "film.closed" in events
+
+
+def test_a_stack_that_does_not_want_the_usual_ports_leaves_them_to_others(lives: Lives) -> None:
+    if not lives.usual_port_was_free:
+        pytest.skip("somebody else has them")
+    assert lives.temporal_port != USUAL_TEMPORAL_PORT
+
+
+HELPER = """
+import asyncio, json, sys
+from pathlib import Path
+from local.stack import StackOptions, running_stack
+
+async def main():
+    options = StackOptions(data=Path(sys.argv[1]), kie=json.loads(sys.argv[2]), fixed_ports=False)
+    async with running_stack(options):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_nothing_outlives_a_stack_that_is_killed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, "-c", HELPER, str(data), json.dumps(KIE)]
+    stack = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    assert stack.stdout is not None
+    assert await stack.stdout.readline() == b"ready\n"
+    assert len(processes_of(data)) == 6
+    stack.kill()
+    await stack.wait()
+
+    async def left() -> list[str]:
+        return await asyncio.to_thread(processes_of, data)
+
+    await eventually(left, lambda processes: not processes, seconds=20)
+
+
+async def test_who_does_not_listen_is_killed_in_the_end(stubborn: Stubborn) -> None:
+    """The last test here, because it began with the first one: `stop` is patient."""
+    assert STOP_SECONDS <= await stubborn.stopping < STOP_SECONDS + 5
+    assert not stubborn.process.running

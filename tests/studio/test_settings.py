@@ -1,0 +1,197 @@
+"""The environment, read once: everything that is wrong is said at once, by name."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from studio.settings import Settings, SettingsInvalid, plain
+
+DATABASE_URL = "postgresql://longtake:db-pass-7F@db.example:5432/longtake"
+ENOUGH = {"DATABASE_URL": DATABASE_URL, "OBJECT_STORE_URL": "file:///srv/objects"}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that says nothing about us."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def says(environment: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        environment.setenv(name, value)
+
+
+def complaint(fallback: dict[str, str] | None = None) -> str:
+    with pytest.raises(SettingsInvalid) as invalid:
+        Settings.from_env(fallback)
+    return str(invalid.value)
+
+
+# ── what is wrong ────────────────────────────────────────────────────────
+
+
+def test_what_has_to_be_set_is_named_all_at_once() -> None:
+    assert complaint() == ("Settings are missing or wrong:\n  DATABASE_URL: is not set\n  OBJECT_STORE_URL: is not set")
+
+
+def test_everything_that_is_wrong_is_named_at_once_with_its_reason(environment: pytest.MonkeyPatch) -> None:
+    says(
+        environment,
+        TEMPORAL_ADDRESS="temporal.example",
+        DATABASE_URL="mysql://root@db/longtake",
+        KLING_SLOTS="0",
+        KLING_LOOK_MIN_SECONDS="soon",
+        STILL_HOST="imgur",
+        KIE_API_URL="api.kie.ai",
+        LOG_LEVEL="loud",
+    )
+    lines = complaint().splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "TEMPORAL_ADDRESS",
+        "DATABASE_URL",
+        "OBJECT_STORE_URL",
+        "KIE_API_URL",
+        "STILL_HOST",
+        "KLING_SLOTS",
+        "KLING_LOOK_MIN_SECONDS",
+        "LOG_LEVEL",
+    ]
+    assert lines[0] == "  TEMPORAL_ADDRESS: write it as host:port"
+    assert lines[2] == "  OBJECT_STORE_URL: is not set"
+    assert lines[4] == "  STILL_HOST: Input should be 'kie', 'catbox' or 's3'"
+
+
+def test_what_is_wrong_is_never_repeated(environment: pytest.MonkeyPatch) -> None:
+    """It may be a secret in the wrong place."""
+    says(environment, **ENOUGH, DATABASE_CONNECTIONS="secret-7F", STILL_HOST="secret-7F", S3_ENDPOINT="secret-7F")
+    said = complaint()
+    assert said.count("\n") == 3
+    assert "secret-7F" not in said
+
+
+@pytest.mark.parametrize("url", ["http://host/objects", "/srv/objects", "ftp://host/x", "objects"])
+def test_an_object_store_is_a_folder_or_a_bucket(environment: pytest.MonkeyPatch, url: str) -> None:
+    says(environment, **ENOUGH | {"OBJECT_STORE_URL": url})
+    assert "OBJECT_STORE_URL: " in complaint()
+
+
+@pytest.mark.parametrize("address", ["temporal", ":7233", "temporal:", "temporal:http", "http://temporal"])
+def test_temporals_address_is_a_host_and_a_port(environment: pytest.MonkeyPatch, address: str) -> None:
+    says(environment, **ENOUGH, TEMPORAL_ADDRESS=address)
+    assert "TEMPORAL_ADDRESS: write it as host:port" in complaint()
+
+
+# ── where it comes from ──────────────────────────────────────────────────
+
+
+def test_the_environment_wins_over_the_fallback(environment: pytest.MonkeyPatch) -> None:
+    says(environment, KLING_SLOTS="7", DATABASE_URL=DATABASE_URL)
+    settings = Settings.from_env({**ENOUGH, "DATABASE_URL": "postgresql://other/x", "KLING_SLOTS": "3", "PATH": "x"})
+    assert settings.kling_slots == 7
+    assert str(settings.database_url) == DATABASE_URL
+    assert str(settings.object_store_url) == "file:///srv/objects"
+
+
+def test_an_empty_variable_says_nothing(environment: pytest.MonkeyPatch) -> None:
+    says(environment, KLING_SLOTS="", KIE_API_KEY="", NOTION_TOKEN="")
+    settings = Settings.from_env({**ENOUGH, "KLING_SLOTS": "3"})
+    assert settings.kling_slots == 3
+    assert settings.kie_api_key is None
+    assert settings.notion_token is None
+
+
+def test_a_fallback_that_is_wrong_is_named_too() -> None:
+    assert "KIE_SPEED: " in complaint({**ENOUGH, "KIE_SPEED": "fast"})
+
+
+def test_the_environment_wins_in_lower_case_too(environment: pytest.MonkeyPatch) -> None:
+    says(environment, kling_slots="7")
+    assert Settings.from_env({**ENOUGH, "KLING_SLOTS": "3"}).kling_slots == 7
+
+
+def test_settings_do_not_change() -> None:
+    settings = Settings.from_env(ENOUGH)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.kling_slots = 9  # type: ignore[misc]  # what must not work
+
+
+def test_with_nothing_but_the_necessary_everything_has_its_usual_value() -> None:
+    settings = Settings.from_env(ENOUGH)
+    assert settings.temporal() == {
+        "address": "127.0.0.1:7233",
+        "namespace": "default",
+        "api_key": None,
+        "tls": False,
+    }
+    assert (settings.still_host, settings.kling_slots, settings.kie_speed) == ("kie", 5, 1)
+    assert str(settings.kie_api_url) == "https://api.kie.ai/"
+    assert settings.work_dir == Path("data/work")
+    place = settings.store_place()
+    assert (place.url, place.endpoint, place.region) == ("file:///srv/objects", None, "us-east-1")
+
+
+# ── what a process cannot do without ─────────────────────────────────────
+
+
+def test_what_a_process_needs_is_named_all_at_once() -> None:
+    settings = Settings.from_env({**ENOUGH, "NOTION_TOKEN": "t"})
+    with pytest.raises(SettingsInvalid) as invalid:
+        settings.needs(kie_api_key="the queue kling orders clips with it", notion_token="…", s3_endpoint="for stills")
+    assert str(invalid.value) == (
+        "These settings are missing:\n  KIE_API_KEY: the queue kling orders clips with it\n  S3_ENDPOINT: for stills"
+    )
+
+
+def test_what_is_set_is_not_asked_for() -> None:
+    Settings.from_env({**ENOUGH, "KIE_API_KEY": "k"}).needs(kie_api_key="it orders clips")
+
+
+# ── secrets ──────────────────────────────────────────────────────────────
+
+SECRETS = {
+    "TEMPORAL_API_KEY": "temporal-7F",
+    "S3_ACCESS_KEY_ID": "access-7F",
+    "S3_SECRET_ACCESS_KEY": "secret-7F",
+    "KIE_API_KEY": "kie-7F",
+    "CATBOX_USERHASH": "hash-7F",
+    "NOTION_TOKEN": "notion-7F",
+}
+
+
+def test_every_secret_is_known_and_the_databases_password_is_one() -> None:
+    settings = Settings.from_env(ENOUGH | SECRETS)
+    assert sorted(settings.secrets()) == sorted([*SECRETS.values(), "db-pass-7F"])
+
+
+def test_no_secret_of_a_later_version_is_forgotten() -> None:
+    """Whatever is a `SecretStr` is in the table above."""
+    secret = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert secret == SECRETS.keys()
+
+
+def test_without_secrets_there_are_none() -> None:
+    assert Settings.from_env(ENOUGH | {"DATABASE_URL": "postgresql://localhost/longtake"}).secrets() == []
+
+
+def test_the_passwords_of_all_hosts_are_secrets() -> None:
+    many = ENOUGH | {"DATABASE_URL": "postgresql://u:first-7F@one:5432,u:second-7F@two:5432/longtake"}
+    assert Settings.from_env(many).secrets() == ["first-7F", "second-7F"]
+
+
+def test_a_password_is_known_as_it_is_and_not_only_as_a_url_writes_it() -> None:
+    settings = Settings.from_env(ENOUGH | {"DATABASE_URL": "postgresql://u:p%40ss%2Fword@db/longtake"})
+    assert "p@ss/word" in settings.secrets()
+
+
+def test_settings_can_be_shown_without_their_secrets() -> None:
+    shown = repr(Settings.from_env(ENOUGH | SECRETS))
+    assert [secret for secret in SECRETS.values() if secret in shown] == []
+
+
+def test_a_secret_is_handed_out_to_the_client_that_needs_it() -> None:
+    assert plain(SecretStr("kie-7F")) == "kie-7F"
+    assert plain(None) is None
