@@ -105,7 +105,8 @@ async def serve_kling(tools: Tools) -> Serving:
         speed=settings.kie_speed,
     )
     hosting = HostingActivities(await _still_host(tools, kie))
-    kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace)
+    callbacks = str(settings.kie_callback_url).rstrip("/") if settings.kie_callback_url else None
+    kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace, callbacks=callbacks)
     longest = pace.longest_clip / pace.speed
     gates = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
     return Serving(

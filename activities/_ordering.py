@@ -34,7 +34,10 @@ _log = structlog.get_logger()
 class Ordering:
     """Orders clips at KIE.ai, each at most once."""
 
-    def __init__(self, kie: KieClient, ledger: SubmissionLedger, slots: Slots, pace: KlingPace) -> None:
+    def __init__(
+        self, kie: KieClient, ledger: SubmissionLedger, slots: Slots, pace: KlingPace, callbacks: str | None
+    ) -> None:
+        self._callbacks = callbacks
         self._kie = kie
         self._ledger = ledger
         self._slots = slots
@@ -66,6 +69,7 @@ class Ordering:
                 prompt=motion.render(clip.prompt),
                 image_url=clip.image_url,
                 seconds=clip.seconds,
+                callback_url=f"{self._callbacks}/callbacks/kie/{submission.id}" if self._callbacks else None,
             )
         except SubmissionUnknown as lost:
             await self._ledger.lose(submission.id, str(lost))

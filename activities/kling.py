@@ -38,12 +38,20 @@ LONGEST_STAY = timedelta(seconds=10)
 class KlingActivities:
     """Orders clips and waits for them. Nothing here is retried but by Temporal."""
 
-    def __init__(self, kie: KieClient, ledger: SubmissionLedger, slots: Slots, *, pace: KlingPace) -> None:
+    def __init__(
+        self,
+        kie: KieClient,
+        ledger: SubmissionLedger,
+        slots: Slots,
+        *,
+        pace: KlingPace,
+        callbacks: str | None = None,
+    ) -> None:
         self._kie = kie
         self._ledger = ledger
         self._slots = slots
         self._pace = pace
-        self._ordering = Ordering(kie, ledger, slots, pace)
+        self._ordering = Ordering(kie, ledger, slots, pace, callbacks)
 
     @activity.defn
     async def check_account(self, gate: GateName) -> Account:

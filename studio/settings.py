@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     kie_api_url: HttpUrl = Field(default=HttpUrl("https://api.kie.ai"), description="KIE.ai's API.")
     kie_upload_url: HttpUrl = Field(default=HttpUrl("https://kieai.redpandaai.co"), description="KIE.ai's upload host.")
     kie_callback_url: HttpUrl | None = Field(
-        default=None, description="Public address of our callback route; none: only looks tell that a clip is done."
+        default=None, description="Public address under which KIE.ai calls back; none: only looks tell."
     )
     still_host: Literal["kie", "catbox", "s3"] = Field(
         default="kie", description="Where stills are put for Kling to fetch."
