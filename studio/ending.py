@@ -19,6 +19,7 @@ def run_and_leave(main: Callable[[], object]) -> NoReturn:
     status = 0
     try:
         main()
+        sys.stdout.flush()
     except SystemExit as leaving:
         status = _status(leaving.code)
     except KeyboardInterrupt:
