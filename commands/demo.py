@@ -17,7 +17,7 @@ import yaml
 from commands.film import Handle, look, settled, show_result, start_film
 from commands.filmfile import read_film_file, to_request
 from commands.session import Session, fail, open_session, out, show_json
-from commands.table import follow
+from commands.table import SETTLED, follow
 from commands.up import show_addresses
 from local.processes import ProcessFailed, free_port
 from local.stack import Stack, StackOptions, running_stack
@@ -159,7 +159,10 @@ async def _kill_worker_midway(stack: Stack, handle: Handle) -> int:
     """
     name = "studio" if stack.kie else "media"
     while True:
-        states = [clip.status for clip in (await look(handle)).clips]
+        progress = await look(handle)
+        if progress.status in SETTLED:
+            return 0
+        states = [clip.status for clip in progress.clips]
         if ClipStatus.RENDERING in states and ClipStatus.SUBMITTING not in states:
             break
         await asyncio.sleep(0.1)

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -139,6 +140,8 @@ class Stack:
 
     async def _start_simulator(self) -> None:
         argv = [sys.executable, "-m", "simulators", "kie", "--speed", str(self.options.speed)]
+        # A provider never gives a task id twice; the same seed would, on data that knows the last run's tasks.
+        argv += ["--seed", str(secrets.randbelow(1 << 31))]
         argv += ["--cache", str(self.data / "kie-clips"), "--config", json.dumps(dict(self.options.kie))]
         self._simulator = await spawn(
             "kie simulator", argv, log=self.logs / "kie.log", env={"PYTHONPATH": str(ROOT)}, listen=True

@@ -91,8 +91,10 @@ async def _second(seen: Lives) -> None:
         temporal = await connect(stack.temporal.address)
         handle: Handle = temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("crash", "vid_1"))
         result = await handle.result()
+        another = await (await films_of(stack)).start("vid_2", clips=1)
+        assert (await another.result()).total_cost_usd > 0
         async with session.database.transaction() as connection:
-            films = await connection.fetch("select video_id, status from films")
+            films = await connection.fetch("select video_id, status from films order by 1")
         seen.found_again = {
             "history": result,
             "query": (await handle.query(VideoWorkflow.progress)).status,
@@ -107,12 +109,12 @@ def test_a_second_stack_on_the_same_data_is_refused_and_harms_nobody(lives: Live
     assert lives.film is not None
 
 
-def test_a_later_stack_finds_the_films(lives: Lives) -> None:
+def test_a_later_stack_finds_the_films_and_makes_others(lives: Lives) -> None:
     assert lives.film is not None
     assert lives.found_again == {
         "history": lives.film,
         "query": "video_ready",
-        "database": [("vid_1", "video_ready")],
+        "database": [("vid_1", "video_ready"), ("vid_2", "video_ready")],
         "film": lives.film.film.size,
     }
 
