@@ -1,4 +1,5 @@
 # A Longtake worker. The queue it serves is said on the command line: worker.py --queues studio
+# With the entrypoint `python -m gateway` and a health check of its own it is the gateway.
 FROM python:3.13.9-slim-bookworm AS build
 RUN python -m venv /opt/longtake
 COPY requirements.lock /tmp/requirements.lock
@@ -12,6 +13,7 @@ WORKDIR /srv/longtake
 COPY worker.py composition.py ./
 COPY workflows_temporal workflows_temporal
 COPY activities activities
+COPY gateway gateway
 COPY studio studio
 ENV PATH=/opt/longtake/bin:$PATH PYTHONUNBUFFERED=1 WORK_DIR=/work METRICS_ADDRESS=0.0.0.0:9464
 USER longtake

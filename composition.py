@@ -11,7 +11,8 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling
 
 from activities.animatic import AnimaticActivities
-from activities.gatekeeping import GateActivities, GateOpeningActivities, Slots
+from activities.desk import DeskActivities
+from activities.gatekeeping import GateActivities, Gates, Slots
 from activities.hosting import HostingActivities, SignedStills, StillHost, UploadedStills
 from activities.intake import IntakeActivities
 from activities.keeping import KeepingActivities
@@ -27,12 +28,15 @@ from studio.providers.files import FileClient
 from studio.providers.kie import KieClient, open_kie
 from studio.providers.notion import NotionClient, open_notion
 from studio.settings import Settings, plain
+from studio.store.budgets import BudgetStore
 from studio.store.costs import CostStore
+from studio.store.desk import DeskStore
 from studio.store.films import FilmStore
 from studio.store.paces import PaceStore
 from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
 from workflows_temporal.addresses import TaskQueue
+from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.policies import KLING_LEASE
@@ -67,12 +71,13 @@ class Tools:
 async def serve_studio(tools: Tools) -> Serving:
     """Workflows, records, short errands. It needs no key of anybody."""
     intake = IntakeActivities(tools.objects)
-    records = RecordActivities(FilmStore(tools.database), CostStore(tools.database), tools.ledger)
+    records = RecordActivities(
+        FilmStore(tools.database), CostStore(tools.database), BudgetStore(tools.database), tools.ledger
+    )
     keeping = await _keeping(tools)
-    gates = GateOpeningActivities(tools.temporal, new=new_gate(tools.settings))
     notices = await _notices(tools)
     return Serving(
-        workflows=[VideoWorkflow, GateWorkflow, NoticeWorkflow],
+        workflows=[VideoWorkflow, GateWorkflow, DeskWorkflow, NoticeWorkflow],
         activities=[
             intake.check_film,
             records.open_film,
@@ -81,7 +86,6 @@ async def serve_studio(tools: Tools) -> Serving:
             records.book_costs,
             records.close_film,
             keeping.remove_unfinished,
-            gates.open_gate,
             notices.post_notice,
         ],
         options={"workflow_task_poller_behavior": PollerBehaviorAutoscaling()},
@@ -104,11 +108,13 @@ async def serve_kling(tools: Tools) -> Serving:
         look_max=timedelta(seconds=settings.kling_look_max_seconds),
         speed=settings.kie_speed,
     )
-    hosting = HostingActivities(await _still_host(tools, kie))
+    gates = Gates(tools.temporal, new=new_gate(settings), task_queue=TaskQueue.STUDIO)
+    hosting = HostingActivities(await _still_host(tools, kie), gates)
     callbacks = str(settings.kie_callback_url).rstrip("/") if settings.kie_callback_url else None
     kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace, callbacks=callbacks)
+    desk = DeskActivities(kie, DeskStore(tools.database))
     longest = pace.longest_clip / pace.speed
-    gates = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
+    sweeps = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
     return Serving(
         activities=[
             hosting.host_image,
@@ -116,7 +122,9 @@ async def serve_kling(tools: Tools) -> Serving:
             kling.submit_clip,
             kling.await_clip,
             kling.renew_link,
-            gates.find_gone_holders,
+            desk.decide_order,
+            desk.resubmit_lost,
+            sweeps.find_gone_holders,
         ],
         options={"max_task_queue_activities_per_second": settings.kling_calls_per_second or None},
     )

@@ -2,7 +2,7 @@
 
 import typer
 
-from commands import film, gate
+from commands import film, gate, lost, money
 from commands.demo import demo
 from commands.up import up
 from studio.ending import run_and_leave
@@ -12,6 +12,9 @@ app.command()(demo)
 app.command()(up)
 app.add_typer(film.app, name="film")
 app.add_typer(gate.app, name="gate")
+app.add_typer(lost.app, name="lost")
+app.add_typer(money.budget, name="budget")
+app.add_typer(money.costs, name="costs")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 import structlog
 from temporalio import activity
 
+from activities._order import callback_url, job_of, order_of
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
 from studio.contracts.clip import ClipJob, ClipSubmission
-from studio.digest import kling_take
 from studio.errors import (
     DatabaseUnavailable,
     Maintenance,
@@ -25,10 +26,13 @@ from studio.errors import (
 )
 from studio.prompts import motion
 from studio.providers.kie import KieClient
-from studio.providers.kie_models import kling_model
-from studio.store.submissions import Order, Submission, SubmissionLedger
+from studio.store.orders import Submission
+from studio.store.submissions import SubmissionLedger
 
 _log = structlog.get_logger()
+
+LONGEST_LOOK_AT_BALANCE = 3.0
+"""Seconds an order waits for the account's balance."""
 
 
 class Ordering:
@@ -48,11 +52,11 @@ class Ordering:
 
         An order on its way is seen through even when the activity is cancelled meanwhile.
         """
-        submission = await self._ledger.intend(_order(clip), unsent_claim=_unsent_claim())
+        submission = await self._ledger.intend(order_of(clip), unsent_claim=_unsent_claim())
         if submission.task_id is not None:
             _log.info("clip.adopted", task_id=submission.task_id)
             await self._slots.accepted(clip.slot)
-            return _job(clip, submission, submission.task_id)
+            return job_of(clip, submission, submission.task_id)
         sending = asyncio.create_task(self._send(clip, submission))
         try:
             return await asyncio.shield(sending)
@@ -61,25 +65,35 @@ class Ordering:
 
     async def _send(self, clip: ClipSubmission, submission: Submission) -> ClipJob:
         claim = str(uuid.uuid4())
+        credits = await self._balance()
         with _told_to_the_next_attempt(claim):
-            tries = await self._ledger.send(submission.id, claim)
+            tries = await self._ledger.send(submission, claim, credits=credits)
         try:
             task_id = await self._kie.create_task(
                 model=clip.model,
                 prompt=motion.render(clip.prompt),
                 image_url=clip.image_url,
                 seconds=clip.seconds,
-                callback_url=f"{self._callbacks}/callbacks/kie/{submission.id}" if self._callbacks else None,
+                callback_url=callback_url(self._callbacks, submission),
             )
         except SubmissionUnknown as lost:
-            await self._ledger.lose(submission.id, str(lost))
+            await self._ledger.lose(submission.id, str(lost), credits=await self._balance())
+            _log.error("order.lost", submission_id=submission.id, price_usd=str(submission.price_usd))
             raise
         except StudioError as no:
             with _told_to_the_next_attempt(claim):
                 raise await self._refused(clip, submission, no, tries) from None
         await self._receipt(submission, task_id)
         await self._slots.accepted(clip.slot)
-        return _job(clip, submission, task_id)
+        return job_of(clip, submission, task_id)
+
+    async def _balance(self) -> Decimal | None:
+        """The account's balance, when it is told soon: evidence, not worth waiting or failing for."""
+        try:
+            async with asyncio.timeout(LONGEST_LOOK_AT_BALANCE):
+                return await self._kie.credit()
+        except (StudioError, TimeoutError):
+            return None
 
     async def _refused(self, clip: ClipSubmission, submission: Submission, no: StudioError, tries: int) -> StudioError:
         """Certainly nothing was created: the order may be sent again later, or not at all."""
@@ -122,25 +136,3 @@ def _told_to_the_next_attempt(claim: str) -> Iterator[None]:
 def _unsent_claim() -> str | None:
     details = activity.info().heartbeat_details
     return str(details[0]) if details else None
-
-
-def _order(clip: ClipSubmission) -> Order:
-    prompt = motion.render(clip.prompt)
-    return Order(
-        clip=clip.clip,
-        take=kling_take(model=clip.model, prompt=prompt, still_sha256=clip.still_sha256, seconds=clip.seconds),
-        provider="kling",
-        model=clip.model,
-        seconds=clip.seconds,
-        price_usd=kling_model(clip.model).price_usd(clip.seconds),
-    )
-
-
-def _job(clip: ClipSubmission, submission: Submission, task_id: str) -> ClipJob:
-    return ClipJob(
-        clip=clip.clip,
-        submission_id=submission.id,
-        task_id=task_id,
-        price_usd=submission.price_usd,
-        slot=clip.slot,
-    )

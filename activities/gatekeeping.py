@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities._settling import settle
 from studio.contracts.clip import ClipId
-from studio.contracts.gate import GateName, GateState, HeldSlot, Slot, Sweep, Swept
+from studio.contracts.gate import GateState, HeldSlot, Slot, Sweep, Swept, Ticket
 from studio.errors import StudioError, TaskLost
 from studio.providers.kie import KieClient
 from studio.store.submissions import SubmissionLedger
@@ -48,22 +48,24 @@ class Slots:
             _log.warning("gate.unreachable", gate=gate, signal=signal, error=error.message)
 
 
-class GateOpeningActivities:
-    """Makes gates."""
+class Gates:
+    """Lets clips join the line at a gate, and makes the gate when there is none."""
 
-    def __init__(self, client: Client, *, new: GateState) -> None:
+    def __init__(self, client: Client, *, new: GateState, task_queue: str) -> None:
         self._client = client
         self._new = new
+        self._task_queue = task_queue
 
-    @activity.defn
-    async def open_gate(self, gate: GateName) -> None:
-        """Make the gate when there is none. One that is there stays as it is, its limit too."""
+    async def enter(self, gate: str, ticket: Ticket) -> None:
+        """Join the line. Joining again changes nothing; a gate that is there stays as it is, its limit too."""
         await self._client.start_workflow(
             "GateWorkflow",
             self._new,
-            id=gate.gate,
-            task_queue=activity.info().task_queue,
+            id=gate,
+            task_queue=self._task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="enter",
+            start_signal_args=[[ticket]],
         )
 
 
@@ -91,13 +93,15 @@ class GateActivities:
         return not await self._provider_works_on(held)
 
     async def _is_running(self, held: HeldSlot) -> bool:
-        handle = self._client.get_workflow_handle(held.ticket.workflow_id, run_id=held.ticket.run_id)
+        """In whatever run: a reset and continue-as-new go on with the film, another start of it does not."""
         try:
-            return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+            film = await self._client.get_workflow_handle(held.ticket.workflow_id).describe()
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return False
             raise
+        first_run_id = film.raw_description.workflow_execution_info.first_run_id
+        return film.status == WorkflowExecutionStatus.RUNNING and first_run_id == held.ticket.first_run_id
 
     async def _provider_works_on(self, held: HeldSlot) -> bool:
         ticket = held.ticket

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from temporalio import activity
 
+from activities._heartbeat import beating
+from activities.gatekeeping import Gates
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import HostedStill, StillToHost
 from studio.objects.store import ObjectStore
@@ -55,10 +57,17 @@ class SignedStills:
 class HostingActivities:
     """Publishes stills. On the queue `kling`, because the default host wants the key."""
 
-    def __init__(self, stills: StillHost) -> None:
+    def __init__(self, stills: StillHost, gates: Gates) -> None:
         self._stills = stills
+        self._gates = gates
 
     @activity.defn
     async def host_image(self, still: StillToHost) -> HostedStill:
-        """Put the still where the provider can fetch it, for about a day."""
-        return HostedStill(url=await self._stills.publish(still.still))
+        """Put the still where the provider can fetch it, for about a day, and let its clip join the line.
+
+        The film's workflow could do that itself; here it costs its history nothing.
+        """
+        async with beating():
+            hosted = HostedStill(url=await self._stills.publish(still.still))
+            await self._gates.enter(still.gate, still.ticket)
+            return hosted

@@ -39,13 +39,7 @@ class KlingActivities:
     """Orders clips and waits for them. Nothing here is retried but by Temporal."""
 
     def __init__(
-        self,
-        kie: KieClient,
-        ledger: SubmissionLedger,
-        slots: Slots,
-        *,
-        pace: KlingPace,
-        callbacks: str | None = None,
+        self, kie: KieClient, ledger: SubmissionLedger, slots: Slots, *, pace: KlingPace, callbacks: str | None
     ) -> None:
         self._kie = kie
         self._ledger = ledger
@@ -57,7 +51,8 @@ class KlingActivities:
     async def check_account(self, gate: GateName) -> Account:
         """Is the key good, and is there money? One question, before eighteen orders are refused."""
         try:
-            credits = await self._kie.credit()
+            async with beating():
+                credits = await self._kie.credit()
             if credits <= 0:
                 raise InsufficientCredits("KIE.ai has no credits left - Top up the account")
         except ProviderError as error:
@@ -119,7 +114,8 @@ class KlingActivities:
     @activity.defn
     async def renew_link(self, clip: RenderedClip) -> RenderedClip:
         """A fresh address for a finished clip whose first one has expired."""
-        return clip.model_copy(update={"url": await self._kie.download_url(clip.url)})
+        async with beating():
+            return clip.model_copy(update={"url": await self._kie.download_url(clip.url)})
 
     def _look_again(self, waited: timedelta, why: str) -> StillRendering:
         return StillRendering(why, retry_after=self._pace.next_look(waited))

@@ -5,6 +5,7 @@ from temporalio import activity
 
 from studio.contracts.film import ClipsRecord, FilmName, FilmRecord, FilmResultRecord, StatusRecord
 from studio.contracts.money import Bill
+from studio.store.budgets import BudgetStore, film_scope
 from studio.store.costs import CostStore
 from studio.store.films import FilmStore
 from studio.store.submissions import SubmissionLedger
@@ -15,15 +16,18 @@ _log = structlog.get_logger()
 class RecordActivities:
     """Writes films, clips and costs in short transactions; none is held while anything renders."""
 
-    def __init__(self, films: FilmStore, costs: CostStore, ledger: SubmissionLedger) -> None:
+    def __init__(self, films: FilmStore, costs: CostStore, budgets: BudgetStore, ledger: SubmissionLedger) -> None:
         self._films = films
+        self._budgets = budgets
         self._costs = costs
         self._ledger = ledger
 
     @activity.defn
     async def open_film(self, record: FilmRecord) -> None:
         """Write the film down before anything is made."""
-        info = activity.info()
+        info, request = activity.info(), record.request
+        if request.budget_usd is not None:
+            await self._budgets.set(film_scope(request.channel, request.video_id), request.budget_usd)
         await self._films.open(record.request, info.workflow_id or "", record.status, record.revision)
         _log.info("film.opened", clips=len(record.request.clips), provider=record.request.provider)
 

@@ -89,6 +89,7 @@ async def ground(
             },
             workers=workers,
             fixed_ports=False,
+            callbacks=False,  # what is measured does not depend on them
         )
         async with running_stack(options) as stack:
             temporal = await connect(stack.temporal.address)

@@ -76,7 +76,9 @@ def demo(
     simulate = provider is Provider.KLING
     # Nobody listens there: KIE.ai calls back, and only the looks find out that a clip is done.
     settings = {"KIE_CALLBACK_URL": f"http://127.0.0.1:{free_port()}"} if faults else {}
-    options = StackOptions(data=data, simulate=simulate, speed=SPEED, kie={"workers": 2}, settings=settings)
+    options = StackOptions(
+        data=data, simulate=simulate, order=simulate, speed=SPEED, kie={"workers": 2}, settings=settings
+    )
     try:
         report = asyncio.run(_demo(options, clips, cast(Literal[5, 10], seconds), provider, faults, as_json))
     except ProcessFailed as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from commands.filmfile import FilmFileInvalid, read_film_file, to_request
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.table import SETTLED, follow, render
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult, VideoStatus
+from studio.store.budgets import BudgetStore
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
 from workflows_temporal.video import VideoWorkflow
 
@@ -119,6 +121,32 @@ def result(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
                 show_json(outcome)
             else:
                 show_result(session, outcome)
+
+    asyncio.run(run())
+
+
+@app.command()
+def costs(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
+    """Show what a film has cost so far, order by order, and how far bills differ from the price list."""
+
+    async def run() -> None:
+        async with open_session(data) as session:
+            handle = await find(session, film)
+            _, channel, name = handle.id.split("/")
+            orders = await BudgetStore(session.database).orders(channel, name)
+            if as_json:
+                return show_json([vars(order) for order in orders])
+            table = Table("clip", "order", "state", "price USD", "billed USD", box=None)
+            for order in orders:
+                bill = "" if order.billed_usd is None else f"{order.billed_usd:.2f}"
+                state = f"{order.state}, {order.verdict}" if order.verdict else order.state
+                table.add_row(str(order.number), order.id[:13], state, f"{order.price_usd:.2f}", bill)
+            out.print(table)
+            billed = sum((order.billed_usd or Decimal(0) for order in orders), Decimal(0))
+            priced = sum((order.price_usd for order in orders if order.billed_usd is not None), Decimal(0))
+            open_ = sum((o.price_usd for o in orders if o.state in ("sent", "accepted", "unknown")), Decimal(0))
+            words = f"billed {billed:.2f} USD ({billed - priced:+.2f} against the price list), open {open_:.2f} USD"
+            out.print(words, highlight=False)
 
     asyncio.run(run())
 

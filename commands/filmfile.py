@@ -9,9 +9,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio import intake
-from studio.contracts.base import Identifier, MediaRef
+from studio.contracts.base import Identifier, MediaRef, Usd
 from studio.contracts.clip import CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
-from studio.contracts.film import Even, Provider, VideoRequest
+from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
 from studio.errors import BadStill
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -52,6 +52,8 @@ class FilmFile(_Strict):
     height: Even = 1_080
     priority: int = Field(default=3, ge=1, le=5)
     clip_deadline_seconds: int | None = Field(default=None, ge=1, le=7_200)
+    budget_usd: Usd | None = Field(default=None, ge=0)
+    on_unknown: OnUnknown = OnUnknown.WAIT
     notion_page: str | None = None
     clips: Annotated[list[FilmClip], Field(min_length=1, max_length=500)]
 
@@ -134,6 +136,8 @@ def _request(film: FilmFile, stills: list[MediaRef]) -> VideoRequest:
         width=film.width,
         height=film.height,
         priority=film.priority,
+        budget_usd=film.budget_usd,
+        on_unknown=film.on_unknown,
         clips=clips,
         **{name: value for name, value in given.items() if value is not None},
     )

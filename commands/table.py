@@ -25,9 +25,10 @@ STYLES = {
     ClipStatus.DONE: "green",
     ClipStatus.FAILED: "bold red",
     ClipStatus.UNKNOWN: "bold yellow",
+    ClipStatus.HELD: "bold magenta",
     ClipStatus.CANCELLED: "dim red",
 }
-SETTLED = (VideoStatus.VIDEO_READY, VideoStatus.VIDEO_ERROR, VideoStatus.CANCELLED)
+SETTLED = (VideoStatus.VIDEO_READY, VideoStatus.VIDEO_ERROR, VideoStatus.BUDGET_REACHED, VideoStatus.CANCELLED)
 """Statuses in which a film does nothing more by itself."""
 
 _REACHED = {

@@ -31,7 +31,11 @@ class StackOptions:
 
     data: Path
     simulate: bool = True
-    """Start the KIE simulator. Without it only the local renderer makes clips."""
+    """Start the KIE simulator."""
+    callbacks: bool = True
+    """Start the gateway, for the simulator to call back; the real provider could not reach it here."""
+    order: bool = True
+    """Serve orders at KIE.ai, the simulated or the real one. Without it only the local renderer makes clips."""
     speed: float = 1.0
     """How much faster than real the simulated provider's clock runs."""
     kie: Mapping[str, Any] = field(default_factory=dict)
@@ -55,6 +59,8 @@ class Stack:
         self._temporal: TemporalServer | None = None
         self._postgres: Postgres | None = None
         self._simulator: Process | None = None
+        self._gateway: Process | None = None
+        self._gateway_url = ""
         self._database_url = ""
 
     @property
@@ -86,11 +92,13 @@ class Stack:
                 "KIE_UPLOAD_URL": self.kie["upload_url"],
                 "KIE_SPEED": str(self.options.speed),
             }
+        if self._gateway_url:
+            settings["KIE_CALLBACK_URL"] = self._gateway_url
         return settings | dict(self.options.settings)
 
     async def start_worker(self, name: str, queues: str | None = None, **settings: str) -> Process:
         """Start a worker process and wait until it serves."""
-        queues = queues or self.options.workers[name]
+        queues = queues or self._queues(name)
         process = await spawn(
             f"worker {name}",
             [sys.executable, ROOT / "worker.py", "--queues", queues],
@@ -130,13 +138,14 @@ class Stack:
         )
         self._database_url = await self.postgres.ensure_database("longtake")
         if self.options.simulate:
-            await self._start_simulator()
+            await asyncio.gather(self._start_simulator(), *([self._start_gateway()] if self.options.callbacks else []))
         stack.push_async_callback(self._stop_workers)
-        await asyncio.gather(*(self.start_worker(name) for name in self.options.workers if self._can_serve(name)))
+        await asyncio.gather(*(self.start_worker(name) for name in self.options.workers))
         self._publish(stack)
 
-    def _can_serve(self, name: str) -> bool:
-        return self.options.simulate or "kling" not in self.options.workers[name].split(",")
+    def _queues(self, name: str) -> str:
+        queues = self.options.workers[name].split(",")
+        return ",".join(queue for queue in queues if queue != "kling" or self.options.order)
 
     async def _start_simulator(self) -> None:
         argv = [sys.executable, "-m", "simulators", "kie", "--speed", str(self.options.speed)]
@@ -148,6 +157,12 @@ class Stack:
         )
         self.kie = json.loads(await _first_line(self._simulator))
 
+    async def _start_gateway(self) -> None:
+        argv = [sys.executable, "-m", "gateway", "--port", "0"]
+        env = self.environment | {"PYTHONPATH": str(ROOT)}
+        self._gateway = await spawn("gateway", argv, log=self.logs / "gateway.log", env=env, listen=True)
+        self._gateway_url = json.loads(await _first_line(self._gateway))["gateway_url"]
+
     def _publish(self, stack: AsyncExitStack) -> None:
         path = self.data / ADDRESSES
         path.touch(mode=0o600)
@@ -158,8 +173,9 @@ class Stack:
         await asyncio.gather(*(worker.stop() for worker in self.workers.values()))
 
     async def _stop_servers(self) -> None:
-        if self._simulator is not None:
-            await self._simulator.stop()
+        for process in (self._simulator, self._gateway):
+            if process is not None:
+                await process.stop()
         if self._temporal is not None:
             await self._temporal.process.stop()
         if self._postgres is not None:

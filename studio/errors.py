@@ -2,6 +2,7 @@
 
     StudioError
     ├── InvalidRequest              what was asked for cannot be made
+    ├── BudgetReached               a limit of ours on what is spent
     ├── ProviderError               an outside service said no, or nothing
     │   ├── AuthenticationError       our key is not accepted            stops everyone
     │   ├── Forbidden                 the key is good, this is not allowed
@@ -56,6 +57,10 @@ class StudioError(Exception):
 
 class InvalidRequest(StudioError):
     """What was asked for cannot be made."""
+
+
+class BudgetReached(StudioError):
+    """A budget would be passed. Nothing was ordered."""
 
 
 class ProviderError(StudioError):

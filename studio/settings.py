@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     kie_callback_url: HttpUrl | None = Field(
         default=None, description="Public address under which KIE.ai calls back; none: only looks tell."
     )
+    kie_webhook_key: SecretStr | None = Field(
+        default=None, description="webhookHmacKey of KIE.ai; unsigned callbacks are refused then. None: all are taken."
+    )
     still_host: Literal["kie", "catbox", "s3"] = Field(
         default="kie", description="Where stills are put for Kling to fetch."
     )

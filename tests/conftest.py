@@ -88,3 +88,28 @@ async def studio(temporal: Client, database_url: str, kie: KieSimulator, tmp_pat
         at_work = make_studio(temporal, database_url, kie, tmp_path, stack)
         await at_work.open()
         yield at_work
+
+
+@pytest.fixture
+async def studio_with_callbacks(
+    temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path
+) -> AsyncIterator[StudioAtWork]:
+    """A studio whose orders ask for a callback, to where nobody listens: tests tell callbacks by hand."""
+    async with AsyncExitStack() as stack:
+        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, kie_callback_url="http://127.0.0.1:9")
+        await at_work.open()
+        yield at_work
+
+
+@pytest.fixture
+async def rarely_looking(
+    temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path
+) -> AsyncIterator[StudioAtWork]:
+    """One that looks at its tasks every half minute of our time, and asks for callbacks."""
+    rare = {"kling_look_min_seconds": 30, "kling_look_max_seconds": 30, "kie_speed": 1}
+    async with AsyncExitStack() as stack:
+        at_work = make_studio(
+            temporal, database_url, kie, tmp_path, stack, kie_callback_url="http://127.0.0.1:9", **rare
+        )
+        await at_work.open()
+        yield at_work

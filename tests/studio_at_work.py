@@ -73,7 +73,8 @@ class StudioAtWork:
         height: int = HEIGHT,
         **fields: Any,
     ) -> VideoRequest:
-        """A film of small stills, which lie in the store."""
+        """A film of small stills, which lie in the store. Nobody calls back, so lost orders are not waited for."""
+        fields.setdefault("unknown_wait_seconds", 0)
         made = [
             ClipRequest(
                 number=number,

@@ -27,6 +27,11 @@ VIDEO_STATUS = SearchAttributeKey.for_keyword("VideoStatus")
 SEARCH_ATTRIBUTES = (CHANNEL, VIDEO_STATUS)
 
 
+def desk_workflow_id(submission_id: str) -> str:
+    """The decision that is being carried out about an order: one at a time."""
+    return f"desk/{submission_id}"
+
+
 def video_workflow_id(channel: str, video_id: str) -> str:
     """The film's workflow. Starting a film that runs is refused by Temporal, whoever tries."""
     return f"video/{channel}/{video_id}"

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.animatic import AnimaticActivities
 from activities.hosting import HostingActivities
@@ -24,54 +24,43 @@ from studio.contracts.clip import (
     StillToHost,
 )
 from studio.contracts.film import Provider, VideoRequest
-from studio.errors import LinkExpired, StillRendering, SubmissionUnknown
-from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, kling_await, titled
-from workflows_temporal.slot import Gate, GateShut, Seat
+from studio.errors import LinkExpired
+from workflows_temporal import lost
+from workflows_temporal.hints import Hints
+from workflows_temporal.outcome import failure_of, is_unknown, kind_of, not_ordered, reason_of
+from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, WAKES, kling_await, titled
+from workflows_temporal.slot import Gate, GateShut, Place
 from workflows_temporal.table import Table
 
 
-async def try_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table) -> ClipOutcome:
+async def try_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table, hints: Hints) -> ClipOutcome:
     """Make the clip, with a failure as a value: one clip must not sink the other seventeen."""
-    make = draw_clip if film.provider is Provider.ANIMATIC else order_clip
     try:
-        return await make(film, clip, gate, table)
+        if film.provider is Provider.ANIMATIC:
+            return await draw_clip(film, clip, table)
+        return await order_clip(film, clip, gate, table, hints)
     except GateShut as shut:
-        return ClipOutcome(
-            number=clip.number, status=ClipStatus.FAILED, error_type=shut.type, error=f"Not ordered: {shut.message}"
-        )
+        return not_ordered(shut, clip)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
         return failure_of(error, film, clip)
 
 
-async def order_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table) -> ClipOutcome:
+async def order_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table, hints: Hints) -> ClipOutcome:
     """Have the clip made by Kling: host the still, take a slot, order, wait, bring the file home."""
     clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
-    label = f"clip {clip.number:02d}"
     gate.ensure_open()
+    if hints.about(clip.number):
+        await lost.look_into(clip_id, hints)
 
-    table.mark(clip.number, ClipStatus.HOSTING)
-    still = StillToHost(clip=clip_id, still=clip.still)
-    hosted = await workflow.execute_activity_method(HostingActivities.host_image, still, **titled(HOST, label))
-
-    # The slot is held only while Kling works, not while files travel.
-    table.mark(clip.number, ClipStatus.WAITING)
-    async with gate.slot(clip_id) as seat:
-        table.mark(clip.number, ClipStatus.SUBMITTING)
-        submission = ClipSubmission(
-            clip=clip_id,
-            image_url=hosted.url,
-            still_sha256=clip.still.sha256,
-            prompt=clip.prompt,
-            seconds=clip.seconds,
-            model=film.model,
-            slot=seat.slot,
-        )
-        job = await _submit(submission, seat, label)
-        table.mark(clip.number, ClipStatus.RENDERING)
-        watch = kling_await(timedelta(seconds=film.clip_deadline_seconds))
-        rendered = await workflow.execute_activity_method(KlingActivities.await_clip, job, **titled(watch, label))
+    rendered = None
+    while rendered is None:
+        try:
+            rendered = await _render(film, clip, gate, table, hints)
+        except ActivityError as error:
+            if not is_unknown(error) or not await lost.take_up(film, clip_id, reason_of(error), hints, table):
+                raise
 
     table.mark(clip.number, ClipStatus.KEEPING)
     file = await _keep(film, clip, rendered)
@@ -84,6 +73,51 @@ async def order_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: T
         cost_usd=rendered.cost_usd,
         generation_seconds=rendered.generation_seconds,
     )
+
+
+async def _render(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table, hints: Hints) -> RenderedClip:
+    """Host the still, order and wait. The slot is held only while Kling works, not while files travel."""
+    clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
+    label = f"clip {clip.number:02d}"
+    async with gate.place(clip_id) as place:
+        table.mark(clip.number, ClipStatus.HOSTING)
+        still = StillToHost(clip=clip_id, still=clip.still, gate=gate.gate_id, ticket=place.ticket)
+        hosted = await workflow.execute_activity_method(HostingActivities.host_image, still, **titled(HOST, label))
+        table.mark(clip.number, ClipStatus.WAITING)
+        slot = await place.slot()
+        table.mark(clip.number, ClipStatus.SUBMITTING)
+        submission = ClipSubmission(
+            clip=clip_id,
+            image_url=hosted.url,
+            still_sha256=clip.still.sha256,
+            prompt=clip.prompt,
+            seconds=clip.seconds,
+            model=film.model,
+            slot=slot,
+        )
+        job = await _submit(submission, place, label)
+        table.mark(clip.number, ClipStatus.RENDERING)
+        return await _watch(job, film.clip_deadline_seconds, label, hints)
+
+
+async def _watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:
+    """Wait until Kling is done. A callback brings the next look forward; it is a hint, and costs one look."""
+    deadline = workflow.time() + seconds
+    for _ in range(WAKES):
+        left = kling_await(timedelta(seconds=max(deadline - workflow.time(), 0)))
+        looking = workflow.start_activity_method(KlingActivities.await_clip, job, **titled(left, label))
+        try:
+            await workflow.wait_condition(lambda: looking.done() or hints.about(job.clip.number))  # noqa: B023
+        except asyncio.CancelledError:
+            looking.cancel()
+            raise
+        if looking.done():
+            return await looking
+        hints.take(job.clip.number)
+        looking.cancel()
+        await workflow.wait([looking])
+    left = kling_await(timedelta(seconds=max(deadline - workflow.time(), 0)))
+    return await workflow.execute_activity_method(KlingActivities.await_clip, job, **titled(left, label))
 
 
 async def _keep(film: VideoRequest, clip: ClipRequest, rendered: RenderedClip) -> ClipFile:
@@ -102,14 +136,14 @@ async def _keep(film: VideoRequest, clip: ClipRequest, rendered: RenderedClip) -
     try:
         return await workflow.execute_activity_method(KeepingActivities.keep_clip, to_keep, **titled(KEEP, label))
     except ActivityError as error:
-        if _kind(error) != LinkExpired.__name__:
+        if kind_of(error) != LinkExpired.__name__:
             raise
     renewed = await workflow.execute_activity_method(KlingActivities.renew_link, rendered, **titled(RENEW, label))
     to_keep = to_keep.model_copy(update={"url": renewed.url})
     return await workflow.execute_activity_method(KeepingActivities.keep_clip, to_keep, **titled(KEEP, label))
 
 
-async def draw_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table) -> ClipOutcome:
+async def draw_clip(film: VideoRequest, clip: ClipRequest, table: Table) -> ClipOutcome:
     """Draw the clip with the local renderer: no provider, no gate, no money."""
     table.mark(clip.number, ClipStatus.RENDERING)
     to_draw = ClipToDraw(
@@ -127,7 +161,7 @@ async def draw_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Ta
     return ClipOutcome(number=clip.number, status=ClipStatus.DONE, file=file)
 
 
-async def _submit(submission: ClipSubmission, seat: Seat, label: str) -> ClipJob:
+async def _submit(submission: ClipSubmission, place: Place, label: str) -> ClipJob:
     """Order. When the film is cancelled meanwhile, an order that is on its way is waited for: it has to be known."""
     ordering = workflow.start_activity_method(KlingActivities.submit_clip, submission, **titled(KLING_SUBMIT, label))
     try:
@@ -137,52 +171,10 @@ async def _submit(submission: ClipSubmission, seat: Seat, label: str) -> ClipJob
         await workflow.wait([ordering])
         raise
     finally:
-        seat.ordered = _may_be_ordered(ordering)
+        place.ordered = _may_be_ordered(ordering)
 
 
 def _may_be_ordered(ordering: asyncio.Task[ClipJob]) -> bool:
     if not ordering.done() or ordering.cancelled():
         return False
-    return ordering.exception() is None or _is_unknown(ordering.exception())
-
-
-def failure_of(error: ActivityError, film: VideoRequest, clip: ClipRequest) -> ClipOutcome:
-    """A step's failure in the words of a person who reads it."""
-    kind, reason = _kind(error), _reason(error)
-    if error.activity_type == KlingActivities.await_clip.__name__ and error.retry_state is RetryState.TIMEOUT:
-        late = f"Clip {clip.number}/{len(film.clips)} exceeded {_duration(film.clip_deadline_seconds)}"
-        expected = kind in (StillRendering.__name__, TimeoutError.__name__)
-        kind, reason = "ClipTimedOut", late if expected else f"{late}: {reason}"
-    return ClipOutcome(
-        number=clip.number,
-        status=ClipStatus.UNKNOWN if _is_unknown(error) else ClipStatus.FAILED,
-        error_type=kind,
-        error=reason,
-    )
-
-
-def _is_unknown(error: BaseException | None) -> bool:
-    return isinstance(error, ActivityError) and _kind(error) == SubmissionUnknown.__name__
-
-
-def _cause(error: ActivityError) -> BaseException | None:
-    """What the step itself said last; a deadline that passed stands in front of it."""
-    cause = error.cause
-    return cause.cause if isinstance(cause, TimeoutError) and cause.cause is not None else cause
-
-
-def _kind(error: ActivityError) -> str:
-    cause = _cause(error)
-    return (cause.type if isinstance(cause, ApplicationError) else None) or type(cause).__name__
-
-
-def _reason(error: ActivityError) -> str:
-    cause = _cause(error)
-    return cause.message if isinstance(cause, ApplicationError) else f"{error.activity_type}: {cause}"
-
-
-def _duration(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
-    if rest or not minutes:
-        return f"{seconds} seconds"
-    return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return ordering.exception() is None or is_unknown(ordering.exception())

@@ -74,8 +74,12 @@ async def connect(
     api_key: str | None = None,
     tls: bool = False,
     metrics_address: str | None = None,
+    lazy: bool = False,
 ) -> Client:
-    """A client that speaks as `StudioPlugin` says, with Prometheus metrics at `metrics_address` if given."""
+    """A client that speaks as `StudioPlugin` says, with Prometheus metrics at `metrics_address` if given.
+
+    A lazy one connects with its first call, so that it can be made while Temporal is down.
+    """
     return await Client.connect(
         address,
         namespace=namespace,
@@ -83,6 +87,7 @@ async def connect(
         tls=tls or api_key is not None,
         runtime=_runtime(metrics_address) if metrics_address else None,
         plugins=[StudioPlugin()],
+        lazy=lazy,
     )
 
 

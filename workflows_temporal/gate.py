@@ -119,30 +119,30 @@ class GateWorkflow:
             self._errand(self._stir_in(pause - now))
 
     def _tell(self, inside: list[HeldSlot]) -> None:
-        holders: dict[tuple[str, str], list[Slot]] = {}
+        holders: dict[str, list[Slot]] = {}
         for held in inside:
             probe = not self._line.proven and not held.accepted
             slot = Slot(gate=workflow.info().workflow_id, ticket=held.ticket.name, probe=probe)
-            holders.setdefault((held.ticket.workflow_id, held.ticket.run_id), []).append(slot)
-        for (workflow_id, run_id), slots in holders.items():
-            self._errand(self._grant(workflow_id, run_id, slots))
+            holders.setdefault(held.ticket.workflow_id, []).append(slot)
+        for workflow_id, slots in holders.items():
+            self._errand(self._grant(workflow_id, slots))
 
-    async def _grant(self, workflow_id: str, run_id: str, slots: list[Slot]) -> None:
-        handle = workflow.get_external_workflow_handle(workflow_id, run_id=run_id)
+    async def _grant(self, workflow_id: str, slots: list[Slot]) -> None:
+        """Whichever run of the film is there: after a reset it is another one, and one that waits no more says so."""
         try:
-            await handle.signal("slots_granted", Granted(slots=slots))
+            await workflow.get_external_workflow_handle(workflow_id).signal("slots_granted", Granted(slots=slots))
         except FailureError:  # he is gone: his places go to the next
             self._line.leave([slot.ticket for slot in slots])
             self._stirred.set()
 
     def _announce(self) -> None:
         notice = GateNotice(closed=self._line.closed)
-        for workflow_id, run_id in {(t.workflow_id, t.run_id): None for t in self._line.waiting}:
-            self._errand(self._notify(workflow_id, run_id, notice))
+        for workflow_id in {ticket.workflow_id: None for ticket in self._line.waiting}:
+            self._errand(self._notify(workflow_id, notice))
 
-    async def _notify(self, workflow_id: str, run_id: str, notice: GateNotice) -> None:
+    async def _notify(self, workflow_id: str, notice: GateNotice) -> None:
         try:
-            await workflow.get_external_workflow_handle(workflow_id, run_id=run_id).signal("gate_notice", notice)
+            await workflow.get_external_workflow_handle(workflow_id).signal("gate_notice", notice)
         except FailureError:
             return
 

@@ -1,11 +1,14 @@
-"""Refusing a film before anything is written down or spent."""
+"""Refusing a film, or a round of it, before anything is spent."""
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.intake import IntakeActivities
-from studio.contracts.film import FilmToCheck, VideoRequest
-from workflows_temporal.policies import CHECK
+from activities.kling import KlingActivities
+from studio.contracts.film import FilmToCheck, Provider, VideoRequest
+from studio.contracts.gate import GateName
+from workflows_temporal.addresses import KLING_GATE_ID
+from workflows_temporal.policies import ACCOUNT, CHECK
 
 
 async def refuse_what_cannot_be_made(request: VideoRequest) -> None:
@@ -22,3 +25,17 @@ async def refuse_what_cannot_be_made(request: VideoRequest) -> None:
         if isinstance(error.cause, ApplicationError):
             raise error.cause from None
         raise
+
+
+async def account_refusal(request: VideoRequest) -> ActivityError | None:
+    """Ask the provider once whether it takes our orders, before every clip finds out for itself; None when it does."""
+    if request.provider is not Provider.KLING:
+        return None
+    try:
+        gate = GateName(gate=KLING_GATE_ID)
+        await workflow.execute_activity_method(KlingActivities.check_account, gate, **ACCOUNT)
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return error
+    return None

@@ -54,6 +54,7 @@ RECORD_SPACING = timedelta(seconds=2)
 ACCOUNT = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(minutes=1),
+    heartbeat_timeout=_SILENCE,
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
     priority=Priority(priority_key=1),
@@ -61,6 +62,7 @@ ACCOUNT = ActivityConfig(
 HOST = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(minutes=3),
+    heartbeat_timeout=_SILENCE,
     schedule_to_close_timeout=timedelta(minutes=20),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
     priority=Priority(priority_key=5),
@@ -69,6 +71,7 @@ HOST = ActivityConfig(
 RENEW = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(minutes=1),
+    heartbeat_timeout=_SILENCE,
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
@@ -133,6 +136,16 @@ SWEEP = ActivityConfig(
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
+DECIDE = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(minutes=2),
+    heartbeat_timeout=_SILENCE,
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    priority=Priority(priority_key=1),
+)
+WAKES = 3
+"""Callbacks that may bring a clip's next look forward: forged ones cost so many looks and no more."""
 POST = ActivityConfig(
     task_queue=TaskQueue.STUDIO,
     start_to_close_timeout=timedelta(seconds=30),

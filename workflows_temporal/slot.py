@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
-from activities.gatekeeping import GateOpeningActivities
 from studio.contracts.clip import ClipId
-from studio.contracts.gate import GateName, GateNotice, Granted, Slot, Ticket
+from studio.contracts.gate import GateNotice, Granted, Slot, Ticket
 from workflows_temporal.gate import GateWorkflow
-from workflows_temporal.policies import RECORD
 
-_ENTER = GateWorkflow.enter.__name__
 _LEAVE = GateWorkflow.leave.__name__
 _ABANDON = GateWorkflow.abandon.__name__
 
@@ -24,30 +21,42 @@ class GateShut(ApplicationError):
 
 
 @dataclass
-class Seat:
-    """A place inside while a clip has it. `ordered`: the provider may be working under it."""
+class Place:
+    """A clip's place at the gate: in the line once `ticket` was handed in, inside once `slot()` returns."""
 
-    slot: Slot
+    ticket: Ticket
+    granted: asyncio.Future[Slot]
     ordered: bool = False
+    """The provider may be working under it."""
+
+    async def slot(self) -> Slot:
+        """Wait until the gate lets us in.
+
+        Raises:
+            GateShut: this film goes to the gate no more.
+        """
+        return await self.granted
 
 
 class Gate:
     """One gate, for one film. Made once, in the workflow's `__init__`."""
 
     def __init__(self, gate_id: str, *, priority: int) -> None:
-        self._gate_id = gate_id
+        self.gate_id = gate_id
         self._priority = priority
+        self._run = workflow.uuid4().hex[:8]
+        """Another one in every run, but the same after a reset: what was said to the gate before stays said."""
         self._granted: dict[str, asyncio.Future[Slot]] = {}
-        self._outbox: dict[str, list[Ticket | str]] = {}
-        self._sender: asyncio.Task[None] | None = None
+        self._sayings: list[asyncio.Task[bool]] = []
         self._shut: GateShut | None = None
+        self._for_all = False
         self.closed: str | None = None
         workflow.set_signal_handler("slots_granted", self._on_granted)
         workflow.set_signal_handler("gate_notice", self._on_notice)
 
     @asynccontextmanager
-    async def slot(self, clip: ClipId) -> AsyncIterator[Seat]:
-        """Wait for a place and hold it.
+    async def place(self, clip: ClipId) -> AsyncIterator[Place]:
+        """A place at the gate for as long as the block lasts; whoever takes the ticket joins the line with it.
 
         On success the clip's last look has given it back already. After a failure it goes back here, but an order
         the provider may still be working on keeps it: then the gate watches the provider instead of us.
@@ -56,62 +65,58 @@ class Gate:
             GateShut: `shut` was called.
         """
         self.ensure_open()
-        ticket = self._ticket(clip)
-        granted = self._granted[ticket.name] = asyncio.Future()
-        self._post(_ENTER, ticket)
-        seat: Seat | None = None
+        place = Place(self._ticket(clip), asyncio.Future())
+        self._granted[place.ticket.name] = place.granted
         try:
-            seat = Seat(await granted)
-            yield seat
+            yield place
         except (Exception, asyncio.CancelledError):  # not GeneratorExit: that is only our own process forgetting us
-            self._post(_ABANDON if seat and seat.ordered else _LEAVE, ticket.name)
+            self._post(_ABANDON if place.ordered else _LEAVE, place.ticket.name)
             raise
         finally:
-            self._granted.pop(ticket.name, None)
+            self._granted.pop(place.ticket.name, None)
+            if not place.granted.cancel() and not place.granted.cancelled():
+                place.granted.exception()  # perhaps nobody waits for it any more
 
     def ensure_open(self) -> None:
         """Raises `GateShut` when it is no use to begin anything."""
         if self._shut is not None:
             raise self._shut
 
-    def shut(self, reason: str, error_type: str) -> None:
-        """Turn back everybody of this film who waits, and who comes later."""
+    def shut(self, reason: str, error_type: str, *, for_all: bool) -> None:
+        """Turn back everybody of this film who waits, and who comes later.
+
+        `for_all`: the gate itself has closed, for the other films too.
+        """
         self._shut = GateShut(reason, type=error_type)
+        self._for_all = for_all
         for waiting in self._granted.values():
             if not waiting.done():
                 waiting.set_exception(self._shut)
 
     async def reopen(self) -> None:
         """Go to the gate again. If it had closed for our sake, open it for everybody."""
-        if self._shut is not None:
-            self._shut = None
+        was_shut, self._shut = self._shut, None
+        if was_shut is not None and self._for_all:
             await self._signal(GateWorkflow.resume.__name__)
 
     async def flush(self) -> None:
         """Everything said to the gate has arrived. A film does not end before."""
-        while self._sender is not None and not self._sender.done():
-            await workflow.wait([self._sender])
+        while talking := [saying for saying in self._sayings if not saying.done()]:
+            await workflow.wait(talking)
 
-    def _post(self, verb: str, word: Ticket | str) -> None:
-        """Say something to the gate soon: what comes up while a signal travels goes with the next one."""
-        self._outbox.setdefault(verb, []).append(word)
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send())
+    def _post(self, verb: str, name: str) -> None:
+        """Say something of a place to the gate.
 
-    async def _send(self) -> None:
-        await asyncio.sleep(0)  # the others of this very moment come along
-        while self._outbox:
-            verb = next(iter(self._outbox))
-            words = self._outbox.pop(verb)
-            if not await self._signal(verb, words) and verb == _ENTER:
-                gate = GateName(gate=self._gate_id)
-                await workflow.execute_activity_method(GateOpeningActivities.open_gate, gate, **RECORD)
-                self._outbox = {_ENTER: words + self._outbox.pop(_ENTER, []), **self._outbox}
+        Nothing is said in bunches: what falls into one bunch would depend on when workflow tasks begin, and a replay
+        may see that otherwise than the worker that was killed (docs/decisions/0016).
+        """
+        self._sayings = [saying for saying in self._sayings if not saying.done()]
+        self._sayings.append(asyncio.create_task(self._signal(verb, [name])))
 
     async def _signal(self, name: str, *words: object) -> bool:
         """False when there is no gate."""
         try:
-            await workflow.get_external_workflow_handle(self._gate_id).signal(name, args=words)
+            await workflow.get_external_workflow_handle(self.gate_id).signal(name, args=words)
         except FailureError:
             return False
         return True
@@ -119,9 +124,9 @@ class Gate:
     def _ticket(self, clip: ClipId) -> Ticket:
         info = workflow.info()
         return Ticket(
-            name=f"{info.workflow_id}#{clip.name}@{info.run_id[:8]}",
+            name=f"{info.workflow_id}#{clip.name}@{self._run}",
             workflow_id=info.workflow_id,
-            run_id=info.run_id,
+            first_run_id=info.first_execution_run_id,
             channel=clip.channel,
             video_id=clip.video_id,
             number=clip.number,

@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
-from studio.contracts.clip import ClipOutcome
+from studio.contracts.clip import ClipOutcome, ClipStatus
 from studio.contracts.film import FilmName, StatusRecord, VideoProgress, VideoRequest, VideoStatus
 from studio.contracts.notice import StatusNotice
 from workflows_temporal.addresses import CHANNEL, VIDEO_STATUS
@@ -100,11 +100,16 @@ class Standing:
         workflow.set_current_details(f"**{self.status}**: {self._step}{said}\n\n{self._table.markdown()}")
 
 
-def reasons(outcomes: Iterable[ClipOutcome], total: int) -> str:
-    """Why a film waits: `2 of 18 clips are missing. Clip 7: …`. Clips with the same reason share a line."""
+def standstill(outcomes: Iterable[ClipOutcome], total: int) -> tuple[VideoStatus, str]:
+    """How a film stands that waits, and why: `2 of 18 clips are missing. Clip 7: …`.
+
+    Clips with the same reason share a line. Where only a budget is in the way, nothing has failed.
+    """
     missing = sorted((outcome for outcome in outcomes if not outcome.done), key=lambda outcome: outcome.number)
     by_reason: dict[str, list[str]] = {}
     for outcome in missing:
         by_reason.setdefault(outcome.error or outcome.status, []).append(str(outcome.number))
     lines = [f"Clip {', '.join(numbers)}: {reason}" for reason, numbers in by_reason.items()]
-    return "\n".join([f"{len(missing)} of {total} clips are missing.", *lines])[:_LONGEST_MESSAGE]
+    only_budget = all(outcome.status is ClipStatus.HELD for outcome in missing)
+    status = VideoStatus.BUDGET_REACHED if only_budget else VideoStatus.VIDEO_ERROR
+    return status, "\n".join([f"{len(missing)} of {total} clips are missing.", *lines])[:_LONGEST_MESSAGE]

@@ -32,11 +32,11 @@ class Table:
         """What the finished clips cost."""
         return sum((row.cost_usd for row in self._rows.values()), start=Decimal(0))
 
-    def mark(self, number: int, status: ClipStatus) -> None:
+    def mark(self, number: int, status: ClipStatus, note: str = "") -> None:
         """A clip goes a step on; its first step counts as a try."""
         row = self._rows[number]
-        begins = row.status in (ClipStatus.QUEUED, ClipStatus.FAILED, ClipStatus.UNKNOWN)
-        self._put(row, status=status, tries=row.tries + begins, note="")
+        begins = row.status in (ClipStatus.QUEUED, ClipStatus.FAILED, ClipStatus.UNKNOWN, ClipStatus.HELD)
+        self._put(row, status=status, tries=row.tries + begins, note=note)
 
     def end(self, outcome: ClipOutcome) -> None:
         """A clip has ended, well or not."""

@@ -6,12 +6,11 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.keeping import KeepingActivities
-from activities.kling import KlingActivities
 from activities.records import RecordActivities
-from studio.contracts.clip import ClipOutcome, ClipRequest
+from studio.contracts.callback import CalledBack
+from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import (
     FilmRecord,
-    Provider,
     Unfinished,
     VideoCarry,
     VideoProgress,
@@ -19,16 +18,18 @@ from studio.contracts.film import (
     VideoResult,
     VideoStatus,
 )
-from studio.contracts.gate import GateName
 from studio.errors import stopping_types
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.assembly import assemble
-from workflows_temporal.clip import failure_of, try_clip
-from workflows_temporal.intake import refuse_what_cannot_be_made
-from workflows_temporal.policies import ACCOUNT, CLIPS_IN_FLIGHT, RECORD
+from workflows_temporal.clip import try_clip
+from workflows_temporal.hints import Hints
+from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made
+from workflows_temporal.lost import heard_of, lost_clips
+from workflows_temporal.outcome import failure_of
+from workflows_temporal.policies import CLIPS_IN_FLIGHT, RECORD
 from workflows_temporal.recorder import Recorder, revision
 from workflows_temporal.slot import Gate
-from workflows_temporal.standing import Standing, reasons
+from workflows_temporal.standing import Standing, standstill
 from workflows_temporal.table import Table
 
 _STOPPING = stopping_types()
@@ -45,6 +46,7 @@ class VideoWorkflow:
         self._standing = Standing(request, self._table)
         self._recorder = Recorder(self._standing.film)
         self._gate = Gate(KLING_GATE_ID, priority=request.priority)
+        self._hints = Hints()
         self._outcomes: dict[int, ClipOutcome] = {}
         self._existing: int | None = None
         self._resumes = 0
@@ -59,7 +61,7 @@ class VideoWorkflow:
             while todo := self._missing():
                 await self._make(todo)
                 if self._missing():
-                    await self._wait_for_resume(reasons(self._outcomes.values(), len(request.clips)))
+                    await self._wait_for_resume(*standstill(self._outcomes.values(), len(request.clips)))
             return await self._finish()
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
@@ -70,6 +72,16 @@ class VideoWorkflow:
     def resume(self) -> None:
         """Go on now: redo what is missing. While clips still run it changes nothing."""
         self._resumes += 1
+
+    @workflow.signal
+    def called_back(self, callback: CalledBack) -> None:
+        """The provider says that it is done with an order."""
+        self._hints.called_back(callback)
+
+    @workflow.signal
+    def order_decided(self, number: int) -> None:
+        """The desk has decided about this clip's lost order."""
+        self._hints.decided(number)
 
     @workflow.query
     def progress(self) -> VideoProgress:
@@ -87,9 +99,13 @@ class VideoWorkflow:
         self._standing.step = "making clips"
         existing = self._existing = len(self._done()) if self._existing is None else self._existing
         tried = len(todo)
-        if await self._account_is_good(todo):
+        refusal = await account_refusal(self._request)
+        if refusal is None:
             await self._gate.reopen()
             tried = await self._fan_out(todo)
+        else:
+            for clip in todo:
+                self._end(failure_of(refusal, self._request, clip))
         await self._recorder.flush()
         await self._gate.flush()
         if tried < len(todo):
@@ -97,21 +113,6 @@ class VideoWorkflow:
         self._existing = None
         generated = len(self._done()) - existing
         self._standing.summary = f"Skipped {existing} existing clips, generated {generated} new clips"
-
-    async def _account_is_good(self, todo: list[ClipRequest]) -> bool:
-        """Ask the provider once whether it knows our key, before every clip finds out for itself."""
-        if self._request.provider is not Provider.KLING:
-            return True
-        try:
-            gate = GateName(gate=KLING_GATE_ID)
-            await workflow.execute_activity_method(KlingActivities.check_account, gate, **ACCOUNT)
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            for clip in todo:
-                self._end(failure_of(error, self._request, clip))
-            return False
-        return True
 
     async def _fan_out(self, todo: list[ClipRequest]) -> int:
         """Try all of them; returns how many were. A film whose history is long leaves the rest to its next run."""
@@ -121,7 +122,7 @@ class VideoWorkflow:
             async with window:
                 if workflow.info().is_continue_as_new_suggested():
                     return False
-                self._end(await try_clip(self._request, clip, self._gate, self._table))
+                self._end(await try_clip(self._request, clip, self._gate, self._table, self._hints))
                 return True
 
         ends = await asyncio.gather(*map(run_clip, todo), return_exceptions=True)
@@ -134,8 +135,9 @@ class VideoWorkflow:
         self._outcomes[outcome.number] = outcome
         self._table.end(outcome)
         self._recorder.add(outcome)
-        if outcome.error_type in _STOPPING:
-            self._gate.shut(outcome.error or "", outcome.error_type)
+        for_all = outcome.error_type in _STOPPING
+        if for_all or outcome.status is ClipStatus.HELD:
+            self._gate.shut(outcome.error or "", outcome.error_type or "", for_all=for_all)
 
     def _done(self) -> list[ClipOutcome]:
         return [self._outcomes[number] for number in sorted(self._outcomes) if self._outcomes[number].done]
@@ -144,11 +146,15 @@ class VideoWorkflow:
         done = {outcome.number for outcome in self._done()}
         return [clip for clip in self._request.clips if clip.number not in done]
 
-    async def _wait_for_resume(self, message: str) -> None:
-        self._resumes = 0
+    async def _wait_for_resume(self, status: VideoStatus, message: str) -> None:
+        """A film with a lost order also goes on when something is heard of it."""
+        self._resumes, lost = 0, lost_clips(self._standing.film, self._outcomes.values())
+        if await heard_of(lost, self._hints):
+            return
         self._standing.step = "waiting for resume"
-        await self._standing.change(VideoStatus.VIDEO_ERROR, message)
-        await workflow.wait_condition(lambda: self._resumes > 0)
+        await self._standing.change(status, message)
+        while not (self._resumes or await heard_of(lost, self._hints)):
+            await workflow.wait_condition(lambda: self._resumes > 0 or any(self._hints.about(c.number) for c in lost))
         await self._standing.change(VideoStatus.PROCESSING)
 
     async def _finish(self) -> VideoResult:
@@ -160,7 +166,7 @@ class VideoWorkflow:
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                await self._wait_for_resume(f"The film could not be joined: {error.cause}")
+                await self._wait_for_resume(VideoStatus.VIDEO_ERROR, f"The film could not be joined: {error.cause}")
 
     async def _call_off(self) -> None:
         """The film was cancelled: say what was ordered all the same, and leave nothing half done behind."""

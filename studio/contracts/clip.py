@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
-from studio.contracts.gate import Slot
+from studio.contracts.gate import Slot, Ticket
 
 PROMPT_LIMIT = 2_500
 """Longest motion prompt in characters (KIE.ai, kling/v2-5-turbo-image-to-video-pro)."""
@@ -79,10 +79,12 @@ class ClipId(Contract):
 
 
 class StillToHost(Contract):
-    """A still that the provider has to be able to fetch."""
+    """A still that the provider has to be able to fetch; then its clip joins the line at the gate."""
 
     clip: ClipId
     still: MediaRef
+    gate: str
+    ticket: Ticket
 
 
 class HostedStill(Contract):
@@ -172,6 +174,7 @@ class ClipStatus(StrEnum):
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "paid? unknown"
+    HELD = "budget reached"
     CANCELLED = "cancelled"
 
 
@@ -179,7 +182,7 @@ class ClipOutcome(Contract):
     """How a clip ended: a file, or the reason why not."""
 
     number: ClipNumber
-    status: Literal[ClipStatus.DONE, ClipStatus.FAILED, ClipStatus.UNKNOWN]
+    status: Literal[ClipStatus.DONE, ClipStatus.FAILED, ClipStatus.UNKNOWN, ClipStatus.HELD]
     file: ClipFile | None = None
     task_id: str | None = None
     submission_id: str | None = None

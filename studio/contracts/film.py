@@ -20,6 +20,17 @@ class Provider(StrEnum):
     ANIMATIC = "animatic"
 
 
+class OnUnknown(StrEnum):
+    """What a film does when nobody knows whether a provider accepted an order, and perhaps billed it."""
+
+    WAIT = "wait"
+    """Wait for a callback or a person's decision while the other clips go on; then ask."""
+    RESUBMIT = "resubmit"
+    """Count it as paid and send it again, so many times per film; then as `wait`."""
+    FAIL = "fail"
+    """The clip has failed until somebody decides."""
+
+
 class VideoStatus(StrEnum):
     """How a film stands: in PostgreSQL, in the search attribute and, capitalised, in Notion."""
 
@@ -27,6 +38,7 @@ class VideoStatus(StrEnum):
     PROCESSING = "processing"
     VIDEO_READY = "video_ready"
     VIDEO_ERROR = "video_error"
+    BUDGET_REACHED = "budget_reached"
     CANCELLED = "cancelled"
 
 
@@ -55,6 +67,16 @@ class VideoRequest(Contract):
     priority: int = Field(default=3, ge=1, le=5, description="1: urgent, before all others.")
     clip_deadline_seconds: int = Field(
         default=600, ge=1, le=7_200, description="How long to watch one clip at the provider."
+    )
+    budget_usd: Annotated[Usd, Field(ge=0)] | None = Field(
+        default=None, description="Most that this film may cost; none: only the channel's and the day's limits hold."
+    )
+    on_unknown: OnUnknown = OnUnknown.WAIT
+    unknown_wait_seconds: int = Field(
+        default=900, ge=0, le=86_400, description="How long to wait for a callback or a decision on a lost order."
+    )
+    most_resubmits: int = Field(
+        default=1, ge=0, le=100, description="Lost orders sent again without asking, with on_unknown: resubmit."
     )
     notion_page: str | None = Field(default=None, description="The Notion page whose status follows the film.")
     carried: VideoCarry | None = Field(default=None, description="Set by continue-as-new; not for callers.")

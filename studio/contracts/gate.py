@@ -12,7 +12,7 @@ class Ticket(Contract):
 
     name: str = Field(description="Unique: the holder's workflow, run and clip.")
     workflow_id: str
-    run_id: str
+    first_run_id: str = Field(description="The first run of its film: another start of the film is another holder.")
     channel: Identifier
     video_id: Identifier
     number: int

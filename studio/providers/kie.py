@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -60,6 +61,8 @@ class KieTask:
     seconds: float = 0.0
     failure: str = ""
     content_refused: bool = False
+    reference: str | None = None
+    """Our id of the order, from the callback address that came back with the task; None when it has none."""
 
     def failed(self) -> GenerationFailed:
         """Its failure as an error."""
@@ -108,6 +111,10 @@ class KieClient:
         if not isinstance(data, dict):
             raise TaskLost(f"KIE.ai knows nothing of task {task_id}")
         return _task(data)
+
+    async def find_by_reference(self, reference: str) -> KieTask | None:
+        """The task that was ordered under an id of ours. KIE.ai cannot look that up: always None."""
+        return None
 
     async def credit(self) -> Decimal:
         """The account's balance in credits."""
@@ -229,6 +236,7 @@ def _task(data: dict[str, Any]) -> KieTask:
     known: dict[str, Any] = {
         "credits": None if credits is None else Decimal(str(credits)),
         "seconds": max(worked, 0.0),
+        "reference": _reference(data),
     }
     match data.get("state"):
         case "success":
@@ -238,6 +246,12 @@ def _task(data: dict[str, Any]) -> KieTask:
             told = f"{data.get('failCode') or ''} {reason}".lower().replace("_", " ")
             return KieTask("fail", failure=reason, content_refused=any(w in told for w in _POLICY_WORDS), **known)
     return KieTask("running", **known)
+
+
+def _reference(data: dict[str, Any]) -> str | None:
+    """The last part of the callback address's path: `param` repeats the order, the address included."""
+    address = urlsplit(str(_http.object_in(data.get("param")).get("callBackUrl") or ""))
+    return address.path.rpartition("/")[2] or None
 
 
 def _result_urls(data: dict[str, Any]) -> tuple[str, ...]:

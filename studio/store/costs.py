@@ -14,6 +14,7 @@ select $1, $2, $3,
        count(*) filter (where verdict = 'delivered'),
        jsonb_build_object(
            'failed', count(*) filter (where verdict in ('failed', 'bad')),
+           'written_off', count(*) filter (where verdict = 'written_off'),
            'open', count(*) filter (where state in ('sent', 'accepted', 'unknown')),
            'credits', coalesce(sum(billed_credits), 0))
   from submissions

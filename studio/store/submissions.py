@@ -3,7 +3,8 @@
     intended ──► sent ──► accepted ──► settled
         ▲          ├────► refused
         └──────────┤ (certainly nothing happened: 429, no connection)
-                   └────► unknown ──► accepted
+                   └────► unknown ──► accepted (a callback, or a person, found its task)
+                                  └──► settled as written off
 
 A row is written before the request leaves. Only one caller can move it from `intended` to `sent`, so an order is
 sent at most once, however many workers, retries or resets there are. Keys hold no run id: a film that is reset
@@ -11,58 +12,18 @@ or started again finds its old orders.
 """
 
 import uuid
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 
 import asyncpg
 
 from studio.contracts.clip import ClipId
 from studio.contracts.money import OrderedClip
 from studio.errors import SubmissionUnknown
+from studio.store.budgets import ensure_within
+from studio.store.orders import COLUMNS, Order, Submission, Verdict
 from studio.store.pool import Connection, Database
 
-State = Literal["intended", "sent", "accepted", "settled", "refused", "unknown"]
-Verdict = Literal["delivered", "failed", "bad"]
-
 _NAMESPACE = uuid.UUID("6f0f3c52-6c3a-5d0e-9a55-2f8f3f0d7c11")
-_COLUMNS = (
-    "id, channel, video_id, number, attempt, state, verdict, task_id, price_usd, billed_usd, tries, claim, reason, "
-    "sent_at"
-)
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be ordered. `take` is the digest of everything the provider is told."""
-
-    clip: ClipId
-    take: str
-    provider: str
-    model: str
-    seconds: int
-    price_usd: Decimal
-
-
-@dataclass(frozen=True)
-class Submission:
-    """One row of the ledger."""
-
-    id: str
-    channel: str
-    video_id: str
-    number: int
-    attempt: int
-    state: State
-    verdict: Verdict | None
-    task_id: str | None
-    price_usd: Decimal
-    billed_usd: Decimal | None
-    tries: int
-    claim: str | None
-    reason: str
-    sent_at: datetime | None
 
 
 class SubmissionLedger:
@@ -101,20 +62,26 @@ class SubmissionLedger:
                 return last
         raise SubmissionUnknown(f"Ordered once, and it is not known whether it was accepted: {unknown}")
 
-    async def send(self, submission_id: str, claim: str) -> int:
-        """Claim the right to send this order; returns how often that was done, this time included.
+    async def send(self, order: Submission, claim: str, *, credits: Decimal | None = None) -> int:
+        """Claim the right to send this order, and its price; returns how often that was done, this time included.
+
+        Args:
+            credits: the account's balance just before, as evidence.
 
         Raises:
+            BudgetReached: its price does not fit into a budget any more.
             SubmissionUnknown: somebody else took it.
         """
         async with self._database.transaction() as connection:
+            await ensure_within(connection, channel=order.channel, video_id=order.video_id, price_usd=order.price_usd)
             tries = await connection.fetchval(
                 """update submissions
                       set state = 'sent', sent_at = now(), tries = tries + 1, claim = $2, reason = '',
-                          updated_at = now()
+                          credits_before = $3, updated_at = now()
                     where id = $1 and state = 'intended' returning tries""",
-                submission_id,
+                order.id,
                 claim,
+                credits,
             )
         if tries is None:
             raise SubmissionUnknown("Another worker sent this order a moment ago")
@@ -138,20 +105,24 @@ class SubmissionLedger:
             reason,
         )
 
-    async def lose(self, submission_id: str, reason: str) -> None:
-        """Nobody knows whether the provider accepted."""
+    async def lose(self, submission_id: str, reason: str, *, credits: Decimal | None = None) -> None:
+        """Nobody knows whether the provider accepted. `credits`: the account's balance now, as evidence."""
         async with self._database.transaction() as connection:
-            await _set_unknown(connection, submission_id, reason)
+            await _set_unknown(connection, submission_id, reason, credits)
 
     async def accept(self, submission_id: str, task_id: str) -> None:
-        """The provider accepted: this is the receipt."""
-        await self._change(
-            """update submissions
-                  set state = 'accepted', task_id = $2, accepted_at = now(), reason = '', updated_at = now()
-                where id = $1 and state in ('intended', 'sent', 'unknown')""",
-            submission_id,
-            task_id,
-        )
+        """The provider accepted: this is the receipt.
+
+        Raises:
+            SubmissionUnknown: that task is another order's, so what became of this one nobody knows.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                await set_accepted(connection, submission_id, task_id)
+        except asyncpg.UniqueViolationError:
+            reason = f"the provider answered with task {task_id}, which is another order's"
+            await self.lose(submission_id, reason)
+            raise SubmissionUnknown(f"Ordered once, and it is not known whether it was accepted: {reason}") from None
 
     async def settle(
         self,
@@ -206,7 +177,7 @@ class SubmissionLedger:
         """The order of a clip that may still be with the provider: sent, accepted or unknown."""
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(
-                f"""select {_COLUMNS} from submissions
+                f"""select {COLUMNS} from submissions
                      where channel = $1 and video_id = $2 and number = $3 and state in ('sent', 'accepted', 'unknown')
                      order by created_at desc limit 1""",
                 clip.channel,
@@ -232,13 +203,36 @@ class SubmissionLedger:
             await connection.execute(statement, *arguments)
 
 
+async def set_accepted(connection: Connection, submission_id: str, task_id: str) -> None:
+    """The order is this task of the provider's."""
+    await connection.execute(
+        """update submissions
+              set state = 'accepted', task_id = $2, accepted_at = now(), reason = '', updated_at = now()
+            where id = $1 and state in ('intended', 'sent', 'unknown')""",
+        submission_id,
+        task_id,
+    )
+
+
+async def set_written_off(connection: Connection, submission_id: str, reason: str) -> None:
+    """Nobody will ever know: it counts as paid, and the clip may be ordered anew."""
+    await connection.execute(
+        """update submissions
+              set state = 'settled', verdict = 'written_off', billed_usd = price_usd, reason = $2,
+                  settled_at = now(), updated_at = now()
+            where id = $1 and state in ('sent', 'unknown')""",
+        submission_id,
+        reason,
+    )
+
+
 def _line(order: Order) -> str:
     return f"{order.clip.channel}/{order.clip.video_id}/{order.clip.number}/{order.take}"
 
 
 async def _last(connection: Connection, order: Order) -> Submission | None:
     row: asyncpg.Record | None = await connection.fetchrow(
-        f"""select {_COLUMNS} from submissions
+        f"""select {COLUMNS} from submissions
              where channel = $1 and video_id = $2 and number = $3 and take = $4 order by attempt desc limit 1""",
         order.clip.channel,
         order.clip.video_id,
@@ -252,7 +246,7 @@ async def _insert(connection: Connection, order: Order, *, attempt: int) -> Subm
     row = await connection.fetchrow(
         f"""insert into submissions (id, channel, video_id, number, take, attempt, provider, model, seconds, state,
                                      price_usd)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'intended', $10) returning {_COLUMNS}""",
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'intended', $10) returning {COLUMNS}""",
         str(uuid.uuid5(_NAMESPACE, f"{_line(order)}/{attempt}")),
         order.clip.channel,
         order.clip.video_id,
@@ -271,17 +265,19 @@ async def _insert(connection: Connection, order: Order, *, attempt: int) -> Subm
 async def _put_back(connection: Connection, submission_id: str) -> Submission:
     row = await connection.fetchrow(
         f"""update submissions set state = 'intended', updated_at = now()
-             where id = $1 and state = 'sent' returning {_COLUMNS}""",
+             where id = $1 and state = 'sent' returning {COLUMNS}""",
         submission_id,
     )
     assert row is not None
     return Submission(**dict(row))
 
 
-async def _set_unknown(connection: Connection, submission_id: str, reason: str) -> None:
+async def _set_unknown(connection: Connection, submission_id: str, reason: str, credits: Decimal | None = None) -> None:
     await connection.execute(
-        """update submissions set state = 'unknown', reason = $2, updated_at = now()
+        """update submissions
+              set state = 'unknown', reason = $2, credits_after = coalesce($3, credits_after), updated_at = now()
             where id = $1 and state in ('sent', 'unknown')""",
         submission_id,
         reason,
+        credits,
     )

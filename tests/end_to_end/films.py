@@ -1,6 +1,9 @@
 """Films on a stack, as a backend service starts them."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -8,7 +11,7 @@ import httpx
 from PIL import Image
 from temporalio.client import Client
 
-from local.stack import Stack
+from local.stack import ROOT, Stack
 from studio.contracts.clip import ClipId, ClipRequest, ClipStatus
 from studio.contracts.film import VideoProgress, VideoRequest
 from studio.objects import keys
@@ -27,8 +30,9 @@ class Films:
     temporal: Client
     objects: ObjectStore
 
-    async def start(self, video_id: str, *, clips: int) -> Handle:
-        """Start a film of small stills."""
+    async def start(self, video_id: str, *, clips: int, **fields: Any) -> Handle:
+        """Start a film of small stills. Lost orders are not waited for unless `fields` say so."""
+        fields.setdefault("unknown_wait_seconds", 0)
         path = self.stack.data / "still.png"
         await asyncio.to_thread(Image.effect_noise((WIDTH, HEIGHT), 60).convert("RGB").save, path)
         first = ClipId(channel="crash", video_id=video_id, number=1)
@@ -37,7 +41,7 @@ class Films:
             ClipRequest(number=n, still=still, prompt=f"Clip {n} of {video_id}. Slow dolly forward.", seconds=5)
             for n in range(1, clips + 1)
         ]
-        request = VideoRequest(channel="crash", video_id=video_id, clips=made, width=WIDTH, height=HEIGHT)
+        request = VideoRequest(channel="crash", video_id=video_id, clips=made, width=WIDTH, height=HEIGHT, **fields)
         return await self.temporal.start_workflow(
             VideoWorkflow.run, request, id=video_workflow_id("crash", video_id), task_queue=TaskQueue.STUDIO
         )
@@ -55,6 +59,18 @@ class Films:
         async with httpx.AsyncClient() as http:
             book = (await http.get(f"{self.stack.kie['admin_url']}/__sim/ledger?only=tasks")).json()
         return [cast(dict[str, Any], task) for task in book["tasks"] if f"of {video_id}." in task["prompt"]]
+
+    async def configure(self, **config: Any) -> None:
+        """Change the provider's ways."""
+        async with httpx.AsyncClient() as http:
+            (await http.post(f"{self.stack.kie['admin_url']}/__sim/config", json=config)).raise_for_status()
+
+    def starter(self, *command: str) -> Any:
+        """A command as a person gives it; returns what it printed as JSON."""
+        argv = [sys.executable, str(ROOT / "starter.py"), *command, "--data", str(self.stack.data), "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     async def fault(self, rule: dict[str, Any]) -> None:
         """Have the provider misbehave."""

@@ -79,8 +79,23 @@ async def test_postgres_killed_under_way_delays_the_film_only(films: Films) -> N
     assert str(result.total_cost_usd) == "1.260000"
 
 
+async def test_an_order_whose_worker_dies_after_it_was_accepted_is_found_by_its_callback(films: Films) -> None:
+    """The provider accepts and holds its answer back; the worker dies waiting for it. The callback names our order."""
+    await films.fault({"route": "createTask", "match": "of found", "script": ["hang_after"]})
+    handle = await films.start("found", clips=1, unknown_wait_seconds=600)
+
+    async def accepted() -> int:
+        return len(await films.orders("found"))
+
+    await eventually(accepted, lambda count: count == 1)
+    await kill_worker(films.stack)
+    assert (await handle.result()).summary == "Skipped 0 existing clips, generated 1 new clips"
+    assert await accepted() == 1
+
+
 async def test_an_order_whose_worker_dies_after_it_was_accepted_is_asked_about_and_not_repeated(films: Films) -> None:
-    """The provider accepts and holds its answer back; the worker dies waiting for it."""
+    """Nobody calls back: the film asks, and a person finds the task. It is the clip that was paid."""
+    await films.configure(callbacks={"mode": "never"})
     await films.fault({"route": "createTask", "match": "of held", "script": ["hang_after"]})
     handle = await films.start("held", clips=1)
 
@@ -95,5 +110,9 @@ async def test_an_order_whose_worker_dies_after_it_was_accepted_is_asked_about_a
     assert progress.clips[0].status is ClipStatus.UNKNOWN
     await handle.signal(VideoWorkflow.resume)
     await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: p.clips[0].tries == 2)
+    (task,) = await films.orders("held")
+    (lost,) = films.starter("lost", "list")
+    films.starter("lost", "adopt", lost["submission_id"], task["task_id"], "--why", "kie.ai/logs")
+    result = await handle.result()
+    assert str(result.total_cost_usd) == "0.210000"
     assert await accepted() == 1
-    await handle.terminate()

@@ -51,14 +51,21 @@ def test_ports_are_open_to_this_machine_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in SERVICES if name.startswith("worker-")))
-def test_a_worker_is_given_settings_that_exist(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(name for name in SERVICES if "build" in SERVICES[name]))
+def test_a_process_of_ours_is_given_settings_that_exist(name: str) -> None:
     known = {field.upper() for field in Settings.model_fields}
     assert SERVICES[name]["environment"].keys() <= known
 
 
 def test_only_the_workers_that_order_have_the_key() -> None:
     assert [name for name in SERVICES if "KIE_API_KEY" in SERVICES[name].get("environment", {})] == ["worker-kling"]
+
+
+def test_the_gateway_serves_where_it_is_asked_how_it_is() -> None:
+    gateway = SERVICES["gateway"]
+    port = gateway["entrypoint"][gateway["entrypoint"].index("--port") + 1]
+    assert f"http://127.0.0.1:{port}/healthz" in gateway["healthcheck"]["test"][-1]
+    assert [published.rpartition(":")[2] for published in gateway["ports"]] == [port]
 
 
 def test_the_server_in_production_is_asked_the_same_as_the_dev_server() -> None:
@@ -74,10 +81,10 @@ def test_search_attributes_are_registered_everywhere() -> None:
     assert set(registered[1].split()) == set(SEARCH_ATTRIBUTES) == set_by_workflows
 
 
-def test_the_image_holds_every_room_a_worker_reaches() -> None:
+def test_the_image_holds_every_room_that_worker_and_gateway_reach() -> None:
     copied = set(re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     held = {word.removesuffix(".py").rstrip("/") for line in copied for word in line.split()}
-    reached, todo = set(), ["worker"]
+    reached, todo = set(), ["worker", "gateway.__main__"]
     while todo:
         name = todo.pop()
         if name not in reached:
@@ -124,7 +131,7 @@ def test_ffmpeg_python_has_the_name_it_shares_with_another_package() -> None:
 
 
 def test_simulators_and_the_local_stack_stay_out_of_production() -> None:
-    rooms = ("activities", "workflows_temporal", "studio", "composition", "worker")
+    rooms = ("activities", "workflows_temporal", "studio", "composition", "worker", "gateway")
     guilty = [
         m.name
         for m in modules()

@@ -17,6 +17,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "numpy": ("studio.media", "simulators", "benchmarks"),
     "obstore": ("studio.objects",),
     "fastapi": ("gateway",),
+    "starlette": ("gateway",),
+    "uvicorn": ("gateway",),
     "aiohttp": ("simulators",),
     "pydantic_settings": ("studio.settings",),
     "yaml": ("commands",),

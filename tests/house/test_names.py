@@ -11,6 +11,7 @@ ACTIVITIES = {
     "check_account": "KlingActivities",
     "check_film": "IntakeActivities",
     "close_film": "RecordActivities",
+    "decide_order": "DeskActivities",
     "draw_clip": "AnimaticActivities",
     "find_gone_holders": "GateActivities",
     "host_image": "HostingActivities",
@@ -18,19 +19,20 @@ ACTIVITIES = {
     "keep_clip": "KeepingActivities",
     "make_contact_sheet": "MediaActivities",
     "open_film": "RecordActivities",
-    "open_gate": "GateOpeningActivities",
     "post_notice": "NoticeActivities",
     "record_clips": "RecordActivities",
     "remove_unfinished": "KeepingActivities",
     "renew_link": "KlingActivities",
+    "resubmit_lost": "DeskActivities",
     "set_film_status": "RecordActivities",
     "set_notion_status": "NoticeActivities",
     "submit_clip": "KlingActivities",
 }
 HANDLERS = {
+    "DeskWorkflow": set(),
     "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "set_limit", "set_weight", "state", "trip"},
     "NoticeWorkflow": {"post"},
-    "VideoWorkflow": {"progress", "resume"},
+    "VideoWorkflow": {"called_back", "order_decided", "progress", "resume"},
 }
 
 

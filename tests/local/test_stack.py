@@ -121,6 +121,7 @@ def test_a_later_stack_finds_the_films_and_makes_others(lives: Lives) -> None:
 
 def test_everything_is_stopped_at_the_end(lives: Lives) -> None:
     assert sorted(_kind(command) for command in lives.running) == [
+        "gateway",
         "kie simulator",
         "postgres",
         "temporal",
@@ -131,7 +132,12 @@ def test_everything_is_stopped_at_the_end(lives: Lives) -> None:
 
 
 def _kind(command: str) -> str:
-    kinds = {"simulators kie": "kie simulator", "worker.py": "worker", "server start-dev": "temporal"}
+    kinds = {
+        "simulators kie": "kie simulator",
+        "-m gateway": "gateway",
+        "worker.py": "worker",
+        "server start-dev": "temporal",
+    }
     return next((kind for sign, kind in kinds.items() if sign in command), "postgres")
 
 
@@ -189,7 +195,7 @@ async def test_nothing_outlives_a_stack_that_is_killed(tmp_path: Path) -> None:
     stack = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert stack.stdout is not None
     assert await stack.stdout.readline() == b"ready\n"
-    assert len(processes_of(data)) == 6
+    assert len(processes_of(data)) == 7
     stack.kill()
     await stack.wait()
 

@@ -10,6 +10,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from local.postgres import start_postgres
 from local.stack import ROOT
 from local.temporal_server import start_temporal
 from simulators.kie import KieConfig, KieSimulator
+from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import Provider, VideoProgress
+from studio.contracts.film import Provider, VideoProgress, VideoStatus
 from studio.ending import run_and_leave
+from studio.store.budgets import BudgetStore
+from studio.store.desk import DeskStore
 from tests.replay import fingerprints
 from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
 from workflows_temporal.connection import connect
@@ -76,6 +80,26 @@ async def unknown(studio: StudioAtWork) -> Handle:
     return await _finished(studio, handle)
 
 
+async def lost_and_found(studio: StudioAtWork) -> Handle:
+    """An order whose answer got lost; a callback finds it while the film waits for it."""
+    studio.kie.script("createTask", ["accept_then_reset"], match="corridor 02")
+    handle = await studio.start(await studio.request("lost", clips=2, unknown_wait_seconds=600))
+    (order,) = await eventually(DeskStore(studio.database).lost, bool)
+    (task,) = [task.task_id for task in studio.kie.ledger.tasks if "corridor 02" in task.prompt]
+    told = CalledBack(submission_id=order.submission_id, number=2, task_id=task)
+    await handle.signal(VideoWorkflow.called_back, told)
+    return await _finished(studio, handle)
+
+
+async def over_budget(studio: StudioAtWork) -> Handle:
+    """Two of three clips fit into the budget; then it is raised."""
+    handle = await studio.start(await studio.request("budget", clips=3, budget_usd="0.42"))
+    await studio.waiting(handle, VideoStatus.BUDGET_REACHED)
+    await BudgetStore(studio.database).set("film/poke1/budget", Decimal(1))
+    await handle.signal(VideoWorkflow.resume)
+    return await _finished(studio, handle)
+
+
 async def cancelled(studio: StudioAtWork) -> Handle:
     """Cancelled while some clips are with the provider and others wait."""
     studio.kie.configure(duration=(500, 500))
@@ -108,6 +132,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     failed_and_resumed,
     bad_key,
     unknown,
+    lost_and_found,
+    over_budget,
     cancelled,
     expired_link,
     animatic,
@@ -151,7 +177,9 @@ async def _studio() -> AsyncIterator[StudioAtWork]:
         config = KieConfig(speed=100, clips="placeholder", duration=(30.0, 60.0))
         kie = await stack.enter_async_context(KieSimulator(config))
         url = await postgres.ensure_database("record")
-        studio = make_studio(await connect(server.address), url, kie, folder, stack)
+        studio = make_studio(
+            await connect(server.address), url, kie, folder, stack, kie_callback_url="http://127.0.0.1:9"
+        )
         await studio.open()
         yield studio
 

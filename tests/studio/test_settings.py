@@ -157,6 +157,7 @@ SECRETS = {
     "S3_ACCESS_KEY_ID": "access-7F",
     "S3_SECRET_ACCESS_KEY": "secret-7F",
     "KIE_API_KEY": "kie-7F",
+    "KIE_WEBHOOK_KEY": "webhook-7F",
     "CATBOX_USERHASH": "hash-7F",
     "NOTION_TOKEN": "notion-7F",
 }

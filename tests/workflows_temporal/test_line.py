@@ -16,7 +16,7 @@ def ticket(name: str, channel: str = "a", priority: int = 3) -> Ticket:
     return Ticket(
         name=name,
         workflow_id=f"video/{name}",
-        run_id="r",
+        first_run_id="r",
         channel=channel,
         video_id=name.replace("#", "_"),
         number=1,

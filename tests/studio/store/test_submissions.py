@@ -9,8 +9,9 @@ import pytest
 from studio.contracts.clip import ClipId
 from studio.errors import SubmissionUnknown
 from studio.store.costs import CostStore
+from studio.store.orders import Order, Verdict
 from studio.store.pool import Database
-from studio.store.submissions import Order, SubmissionLedger, Verdict
+from studio.store.submissions import SubmissionLedger
 
 CLIP = ClipId(channel="poke1", video_id="vid_1", number=7)
 ORDER = Order(clip=CLIP, take="a" * 64, provider="kling", model="m", seconds=10, price_usd=Decimal("0.42"))
@@ -35,7 +36,7 @@ async def test_an_order_that_was_not_sent_yet_is_found_again(ledger: SubmissionL
 
 async def test_only_one_of_many_may_send(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    tries = await asyncio.gather(*(ledger.send(submission.id, "me") for _ in range(8)), return_exceptions=True)
+    tries = await asyncio.gather(*(ledger.send(submission, "me") for _ in range(8)), return_exceptions=True)
     assert [t for t in tries if not isinstance(t, SubmissionUnknown)] == [1]
 
 
@@ -46,17 +47,17 @@ async def test_many_workers_that_begin_at_once_write_one_order_down(ledger: Subm
 
 async def test_an_order_that_was_sent_and_not_answered_is_never_sent_again(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     for _ in range(2):
         with pytest.raises(SubmissionUnknown):
             await ledger.intend(ORDER)
     with pytest.raises(SubmissionUnknown):
-        await ledger.send(submission.id, "me")
+        await ledger.send(submission, "me")
 
 
 async def test_an_unknown_order_whose_receipt_turns_up_is_adopted(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     await ledger.lose(submission.id, "the answer got lost")
     await ledger.accept(submission.id, "task-1")
     assert (await ledger.intend(ORDER)).task_id == "task-1"
@@ -64,27 +65,27 @@ async def test_an_unknown_order_whose_receipt_turns_up_is_adopted(ledger: Submis
 
 async def test_what_certainly_did_not_happen_may_be_sent_again(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    assert await ledger.send(submission.id, "me") == 1
+    assert await ledger.send(submission, "me") == 1
     await ledger.put_back(submission.id, "429")
     assert (await ledger.intend(ORDER)).id == submission.id
-    assert await ledger.send(submission.id, "me") == 2
+    assert await ledger.send(submission, "me") == 2
 
 
 async def test_who_knows_that_he_did_not_send_may_send_again_and_nobody_else(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     with pytest.raises(SubmissionUnknown):
         await ledger.intend(ORDER, unsent_claim="somebody else")
     other = replace(ORDER, take="b" * 64)
     submission = await ledger.intend(other)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     assert (await ledger.intend(other, unsent_claim="me")).state == "intended"
-    assert await ledger.send(submission.id, "me again") == 2
+    assert await ledger.send(submission, "me again") == 2
 
 
 async def test_an_accepted_order_is_the_way_to_the_clip(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     await ledger.accept(submission.id, "task-1")
     again = await ledger.intend(ORDER)
     assert (again.id, again.task_id, again.state) == (submission.id, "task-1", "accepted")
@@ -92,7 +93,7 @@ async def test_an_accepted_order_is_the_way_to_the_clip(ledger: SubmissionLedger
 
 async def test_a_delivered_order_is_not_ordered_again(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     await settle(ledger, submission.id, "delivered")
     assert (await ledger.intend(ORDER)).attempt == 1
 
@@ -102,7 +103,7 @@ async def test_after_a_failure_the_next_attempt_is_an_order_of_its_own(
     ledger: SubmissionLedger, verdict: Verdict
 ) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     await settle(ledger, submission.id, verdict)
     again = await ledger.intend(ORDER)
     assert (again.attempt, again.state) == (2, "intended")
@@ -111,14 +112,14 @@ async def test_after_a_failure_the_next_attempt_is_an_order_of_its_own(
 
 async def test_after_a_refusal_the_next_attempt_is_an_order_of_its_own(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     await ledger.refuse(submission.id, "422")
     assert (await ledger.intend(ORDER)).attempt == 2
 
 
 async def test_a_bad_file_condemns_its_order(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     await settle(ledger, submission.id, "delivered")
     await ledger.condemn(CLIP, f"t-{submission.id}", "black")
     assert (await ledger.intend(ORDER)).attempt == 2
@@ -126,7 +127,7 @@ async def test_a_bad_file_condemns_its_order(ledger: SubmissionLedger) -> None:
 
 async def test_another_prompt_is_another_order(ledger: SubmissionLedger) -> None:
     first = await ledger.intend(ORDER)
-    await ledger.send(first.id, "me")
+    await ledger.send(first, "me")
     other = await ledger.intend(replace(ORDER, take="b" * 64))
     assert other.id != first.id
     assert other.state == "intended"
@@ -134,7 +135,7 @@ async def test_another_prompt_is_another_order(ledger: SubmissionLedger) -> None
 
 async def test_settling_twice_changes_nothing_and_mends_a_lost_receipt(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER)
-    await ledger.send(submission.id, "me")
+    await ledger.send(submission, "me")
     await settle(ledger, submission.id, "delivered")
     await settle(ledger, submission.id, "delivered")
     assert (await ledger.intend(ORDER)).task_id == f"t-{submission.id}"
@@ -145,7 +146,7 @@ async def test_what_is_with_the_provider_is_listed_with_its_price(ledger: Submis
         order = replace(ORDER, clip=CLIP.model_copy(update={"number": number}))
         submission = await ledger.intend(order)
         if number > 1:
-            await ledger.send(submission.id, "me")
+            await ledger.send(submission, "me")
         if number > 2:
             await ledger.accept(submission.id, f"task-{number}")
         if number > 3:
@@ -165,7 +166,7 @@ async def test_eighteen_clips_of_ten_seconds_cost_7_56_usd(ledger: SubmissionLed
         )
     for number in range(1, 19):
         submission = await ledger.intend(replace(ORDER, clip=CLIP.model_copy(update={"number": number})))
-        await ledger.send(submission.id, "me")
+        await ledger.send(submission, "me")
         await settle(ledger, submission.id, "delivered")
     costs = CostStore(database)
     for _ in range(2):  # booking again never doubles

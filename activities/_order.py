@@ -1,0 +1,41 @@
+"""A clip as an order: what is written down of it, and its receipt."""
+
+from urllib.parse import urlencode
+
+from studio.contracts.clip import ClipJob, ClipSubmission
+from studio.digest import kling_take
+from studio.prompts import motion
+from studio.providers.kie_models import kling_model
+from studio.store.orders import Order, Submission
+
+
+def order_of(clip: ClipSubmission) -> Order:
+    """The order for a clip, at its list price."""
+    prompt = motion.render(clip.prompt)
+    return Order(
+        clip=clip.clip,
+        take=kling_take(model=clip.model, prompt=prompt, still_sha256=clip.still_sha256, seconds=clip.seconds),
+        provider="kling",
+        model=clip.model,
+        seconds=clip.seconds,
+        price_usd=kling_model(clip.model).price_usd(clip.seconds),
+    )
+
+
+def job_of(clip: ClipSubmission, submission: Submission, task_id: str) -> ClipJob:
+    """The receipt for an accepted order."""
+    return ClipJob(
+        clip=clip.clip,
+        submission_id=submission.id,
+        task_id=task_id,
+        price_usd=submission.price_usd,
+        slot=clip.slot,
+    )
+
+
+def callback_url(base: str | None, submission: Submission) -> str | None:
+    """Where the provider calls back. Our id rides in it and comes back with every look at the task, too."""
+    if base is None:
+        return None
+    film = urlencode({"channel": submission.channel, "film": submission.video_id, "clip": submission.number})
+    return f"{base}/callbacks/kie/{submission.id}?{film}"

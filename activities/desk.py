@@ -1,0 +1,84 @@
+"""Orders nobody knows the fate of: what can be found out about them, and doing as was decided."""
+
+from decimal import Decimal
+
+import structlog
+from temporalio import activity
+
+from activities._heartbeat import beating
+from studio.contracts.desk import CALLBACK, POLICY, Decision, DecisionKind, LostClip, OrderFound
+from studio.errors import InvalidRequest, ProviderError, TaskLost
+from studio.providers.kie import KieClient
+from studio.store.desk import DeskStore
+
+_log = structlog.get_logger()
+
+
+class DeskActivities:
+    """Asks the provider and keeps the books. On the queue of those who have the key."""
+
+    def __init__(self, kie: KieClient, desk: DeskStore) -> None:
+        self._kie = kie
+        self._desk = desk
+
+    @activity.defn
+    async def decide_order(self, decision: Decision) -> OrderFound:
+        """Do as was decided. A task is adopted only when the provider knows it and does not say it is another's."""
+        async with beating():
+            return await self._decide(decision)
+
+    @activity.defn
+    async def resubmit_lost(self, lost: LostClip) -> OrderFound:
+        """Write a clip's lost order off so that it is sent again, if its film has not done that too often."""
+        async with beating():
+            return await self._resubmit(lost)
+
+    async def _decide(self, decision: Decision) -> OrderFound:
+        if decision.kind is DecisionKind.ADOPT:
+            words = await self._whose_task(decision)
+        elif decision.kind is DecisionKind.CHECK:
+            words = await self._looked_up(decision)
+        else:
+            words = "counted as paid"
+        found = await self._desk.decide(decision, words=words, credits=await self._balance())
+        _log.info("order.decided", submission_id=found.submission_id, kind=decision.kind, who=decision.who, said=words)
+        await self._count()
+        return found
+
+    async def _resubmit(self, lost: LostClip) -> OrderFound:
+        order = await self._desk.of_clip(lost.clip)
+        if order is None:
+            raise InvalidRequest(f"no order of {lost.clip.name} is lost")
+        so_far = await self._desk.decided(lost.clip, DecisionKind.RESUBMIT, who=POLICY)
+        if so_far >= lost.most:
+            raise InvalidRequest(f"{so_far} lost orders of this film were sent again already")
+        why = f"on_unknown: resubmit, {so_far + 1} of {lost.most}"
+        decision = Decision(submission_id=order.submission_id, kind=DecisionKind.RESUBMIT, who=POLICY, why=why)
+        return await self._decide(decision)
+
+    async def _whose_task(self, decision: Decision) -> str:
+        try:
+            task = await self._kie.record_info(decision.task_id or "")
+        except TaskLost:
+            raise InvalidRequest(f"KIE.ai does not know a task {decision.task_id}") from None
+        if task.reference is None and decision.who != CALLBACK:
+            return f"task {decision.task_id} is {task.state}; it carries no id of ours, so this is taken on trust"
+        if task.reference != decision.submission_id:
+            raise InvalidRequest(f"task {decision.task_id} was ordered under another id ({task.reference or 'none'})")
+        return f"task {decision.task_id} is {task.state} and carries our id"
+
+    async def _looked_up(self, decision: Decision) -> str:
+        if await self._kie.find_by_reference(decision.submission_id) is None:
+            return "KIE.ai cannot look up orders by our id; compare the balances and kie.ai/logs"
+        return "the provider knows this order"
+
+    async def _balance(self) -> Decimal | None:
+        try:
+            return await self._kie.credit()
+        except ProviderError:
+            return None
+
+    async def _count(self) -> None:
+        lost = len(await self._desk.lost())
+        activity.metric_meter().create_gauge("longtake_lost_orders", "Orders nobody knows the fate of").set(lost)
+        _log.info("orders.lost", open=lost)

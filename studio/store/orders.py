@@ -1,0 +1,48 @@
+"""An order, and its row in the ledger."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from studio.contracts.clip import ClipId
+
+State = Literal["intended", "sent", "accepted", "settled", "refused", "unknown"]
+Verdict = Literal["delivered", "failed", "bad", "written_off"]
+
+COLUMNS = (
+    "id, channel, video_id, number, attempt, state, verdict, task_id, price_usd, billed_usd, tries, claim, reason, "
+    "sent_at"
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be ordered. `take` is the digest of everything the provider is told."""
+
+    clip: ClipId
+    take: str
+    provider: str
+    model: str
+    seconds: int
+    price_usd: Decimal
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One row of the ledger."""
+
+    id: str
+    channel: str
+    video_id: str
+    number: int
+    attempt: int
+    state: State
+    verdict: Verdict | None
+    task_id: str | None
+    price_usd: Decimal
+    billed_usd: Decimal | None
+    tries: int
+    claim: str | None
+    reason: str
+    sent_at: datetime | None

@@ -1,0 +1,78 @@
+"""A lost order: it was sent, and nobody knows whether the provider accepted it."""
+
+from collections.abc import Iterable
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from activities.desk import DeskActivities
+from studio.contracts.clip import ClipId, ClipOutcome, ClipStatus
+from studio.contracts.desk import CALLBACK, Decision, DecisionKind, LostClip
+from studio.contracts.film import FilmName, OnUnknown, VideoRequest
+from workflows_temporal.hints import Hints
+from workflows_temporal.policies import DECIDE, titled
+from workflows_temporal.table import Table
+
+
+async def take_up(film: VideoRequest, clip: ClipId, reason: str, hints: Hints, table: Table) -> bool:
+    """Do as the film's policy says; True when the order can be taken up again, False when a person is needed."""
+    if film.on_unknown is OnUnknown.RESUBMIT and await _resubmit(film, clip):
+        return True
+    if film.on_unknown is OnUnknown.FAIL:
+        return False
+    table.mark(clip.number, ClipStatus.UNKNOWN, reason)
+    deadline = workflow.time() + film.unknown_wait_seconds
+    while (left := deadline - workflow.time()) > 0:
+        try:
+            await workflow.wait_condition(lambda: hints.about(clip.number), timeout=left)
+        except TimeoutError:
+            return False
+        if await look_into(clip, hints):
+            return True
+    return False
+
+
+async def look_into(clip: ClipId, hints: Hints) -> bool:
+    """Follow the hint; True when the order's fate is known now. A forged callback changes nothing."""
+    callback = hints.take(clip.number)
+    if callback is None:
+        return True  # the desk has decided
+    adoption = Decision(
+        submission_id=callback.submission_id,
+        kind=DecisionKind.ADOPT,
+        who=CALLBACK,
+        why="the provider called back with our id",
+        task_id=callback.task_id,
+    )
+    try:
+        await workflow.execute_activity_method(DeskActivities.decide_order, adoption, **titled(DECIDE, clip.name))
+    except ActivityError as error:
+        return _is_no(error)
+    return True
+
+
+def lost_clips(film: FilmName, outcomes: Iterable[ClipOutcome]) -> list[ClipId]:
+    """The clips of a film that wait for somebody to find out about their orders."""
+    lost = [outcome.number for outcome in outcomes if outcome.status is ClipStatus.UNKNOWN]
+    return [ClipId(channel=film.channel, video_id=film.video_id, number=number) for number in lost]
+
+
+async def heard_of(clips: Iterable[ClipId], hints: Hints) -> bool:
+    """Whether something is known now of one of them, so that another round is worth it."""
+    return any([await look_into(clip, hints) for clip in clips if hints.about(clip.number)])
+
+
+async def _resubmit(film: VideoRequest, clip: ClipId) -> bool:
+    lost = LostClip(clip=clip, most=film.most_resubmits)
+    try:
+        await workflow.execute_activity_method(DeskActivities.resubmit_lost, lost, **titled(DECIDE, clip.name))
+    except ActivityError as error:
+        return _is_no(error)
+    return True
+
+
+def _is_no(error: ActivityError) -> bool:
+    """False: it could not be done. Being cancelled is another matter."""
+    if is_cancelled_exception(error):
+        raise error
+    return False

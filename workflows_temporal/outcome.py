@@ -1,0 +1,68 @@
+"""How a clip ended that did not come about: a failed step as a value, in the words of a person who reads it."""
+
+from typing import Literal
+
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutError
+
+from activities.kling import KlingActivities
+from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
+from studio.contracts.film import VideoRequest
+from studio.errors import BudgetReached, StillRendering, SubmissionUnknown
+from workflows_temporal.slot import GateShut
+
+
+def not_ordered(shut: GateShut, clip: ClipRequest) -> ClipOutcome:
+    """A clip that was not even tried, because another one met a reason that meets them all."""
+    kind = shut.type or ""
+    return ClipOutcome(number=clip.number, status=_status(kind), error_type=kind, error=f"Not ordered: {shut.message}")
+
+
+def failure_of(error: ActivityError, film: VideoRequest, clip: ClipRequest) -> ClipOutcome:
+    """A step's failure in the words of a person who reads it."""
+    kind, reason = kind_of(error), reason_of(error)
+    if error.activity_type == KlingActivities.await_clip.__name__ and error.retry_state is RetryState.TIMEOUT:
+        late = f"Clip {clip.number}/{len(film.clips)} exceeded {_duration(film.clip_deadline_seconds)}"
+        expected = kind in (StillRendering.__name__, TimeoutError.__name__)
+        kind, reason = "ClipTimedOut", late if expected else f"{late}: {reason}"
+    return ClipOutcome(
+        number=clip.number,
+        status=_status(kind),
+        error_type=kind,
+        error=reason,
+    )
+
+
+def _status(error_type: str) -> Literal[ClipStatus.FAILED, ClipStatus.UNKNOWN, ClipStatus.HELD]:
+    match error_type:
+        case SubmissionUnknown.__name__:
+            return ClipStatus.UNKNOWN
+        case BudgetReached.__name__:
+            return ClipStatus.HELD
+    return ClipStatus.FAILED
+
+
+def is_unknown(error: BaseException | None) -> bool:
+    return isinstance(error, ActivityError) and kind_of(error) == SubmissionUnknown.__name__
+
+
+def _cause(error: ActivityError) -> BaseException | None:
+    """What the step itself said last; a deadline that passed stands in front of it."""
+    cause = error.cause
+    return cause.cause if isinstance(cause, TimeoutError) and cause.cause is not None else cause
+
+
+def kind_of(error: ActivityError) -> str:
+    cause = _cause(error)
+    return (cause.type if isinstance(cause, ApplicationError) else None) or type(cause).__name__
+
+
+def reason_of(error: ActivityError) -> str:
+    cause = _cause(error)
+    return cause.message if isinstance(cause, ApplicationError) else f"{error.activity_type}: {cause}"
+
+
+def _duration(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    if rest or not minutes:
+        return f"{seconds} seconds"
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
