@@ -123,12 +123,15 @@ def main() -> None:
     """Read the command line and the environment, then serve."""
     parser = argparse.ArgumentParser(description="A Longtake worker process.")
     parser.add_argument("--queues", default="studio,kling,media", help=f"comma separated: {', '.join(SERVINGS)}")
+    names = [name.strip() for name in parser.parse_args().queues.split(",")]
+    if unknown := set(names) - set(TaskQueue):
+        parser.error(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(TaskQueue)}")
+    queues = [TaskQueue(name) for name in names]
     try:
-        queues = [TaskQueue(name.strip()) for name in parser.parse_args().queues.split(",")]
         settings = Settings.from_env()
         if TaskQueue.KLING in queues:
             settings.needs(kie_api_key="the queue kling orders clips with it")
-    except (ValueError, SettingsInvalid) as error:
+    except SettingsInvalid as error:
         sys.exit(str(error))
     set_up_logs(level=settings.log_level, style=settings.log_format, hide=hider(settings.secrets()))
     asyncio.run(run(settings, queues))

@@ -88,15 +88,15 @@ class Gate:
         `for_all`: the gate itself has closed, for the other films too.
         """
         self._shut = GateShut(reason, type=error_type)
-        self._for_all = for_all
+        self._for_all = self._for_all or for_all
         for waiting in self._granted.values():
             if not waiting.done():
                 waiting.set_exception(self._shut)
 
     async def reopen(self) -> None:
         """Go to the gate again. If it had closed for our sake, open it for everybody."""
-        was_shut, self._shut = self._shut, None
-        if was_shut is not None and self._for_all:
+        closed_for_all, self._shut, self._for_all = self._for_all, None, False
+        if closed_for_all:
             await self._signal(GateWorkflow.resume.__name__)
 
     async def flush(self) -> None:
