@@ -11,6 +11,7 @@ from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
 from studio.contracts.desk import Decision, DecisionKind, LostOrder, OrderFound
 from studio.contracts.film import OnUnknown, VideoProgress, VideoStatus
+from studio.providers.kie import open_kie
 from studio.store.desk import DeskStore
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import TaskQueue, desk_workflow_id
@@ -99,12 +100,32 @@ async def test_forged_callbacks_change_nothing(lost: StudioAtWork, kie: KieSimul
     order = await the_lost(lost)
     another = next(task.task_id for task in kie.ledger.tasks if "corridor 01" in task.prompt)
     await handle.signal(VideoWorkflow.called_back, CalledBack(submission_id="stale", number=1, task_id=another))
-    for number, task_id in enumerate(("no-such-task", another), start=1):
+    for number, task_id in enumerate(("no-such-task", another, await foreign_task(kie)), start=1):
         told = CalledBack(submission_id=order.submission_id, number=2, task_id=task_id)
         await handle.signal(VideoWorkflow.called_back, told)
         await eventually(lambda: looks(handle), lambda count, number=number: count == number)  # type: ignore[misc]
     assert (await handle.query(VideoWorkflow.progress)).status is VideoStatus.VIDEO_ERROR
     assert (await the_lost(lost)).decisions == []
+
+
+async def foreign_task(kie: KieSimulator) -> str:
+    """A task on our account that was ordered without any id of ours."""
+    like = kie.ledger.tasks[0]
+    async with open_kie(key="sim-key", api_url=kie.api_url, upload_url=kie.upload_url) as client:
+        return await client.create_task(model=like.model, prompt="Elsewhere.", image_url=like.image_url, seconds=5)
+
+
+async def test_a_person_may_adopt_a_task_without_an_id_and_the_books_say_so(
+    lost: StudioAtWork, kie: KieSimulator
+) -> None:
+    handle = await start(lost)
+    await lost.waiting(handle)
+    order = await the_lost(lost)
+    found = await decide(lost, order.submission_id, DecisionKind.ADOPT, await foreign_task(kie))
+    assert "taken on trust" in found.words
+    await handle.result()
+    (decision,) = await lost.rows("select who, why, outcome from decisions")
+    assert decision == {"who": "ann", "why": "looked", "outcome": found.words}
 
 
 async def looks(handle: Handle) -> int:
