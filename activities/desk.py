@@ -29,7 +29,10 @@ class DeskActivities:
 
     @activity.defn
     async def resubmit_lost(self, lost: LostClip) -> OrderFound:
-        """Write a clip's lost order off so that it is sent again, if its film has not done that too often."""
+        """Write a clip's lost order off so that it is sent again, if its film has not done that too often.
+
+        When it is lost no more, it was decided meanwhile, perhaps by an earlier attempt of this.
+        """
         async with beating():
             return await self._resubmit(lost)
 
@@ -48,7 +51,7 @@ class DeskActivities:
     async def _resubmit(self, lost: LostClip) -> OrderFound:
         order = await self._desk.of_clip(lost.clip)
         if order is None:
-            raise InvalidRequest(f"no order of {lost.clip.name} is lost")
+            return await self._desk.newest_of_clip(lost.clip, words="lost no more")
         so_far = await self._desk.decided(lost.clip, DecisionKind.RESUBMIT, who=POLICY)
         if so_far >= lost.most:
             raise InvalidRequest(f"{so_far} lost orders of this film were sent again already")

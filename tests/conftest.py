@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -19,6 +20,8 @@ from studio.store.pool import Database, open_database
 from tests.studio_at_work import StudioAtWork, make_studio
 from workflows_temporal.connection import StudioPlugin, ensure_search_attributes
 
+NOBODY = "http://127.0.0.1:9"
+"""Where nobody listens."""
 SPEED = 100.0
 """How much faster than real the simulated provider's clock runs in tests."""
 
@@ -84,9 +87,7 @@ async def kie() -> AsyncIterator[KieSimulator]:
 @pytest.fixture
 async def studio(temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path) -> AsyncIterator[StudioAtWork]:
     """All our queues served in this process by the production composition root, against the simulated KIE.ai."""
-    async with AsyncExitStack() as stack:
-        at_work = make_studio(temporal, database_url, kie, tmp_path, stack)
-        await at_work.open()
+    async with _at_work(temporal, database_url, kie, tmp_path) as at_work:
         yield at_work
 
 
@@ -95,9 +96,7 @@ async def studio_with_callbacks(
     temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path
 ) -> AsyncIterator[StudioAtWork]:
     """A studio whose orders ask for a callback, to where nobody listens: tests tell callbacks by hand."""
-    async with AsyncExitStack() as stack:
-        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, kie_callback_url="http://127.0.0.1:9")
-        await at_work.open()
+    async with _at_work(temporal, database_url, kie, tmp_path, kie_callback_url=NOBODY) as at_work:
         yield at_work
 
 
@@ -107,9 +106,15 @@ async def rarely_looking(
 ) -> AsyncIterator[StudioAtWork]:
     """One that looks at its tasks every half minute of our time, and asks for callbacks."""
     rare = {"kling_look_min_seconds": 30, "kling_look_max_seconds": 30, "kie_speed": 1}
+    async with _at_work(temporal, database_url, kie, tmp_path, kie_callback_url=NOBODY, **rare) as at_work:
+        yield at_work
+
+
+@asynccontextmanager
+async def _at_work(
+    temporal: Client, database_url: str, kie: KieSimulator, folder: Path, **changes: Any
+) -> AsyncIterator[StudioAtWork]:
     async with AsyncExitStack() as stack:
-        at_work = make_studio(
-            temporal, database_url, kie, tmp_path, stack, kie_callback_url="http://127.0.0.1:9", **rare
-        )
+        at_work = make_studio(temporal, database_url, kie, folder, stack, **changes)
         await at_work.open()
         yield at_work

@@ -21,6 +21,8 @@ select id as submission_id, channel, video_id, number, attempt, provider, model,
  where (state = 'unknown' or (state = 'sent' and updated_at < now() - $1::interval))
 """
 
+_FOUND = "select id as submission_id, channel, video_id, number, state, task_id from submissions"
+
 
 class DeskStore:
     """Lists lost orders and carries decisions out; each is written down with who and why."""
@@ -54,6 +56,24 @@ class DeskStore:
         orders = await self.lost(channel=clip.channel)
         return next((o for o in orders if (o.video_id, o.number) == (clip.video_id, clip.number)), None)
 
+    async def newest_of_clip(self, clip: ClipId, *, words: str) -> OrderFound:
+        """How the newest order of a clip stands.
+
+        Raises:
+            InvalidRequest: it was never ordered.
+        """
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(
+                f"""{_FOUND} where channel = $1 and video_id = $2 and number = $3
+                     order by created_at desc, attempt desc limit 1""",
+                clip.channel,
+                clip.video_id,
+                clip.number,
+            )
+        if row is None:
+            raise InvalidRequest(f"{clip.name} was never ordered")
+        return OrderFound(**dict(row), words=words)
+
     async def decided(self, clip: ClipId, kind: DecisionKind, *, who: str) -> int:
         """How often this was decided by `who` for the clips of the clip's film."""
         async with self._database.transaction() as connection:
@@ -68,7 +88,7 @@ class DeskStore:
         return int(count)
 
     async def decide(self, decision: Decision, *, words: str, credits: Decimal | None = None) -> OrderFound:
-        """Do as the decision says and write it down, in one transaction.
+        """Do as the decision says and write it down, in one transaction. Doing it again changes nothing.
 
         Args:
             words: what came of it, for the books.
@@ -80,7 +100,7 @@ class DeskStore:
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(f"{_LOST} and id = $2 for update", LONGEST_SENDING, decision.submission_id)
             if row is None:
-                raise InvalidRequest(f"{decision.submission_id} is not a lost order")
+                return await _done_before(connection, decision)
             await _carry_out(connection, decision)
             await connection.execute(
                 "insert into decisions (submission_id, kind, who, why, outcome) values ($1, $2, $3, $4, $5)",
@@ -95,13 +115,24 @@ class DeskStore:
                 decision.submission_id,
                 credits,
             )
-            found = await connection.fetchrow(
-                """select id as submission_id, channel, video_id, number, state, task_id from submissions
-                    where id = $1""",
-                decision.submission_id,
-            )
+            found = await connection.fetchrow(f"{_FOUND} where id = $1", decision.submission_id)
         assert found is not None
         return OrderFound(**dict(found), words=words)
+
+
+async def _done_before(connection: Connection, decision: Decision) -> OrderFound:
+    """A worker that carried it out may have died before it could say so."""
+    outcome = await connection.fetchval(
+        "select outcome from decisions where submission_id = $1 and kind = $2 and who = $3 and why = $4 limit 1",
+        decision.submission_id,
+        decision.kind,
+        decision.who,
+        decision.why,
+    )
+    found = await connection.fetchrow(f"{_FOUND} where id = $1", decision.submission_id)
+    if found is None or outcome is None or found["task_id"] != decision.task_id:
+        raise InvalidRequest(f"{decision.submission_id} is not a lost order")
+    return OrderFound(**dict(found), words=outcome)
 
 
 async def _carry_out(connection: Connection, decision: Decision) -> None:

@@ -39,6 +39,7 @@ async def test_a_callback_that_comes_twice_costs_a_look(rarely_looking: StudioAt
         await handle.signal(VideoWorkflow.called_back, told)
     await handle.result()
     assert kie.ledger.accepted == 1
+    assert kie.ledger.polls <= 3
 
 
 async def test_a_flood_of_forged_callbacks_costs_a_few_looks(rarely_looking: StudioAtWork, kie: KieSimulator) -> None:
