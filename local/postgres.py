@@ -54,8 +54,8 @@ async def start_postgres(data: Path, *, logs: Path, port: int | None = None) -> 
     Raises:
         ProcessFailed: it does not come up.
     """
-    port = port or free_port()
     password = await asyncio.to_thread(_ensure_cluster, data)
+    port = port or free_port()
     settings = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "max_connections=200"]
     argv = [*_as_nobody_special(), str(_binary("postgres")), "-D", str(data / "cluster")]
     for setting in settings:

@@ -2,7 +2,9 @@
 
 import asyncio
 import ctypes
+import itertools
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -10,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_OUR_PORTS = range(16_384, 32_768)
 STOP_SECONDS = 20.0
 """How long a child may take to end after SIGTERM before it is killed."""
 
@@ -105,16 +108,22 @@ async def spawn(
 
 
 def free_port(preferred: int | None = None) -> int:
-    """A free port on the loopback interface; the preferred one if it is free."""
-    for port in (preferred, 0):
-        if port is None:
-            continue
+    """A free port on the loopback interface; the preferred one if it is free.
+
+    Never one of those that the system gives to outgoing connections (Linux: from 32768): such a port may be taken
+    by anybody's connection between our look and the server's start.
+
+    Raises:
+        ProcessFailed: a thousand ports were tried and none was free.
+    """
+    candidates = (secrets.choice(_OUR_PORTS) for _ in range(1_000))
+    for port in candidates if preferred is None else itertools.chain([preferred], candidates):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            return port
     raise ProcessFailed("no free port")
 
 

@@ -174,6 +174,11 @@ def test_a_free_port_is_the_preferred_one_if_that_is_free() -> None:
         assert free_port(port) != port
 
 
+def test_a_free_port_is_none_that_a_connection_may_take_before_the_server_does() -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert not [port for port in (free_port() for _ in range(200)) if first <= port <= last]
+
+
 def test_two_ports_are_two() -> None:
     began = time.monotonic()
     assert len({free_port() for _ in range(20)}) > 1
