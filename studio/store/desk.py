@@ -8,8 +8,8 @@ import asyncpg
 from studio.contracts.clip import ClipId
 from studio.contracts.desk import Decision, DecisionKind, DecisionRow, LostOrder, OrderFound
 from studio.errors import InvalidRequest
+from studio.store.order_rows import set_accepted, set_written_off
 from studio.store.pool import Connection, Database
-from studio.store.submissions import set_accepted, set_written_off
 
 LONGEST_SENDING = timedelta(minutes=5)
 """An order that has been on its way for longer has no worker any more that could tell what became of it."""
