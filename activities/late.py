@@ -41,11 +41,17 @@ class LateActivities:
             order = await self._ledger.find(late.submission_id)
             if order is None or order.verdict == "bad":
                 raise InvalidRequest(f"no clip can come of an order {late.submission_id}")
+            if await self._is_here(order):
+                return None
             task_id, task = await self._task(order, late)
             await settle(self._ledger, order.id, task_id, task, price_usd=order.price_usd)
             if task.state == "fail":
                 raise task.failed()
             return await self._clip(order, task_id, task)
+
+    async def _is_here(self, order: Submission) -> bool:
+        take = (await self._takes.finished(order.channel, [order.take])).get(order.take)
+        return take is not None and take.task_id == order.task_id
 
     async def _task(self, order: Submission, late: LateOrder) -> tuple[str, KieTask]:
         task_id = order.task_id or late.task_id
@@ -59,14 +65,13 @@ class LateActivities:
             raise StillRendering("the provider is not done yet", retry_after=self._pace.next_look(waited))
         return task_id, task
 
-    async def _clip(self, order: Submission, task_id: str, task: KieTask) -> LateClip | None:
+    async def _clip(self, order: Submission, task_id: str, task: KieTask) -> LateClip:
         parts = await self._takes.parts(order.channel, order.take)
         if parts is None:
             raise InvalidRequest(f"nobody knows what order {order.id} is made from")
-        there = (await self._takes.finished(order.channel, [order.take])).get(order.take)
-        if there is not None and there.task_id == task_id:
-            return None
-        take, parts = (order.take, parts) if there is None else await self._further(order, parts)
+        take = order.take
+        if await self._takes.finished(order.channel, [take]) or await self._ledger.is_superseded(order):
+            take, parts = await self._further(order, parts)
         _log.info("late.delivered", submission_id=order.id, task_id=task_id, take=take)
         return LateClip(
             channel=order.channel,
@@ -81,7 +86,7 @@ class LateActivities:
         )
 
     async def _further(self, order: Submission, parts: TakeParts) -> tuple[str, TakeParts]:
-        """Meanwhile the same take was bought again: this one becomes a further take of the same inputs."""
+        """The same take was bought again meanwhile: this one becomes a further take of the same inputs."""
         while True:
             parts = parts.model_copy(update={"variant": parts.variant + 1})
             take = digest_of_take(parts)

@@ -1,7 +1,6 @@
 """The way of one clip."""
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -28,9 +27,10 @@ from studio.errors import LinkExpired
 from workflows_temporal import lost
 from workflows_temporal.hints import Hints
 from workflows_temporal.outcome import failure_of, is_unknown, kind_of, not_ordered, reason_of
-from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, WAKES, kling_await, titled
+from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, titled
 from workflows_temporal.slot import Gate, GateShut, Place
 from workflows_temporal.table import Table
+from workflows_temporal.watch import watch
 
 
 async def try_clip(
@@ -104,27 +104,7 @@ async def _render(
         )
         job = await _submit(submission, place, label)
         table.mark(clip.number, ClipStatus.RENDERING)
-        return await _watch(job, film.clip_deadline_seconds, label, hints)
-
-
-async def _watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:
-    """Wait until Kling is done. A callback brings the next look forward; it is a hint, and costs one look."""
-    deadline = workflow.time() + seconds
-    for _ in range(WAKES):
-        left = kling_await(timedelta(seconds=max(deadline - workflow.time(), 0)))
-        looking = workflow.start_activity_method(KlingActivities.await_clip, job, **titled(left, label))
-        try:
-            await workflow.wait_condition(lambda: looking.done() or hints.about(job.clip.number))  # noqa: B023
-        except asyncio.CancelledError:
-            looking.cancel()
-            raise
-        if looking.done():
-            return await looking
-        hints.take(job.clip.number)
-        looking.cancel()
-        await workflow.wait([looking])
-    left = kling_await(timedelta(seconds=max(deadline - workflow.time(), 0)))
-    return await workflow.execute_activity_method(KlingActivities.await_clip, job, **titled(left, label))
+        return await watch(job, film.clip_deadline_seconds, label, hints)
 
 
 async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip) -> ClipFile:

@@ -1,12 +1,17 @@
 """An order that no film waits for any more: cancelled, too late, written off. What it gave was paid for."""
 
+from contextlib import suppress
+
 from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.keeping import KeepingActivities
 from activities.late import LateActivities
 from activities.records import RecordActivities
 from studio.contracts.clip import ClipId, ClipToKeep
 from studio.contracts.take import LateClip, LateOrder, LateTake
+from workflows_temporal.addresses import late_workflow_id
 from workflows_temporal.policies import KEEP, LATE, RECORD
 
 
@@ -23,6 +28,18 @@ class LateClipWorkflow:
         late = LateTake(clip=clip, file=file)
         await workflow.execute_activity_method(RecordActivities.record_late, late, **RECORD)
         return True
+
+
+async def look_after(order: LateOrder) -> None:
+    """Have somebody look after an order that its film does not wait for; once is enough."""
+    with suppress(WorkflowAlreadyStartedError):
+        await workflow.start_child_workflow(
+            LateClipWorkflow.run,
+            order,
+            id=late_workflow_id(order.submission_id),
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+        )
 
 
 def _to_keep(clip: LateClip) -> ClipToKeep:

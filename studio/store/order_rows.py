@@ -17,8 +17,10 @@ async def set_accepted(connection: Connection, submission_id: str, task_id: str)
     """The order is this task of the provider's."""
     await connection.execute(
         """update submissions
-              set state = 'accepted', task_id = $2, accepted_at = now(), reason = '', updated_at = now()
-            where id = $1 and state in ('intended', 'sent', 'unknown')""",
+              set state = 'accepted', task_id = $2, accepted_at = now(), reason = '', updated_at = now(),
+                  verdict = null, billed_usd = null, settled_at = null
+            where id = $1
+              and (state in ('intended', 'sent', 'unknown') or (state = 'settled' and verdict = 'written_off'))""",
         submission_id,
         task_id,
     )

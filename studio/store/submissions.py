@@ -195,6 +195,14 @@ class SubmissionLedger:
             row = await connection.fetchrow(f"select {COLUMNS} from submissions where id = $1", submission_id)
         return Submission(**dict(row)) if row else None
 
+    async def is_superseded(self, order: Submission) -> bool:
+        """Was the same take ordered again after this?"""
+        async with self._database.transaction() as connection:
+            newest = await connection.fetchval(
+                "select max(attempt) from submissions where channel = $1 and take = $2", order.channel, order.take
+            )
+        return bool(newest > order.attempt)
+
     async def open_order(self, clip: ClipId) -> Submission | None:
         """The order of a clip that may still be with the provider: sent, accepted or unknown."""
         async with self._database.transaction() as connection:
