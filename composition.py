@@ -79,7 +79,7 @@ class Tools:
 
 async def serve_studio(tools: Tools) -> Serving:
     """Workflows, records, short errands. It needs no key of anybody."""
-    intake = IntakeActivities(tools.objects)
+    intake = IntakeActivities(tools.objects, tools.takes)
     records = RecordActivities(
         FilmStore(tools.database), tools.takes, CostStore(tools.database), BudgetStore(tools.database), tools.ledger
     )
