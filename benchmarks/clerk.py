@@ -9,7 +9,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from benchmarks.ground import Ground, order_id
+from benchmarks.ground import Ground, order_id, say
 from studio.contracts.desk import Decision, DecisionKind, LostOrder
 from studio.errors import DatabaseUnavailable
 from studio.store.desk import DeskStore
@@ -29,6 +29,8 @@ class Clerk:
     def __init__(self, here: Ground) -> None:
         self._here = here
         self._desk = DeskStore(here.database)
+        self._seen: set[str] = set()
+        self._standing: set[str] = set()
         self.resumed = 0
 
     @asynccontextmanager
@@ -50,22 +52,30 @@ class Clerk:
             await asyncio.sleep(every)
 
     async def clear_desk(self) -> None:
-        """Adopt what the provider has under our id; have the rest sent again."""
+        """Adopt what the provider has under our id; have the rest sent again.
+
+        An order is looked at when it is still there in the next round: a callback may find it first.
+        """
         lost = await self._desk.lost()
-        if not lost:
+        due = [order for order in lost if order.submission_id in self._seen]
+        self._seen = {order.submission_id for order in lost}
+        if not due:
             return
         known = {order_id(task): str(task["task_id"]) for task in (await self._here.ledger("tasks"))["tasks"]}
-        for order in lost:
+        for order in due:
             await self._decide(order, known.get(order.submission_id))
 
     async def resume_films(self) -> None:
         """Say `resume` to films that stand, but not to those that wait for a decision: they go on by themselves."""
-        waiting = {(order.channel, order.video_id) for order in await self._desk.lost()}
-        async for film in self._here.temporal.list_workflows(_STANDING):
-            _, channel, video_id = film.id.split("/")
-            if (channel, video_id) not in waiting:
-                await self._here.temporal.get_workflow_handle(film.id).signal(VideoWorkflow.resume)
-                self.resumed += 1
+        waiting = {f"video/{order.channel}/{order.video_id}" for order in await self._desk.lost()}
+        found = {film.id async for film in self._here.temporal.list_workflows(_STANDING)}
+        standing = found - waiting
+        for film in standing & self._standing:  # in this round and the last: not just about to go on
+            await self._here.temporal.get_workflow_handle(film).signal(VideoWorkflow.resume)
+            (row,) = await self._here.rows("select message from films where workflow_id = $1", film)
+            say(f"resumed {film}: {row['message']}")
+            self.resumed += 1
+        self._standing = standing - self._standing
 
     async def _decide(self, order: LostOrder, task: str | None) -> None:
         kind = DecisionKind.RESUBMIT if task is None else DecisionKind.ADOPT
