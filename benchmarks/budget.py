@@ -21,7 +21,7 @@ KIE = {"duration": [60.0, 200.0]}
 SETTINGS = {"KLING_SLOTS": "100", "KLING_LOOK_MIN_SECONDS": "30", "KLING_LOOK_MAX_SECONDS": "30"}
 WORKERS = {"one": "studio,kling", "two": "studio,kling", "three": "studio,kling", "four": "studio,kling,media"}
 FLAPPING = [{"http": 429}, {"body_code": 455}, {"http": 500}, "reset_before", "accept_then_reset"]
-ORDERS_HIT, TASKS_FAILED = 0.25, 0.25
+ORDERS_HIT, TASKS_FAILED = 0.4, 0.4
 """Shares of orders and tasks."""
 FILMS, CLIPS = 3, 4
 TIMES = 2
@@ -51,7 +51,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         "max_billed_usd": float(max(bills)),
         "clip_usd": 0.42,
         "max_reserved_usd": float(spent["most"]),
-        "billed_usd": {str(bill): bills.count(bill) for bill in sorted(set(bills))},
+        "billed_usd": {f"{bill:.2f}": bills.count(bill) for bill in sorted(set(bills))},
         "refused_by_provider": refused,
     }
 

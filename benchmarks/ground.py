@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
 from PIL import Image
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 
 from local.stack import ROOT, Stack, StackOptions, running_stack
@@ -63,6 +65,14 @@ class Ground:
             id=video_workflow_id(request.channel, request.video_id),
             task_queue=TaskQueue.STUDIO,
         )
+
+    async def histories(self, handle: Handle) -> list[list[HistoryEvent]]:
+        """All runs of a film, the first one first."""
+        found = []
+        async for run in self.temporal.list_workflows(f"WorkflowId = '{handle.id}'"):
+            history = await self.temporal.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+            found.append(list(history.events))
+        return sorted(found, key=lambda events: time_of(events[0]))
 
     async def ledger(self, *parts: str) -> dict[str, Any]:
         """The simulated provider's ledger, or parts of it."""
@@ -142,6 +152,11 @@ async def ground(
             temporal = await connect(stack.temporal.address)
             objects = open_store(StorePlace(url=stack.environment["OBJECT_STORE_URL"]))
             yield Ground(stack, temporal, objects, Path(folder), database, provider)
+
+
+def time_of(event: HistoryEvent) -> datetime:
+    """When it happened, in UTC."""
+    return event.event_time.ToDatetime(UTC)
 
 
 async def progress_of(handle: Handle) -> VideoProgress:
