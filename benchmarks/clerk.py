@@ -1,6 +1,7 @@
 """What a person does beside a run of films: decide about lost orders, resume films that stand for another reason."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -18,6 +19,8 @@ from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 WHO = "clerk"
+PATIENCE = 15.0
+"""Seconds a film stands before somebody looks after it. One whose order was decided about may be about to go on."""
 _AWAY = (RPCError, RuntimeError, DatabaseUnavailable, httpx.HTTPError, TimeoutError)
 """Temporal, PostgreSQL or the provider does not answer at the moment: the next round will do."""
 _STANDING = "VideoStatus = 'video_error' and ExecutionStatus = 'Running'"
@@ -30,7 +33,7 @@ class Clerk:
         self._here = here
         self._desk = DeskStore(here.database)
         self._seen: set[str] = set()
-        self._standing: set[str] = set()
+        self._standing: dict[str, float] = {}
         self.resumed = 0
 
     @asynccontextmanager
@@ -70,12 +73,14 @@ class Clerk:
         waiting = {f"video/{order.channel}/{order.video_id}" for order in await self._desk.lost()}
         found = {film.id async for film in self._here.temporal.list_workflows(_STANDING)}
         standing = found - waiting
-        for film in standing & self._standing:  # in this round and the last: not just about to go on
-            await self._here.temporal.get_workflow_handle(film).signal(VideoWorkflow.resume)
-            (row,) = await self._here.rows("select message from films where workflow_id = $1", film)
-            say(f"resumed {film}: {row['message']}")
-            self.resumed += 1
-        self._standing = standing - self._standing
+        self._standing = {film: self._standing.get(film, time.monotonic()) for film in standing}
+        for film, since in self._standing.items():
+            if time.monotonic() - since > PATIENCE:
+                await self._here.temporal.get_workflow_handle(film).signal(VideoWorkflow.resume)
+                (row,) = await self._here.rows("select message from films where workflow_id = $1", film)
+                say(f"resumed {film}: {row['message']}")
+                self.resumed += 1
+                self._standing[film] = time.monotonic()
 
     async def _decide(self, order: LostOrder, task: str | None) -> None:
         kind = DecisionKind.RESUBMIT if task is None else DecisionKind.ADOPT

@@ -213,7 +213,7 @@ POINTS: Mapping[str, KillPoint] = {
     "writing the film down": KillPoint(_held_statement("films", "films"), ORDERING),
     "downloading": KillPoint(_held_answer("files", {"slow_body": 3}, of_the_clip=False), MEDIA),
     "joining": KillPoint(_joining, MEDIA),
-    "a worker, any time": KillPoint(_any_time, ("anybody",)),
-    "Temporal, any time": KillPoint(_any_time, ("temporal",)),
-    "PostgreSQL, any time": KillPoint(_any_time, ("postgres",)),
+    "a worker at any time": KillPoint(_any_time, ("anybody",)),
+    "Temporal at any time": KillPoint(_any_time, ("temporal",)),
+    "PostgreSQL at any time": KillPoint(_any_time, ("postgres",)),
 }

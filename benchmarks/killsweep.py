@@ -13,6 +13,7 @@ import random
 import secrets
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,8 +33,8 @@ KILLED, CALM = "killed", "calm"
 """The two channels."""
 REACH = 30.0
 """Seconds within which a moment comes, or is given up."""
-FINISH = 180.0
-"""Seconds after the last kill after which a film is stuck."""
+STUCK = 120.0
+"""Seconds without any film finishing after which the rest is stuck."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,13 +125,21 @@ class Sweep:
             await self.begin(channel, f"film-{number:03d}")
 
     async def results(self, channel: str) -> tuple[list[VideoResult], list[str]]:
-        """The finished films of a channel, and the names of those that are stuck."""
-        handles = {name: handle for name, handle in self.handles.items() if name.startswith(f"{channel}/")}
-        ends = await asyncio.gather(*(_end_of(handle) for handle in handles.values()))
-        stuck = [name for name, end in zip(handles, ends, strict=True) if end is None]
-        for name in stuck:
+        """The finished films of a channel, and the names of those that are stuck: none has finished for long."""
+        waiting = {name: handle for name, handle in self.handles.items() if name.startswith(f"{channel}/")}
+        found: list[VideoResult] = []
+        moved = time.monotonic()
+        while waiting and time.monotonic() - moved < STUCK:
+            for name, handle in list(waiting.items()):
+                with suppress(RPCError):  # Temporal has just been killed
+                    if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
+                        found.append(await handle.result())
+                        del waiting[name]
+                        moved = time.monotonic()
+            await asyncio.sleep(0.5)
+        for name in waiting:
             say(f"stuck: {name}")
-        return [end for end in ends if end is not None], stuck
+        return found, list(waiting)
 
     async def _seek(self, name: str, victim: str) -> None:
         point = POINTS[name]
@@ -165,21 +174,6 @@ class Sweep:
                 pass
         await asyncio.gather(*map(self.here.stack.kill_worker, dies))
         return dies
-
-
-async def _end_of(handle: Handle) -> VideoResult | None:
-    """A film's result; None when there is none in time."""
-    try:
-        async with asyncio.timeout(FINISH):
-            while True:
-                try:
-                    if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
-                        return await handle.result()
-                except RPCError:
-                    pass  # Temporal has just been killed
-                await asyncio.sleep(0.5)
-    except TimeoutError:
-        return None
 
 
 def _table(sweep: Sweep) -> None:
