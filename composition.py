@@ -18,9 +18,11 @@ from activities.intake import IntakeActivities
 from activities.keeping import KeepingActivities
 from activities.kling import KlingActivities
 from activities.kling_pace import KlingPace
+from activities.late import LateActivities
 from activities.media import MediaActivities
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
+from activities.takes import TakeActivities
 from studio.contracts.gate import GateState
 from studio.objects.store import ObjectStore
 from studio.providers.catbox import open_catbox
@@ -35,9 +37,11 @@ from studio.store.films import FilmStore
 from studio.store.paces import PaceStore
 from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
+from studio.store.takes import TakeStore
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.late import LateClipWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.policies import KLING_LEASE
 from workflows_temporal.video import VideoWorkflow
@@ -67,22 +71,30 @@ class Tools:
         """The ledger of orders."""
         return SubmissionLedger(self.database)
 
+    @property
+    def takes(self) -> TakeStore:
+        """What was made from what."""
+        return TakeStore(self.database)
+
 
 async def serve_studio(tools: Tools) -> Serving:
     """Workflows, records, short errands. It needs no key of anybody."""
-    intake = IntakeActivities(tools.objects)
+    intake = IntakeActivities(tools.objects, tools.takes)
     records = RecordActivities(
-        FilmStore(tools.database), CostStore(tools.database), BudgetStore(tools.database), tools.ledger
+        FilmStore(tools.database), tools.takes, CostStore(tools.database), BudgetStore(tools.database), tools.ledger
     )
+    takes = TakeActivities(tools.objects, tools.takes, FilmStore(tools.database))
     keeping = await _keeping(tools)
     notices = await _notices(tools)
     return Serving(
-        workflows=[VideoWorkflow, GateWorkflow, DeskWorkflow, NoticeWorkflow],
+        workflows=[VideoWorkflow, GateWorkflow, DeskWorkflow, LateClipWorkflow, NoticeWorkflow],
         activities=[
             intake.check_film,
             records.open_film,
             records.set_film_status,
-            records.record_clips,
+            takes.use_takes,
+            records.record_clip,
+            records.record_late,
             records.book_costs,
             records.close_film,
             keeping.remove_unfinished,
@@ -113,6 +125,7 @@ async def serve_kling(tools: Tools) -> Serving:
     callbacks = str(settings.kie_callback_url).rstrip("/") if settings.kie_callback_url else None
     kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace, callbacks=callbacks)
     desk = DeskActivities(kie, DeskStore(tools.database))
+    late = LateActivities(kie, tools.ledger, tools.takes, pace=pace)
     longest = pace.longest_clip / pace.speed
     sweeps = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
     return Serving(
@@ -122,6 +135,7 @@ async def serve_kling(tools: Tools) -> Serving:
             kling.submit_clip,
             kling.await_clip,
             kling.renew_link,
+            late.await_late,
             desk.decide_order,
             desk.resubmit_lost,
             sweeps.find_gone_holders,

@@ -3,18 +3,15 @@
 from urllib.parse import urlencode
 
 from studio.contracts.clip import ClipJob, ClipSubmission
-from studio.digest import kling_take
-from studio.prompts import motion
 from studio.providers.kie_models import kling_model
 from studio.store.orders import Order, Submission
 
 
 def order_of(clip: ClipSubmission) -> Order:
     """The order for a clip, at its list price."""
-    prompt = motion.render(clip.prompt)
     return Order(
         clip=clip.clip,
-        take=kling_take(model=clip.model, prompt=prompt, still_sha256=clip.still_sha256, seconds=clip.seconds),
+        take=clip.take,
         provider="kling",
         model=clip.model,
         seconds=clip.seconds,
@@ -30,6 +27,7 @@ def job_of(clip: ClipSubmission, submission: Submission, task_id: str) -> ClipJo
         task_id=task_id,
         price_usd=submission.price_usd,
         slot=clip.slot,
+        shared=submission.clip != clip.clip,
     )
 
 

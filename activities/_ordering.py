@@ -52,7 +52,7 @@ class Ordering:
 
         An order on its way is seen through even when the activity is cancelled meanwhile.
         """
-        submission = await self._ledger.intend(order_of(clip), unsent_claim=_unsent_claim())
+        submission = await self._ledger.intend(order_of(clip), sender=_sender(), unsent_claim=_unsent_claim())
         if submission.task_id is not None:
             _log.info("clip.adopted", task_id=submission.task_id)
             await self._slots.accepted(clip.slot)
@@ -64,7 +64,7 @@ class Ordering:
             return await sending
 
     async def _send(self, clip: ClipSubmission, submission: Submission) -> ClipJob:
-        claim = str(uuid.uuid4())
+        claim = f"{_sender()}/{uuid.uuid4()}"
         credits = await self._balance()
         with _told_to_the_next_attempt(claim):
             tries = await self._ledger.send(submission, claim, credits=credits)
@@ -131,6 +131,12 @@ def _told_to_the_next_attempt(claim: str) -> Iterator[None]:
     except DatabaseUnavailable:
         activity.heartbeat(claim)
         raise
+
+
+def _sender() -> str:
+    """This step of this run, through all its attempts."""
+    info = activity.info()
+    return f"{info.workflow_run_id}/{info.activity_id}"
 
 
 def _unsent_claim() -> str | None:

@@ -9,11 +9,10 @@ from temporalio import activity
 
 from activities._heartbeat import beating
 from activities._scratch import scratch
-from activities.keeping import clip_file
+from activities._take import store_take
 from studio.contracts.clip import CameraMove, ClipFile, ClipToDraw
 from studio.media.animatic import render_clip
 from studio.media.verify import Ordered, verify_clip
-from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.prompts.camera import move_of
 
@@ -46,9 +45,9 @@ class AnimaticActivities:
                     moving=move is not CameraMove.STATIC and clip.strength >= SURELY_MOVING,
                 )
                 info = await asyncio.to_thread(verify_clip, path, ordered)
-                media = await self._objects.put(path, keys.clip_key(clip.clip), "video/mp4")
-        _log.info("clip.drawn", key=media.key, size_bytes=media.size, camera=move)
-        return clip_file(media, info)
+                file = await store_take(self._objects, clip.clip, clip.take, path, info)
+        _log.info("clip.drawn", key=file.media.key, size_bytes=file.media.size, camera=move)
+        return file
 
 
 async def _render(still: Path, target: Path, clip: ClipToDraw, move: CameraMove) -> None:

@@ -9,6 +9,8 @@ from studio import intake
 from studio.contracts.film import FilmToCheck, VideoRequest
 from studio.errors import BadStill, InvalidRequest, MediaChanged, MediaMissing
 from studio.objects.store import ObjectStore
+from studio.store.takes import TakeStore
+from studio.takes import takes_of
 
 STILLS_AT_ONCE = 4
 MOST_COMPLAINTS = 20
@@ -18,12 +20,13 @@ MOST_COMPLAINTS = 20
 class IntakeActivities:
     """Refuses films that could only waste money, with the path and the reason of everything that is wrong."""
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, objects: ObjectStore, takes: TakeStore) -> None:
         self._objects = objects
+        self._takes = takes
 
     @activity.defn
     async def check_film(self, film: FilmToCheck) -> None:
-        """Look at every prompt and every still.
+        """Look at every prompt, and at every still of which there is no take yet.
 
         Raises:
             InvalidRequest: something cannot be made.
@@ -32,11 +35,16 @@ class IntakeActivities:
         wrong = list(intake.complaints(request))
         async with beating():
             turns = asyncio.Semaphore(STILLS_AT_ONCE)
-            looks = [self._look(request, place, turns) for place in range(len(request.clips))]
+            looks = [self._look(request, place, turns) for place in await self._to_make(request)]
             wrong += [complaint for complaint in await asyncio.gather(*looks) if complaint]
         if wrong:
             more = f"\nand {len(wrong) - MOST_COMPLAINTS} more" if len(wrong) > MOST_COMPLAINTS else ""
             raise InvalidRequest("\n".join(wrong[:MOST_COMPLAINTS]) + more)
+
+    async def _to_make(self, request: VideoRequest) -> list[int]:
+        takes = [take for take, _ in takes_of(request)]
+        there = await self._takes.finished(request.channel, takes)
+        return [place for place, take in enumerate(takes) if take not in there]
 
     async def _look(self, request: VideoRequest, place: int, turns: asyncio.Semaphore) -> str | None:
         still = request.clips[place].still

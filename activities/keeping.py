@@ -8,11 +8,10 @@ from temporalio import activity
 
 from activities._heartbeat import beating
 from activities._scratch import scratch
-from studio.contracts.base import MediaRef
+from activities._take import store_take
 from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipToKeep
 from studio.contracts.film import Unfinished
 from studio.errors import BadClip
-from studio.media.probe import MediaInfo
 from studio.media.verify import Ordered, verify_clip
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -48,13 +47,13 @@ class KeepingActivities:
                 except BadClip as bad:
                     await self._put_aside(clip, path, bad)
                     raise
-                media = await self._objects.put(path, keys.clip_key(clip.clip), "video/mp4")
-        _log.info("clip.kept", task_id=clip.task_id, key=media.key, size_bytes=size, seconds=info.seconds)
-        return clip_file(media, info)
+                file = await store_take(self._objects, clip.clip, clip.take, path, info, use=clip.use)
+        _log.info("clip.kept", task_id=clip.task_id, key=file.media.key, size_bytes=size, seconds=info.seconds)
+        return file
 
     @activity.defn
     async def remove_unfinished(self, unfinished: Unfinished) -> None:
-        """Remove the files of clips that a cancelled film did not finish."""
+        """Remove the files of clips that a cancelled film did not finish. Takes stay: they are paid for."""
         for number in unfinished.numbers:
             clip = ClipId(channel=unfinished.channel, video_id=unfinished.video_id, number=number)
             await self._objects.delete(keys.clip_key(clip))
@@ -62,13 +61,8 @@ class KeepingActivities:
     async def _put_aside(self, clip: ClipToKeep, path: Path, bad: BadClip) -> None:
         key = keys.rejected_key(clip.clip, clip.task_id)
         await self._objects.put(path, key, "video/mp4")
-        await self._ledger.condemn(clip.clip, clip.task_id, str(bad))
+        await self._ledger.condemn(clip.clip.channel, clip.take, clip.task_id, str(bad))
         _log.error("clip.rejected", task_id=clip.task_id, key=key, reason=str(bad))
-
-
-def clip_file(media: MediaRef, info: MediaInfo) -> ClipFile:
-    """A stored and verified clip, in the words of the contracts."""
-    return ClipFile(media=media, width=info.width, height=info.height, frames=info.frames, seconds=info.seconds)
 
 
 def _ordered(clip: ClipToKeep) -> Ordered:

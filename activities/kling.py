@@ -139,8 +139,8 @@ class KlingActivities:
         return RenderedClip(
             clip=job.clip,
             task_id=job.task_id,
-            submission_id=job.submission_id,
+            submission_id=None if job.shared else job.submission_id,
             url=task.urls[0],
-            cost_usd=cost,
+            cost_usd=Decimal(0) if job.shared else cost,
             generation_seconds=task.seconds,
         )

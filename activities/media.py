@@ -44,12 +44,21 @@ class MediaActivities:
         async with beating():
             with scratch(self._work_dir) as folder:
                 target = folder / "sheet.png"
-                clips = await self._fetch(film.clips, folder)
-                await asyncio.to_thread(contact_sheet, clips, target, title=f"{film.channel} / {film.video_id}")
+                pictures = await self._fetch_pictures(film.clips, folder)
+                await asyncio.to_thread(contact_sheet, pictures, target, title=f"{film.channel} / {film.video_id}")
                 return await self._objects.put(target, keys.sheet_key(film.channel, film.video_id), "image/png")
 
     async def _fetch(self, clips: list[ClipFile], folder: Path) -> list[Path]:
         return [
             await self._objects.fetch(clip.media, folder / f"clip_{place:03d}.mp4")
+            for place, clip in enumerate(clips, start=1)
+        ]
+
+    async def _fetch_pictures(self, clips: list[ClipFile], folder: Path) -> list[Path]:
+        """The small picture of each clip, or the clip itself where there is none."""
+        return [
+            await self._objects.fetch(clip.picture, folder / f"clip_{place:03d}.jpg")
+            if clip.picture
+            else await self._objects.fetch(clip.media, folder / f"clip_{place:03d}.mp4")
             for place, clip in enumerate(clips, start=1)
         ]

@@ -3,12 +3,15 @@
 import structlog
 from temporalio import activity
 
-from studio.contracts.film import ClipsRecord, FilmName, FilmRecord, FilmResultRecord, StatusRecord
+from studio.contracts.film import ClipRecord, FilmName, FilmRecord, FilmResultRecord, StatusRecord
 from studio.contracts.money import Bill
+from studio.contracts.take import LateTake, OpenedFilm
 from studio.store.budgets import BudgetStore, film_scope
 from studio.store.costs import CostStore
 from studio.store.films import FilmStore
 from studio.store.submissions import SubmissionLedger
+from studio.store.takes import TakeStore
+from studio.takes import takes_of
 
 _log = structlog.get_logger()
 
@@ -16,20 +19,26 @@ _log = structlog.get_logger()
 class RecordActivities:
     """Writes films, clips and costs in short transactions; none is held while anything renders."""
 
-    def __init__(self, films: FilmStore, costs: CostStore, budgets: BudgetStore, ledger: SubmissionLedger) -> None:
+    def __init__(
+        self, films: FilmStore, takes: TakeStore, costs: CostStore, budgets: BudgetStore, ledger: SubmissionLedger
+    ) -> None:
         self._films = films
+        self._takes = takes
         self._budgets = budgets
         self._costs = costs
         self._ledger = ledger
 
     @activity.defn
-    async def open_film(self, record: FilmRecord) -> None:
-        """Write the film down before anything is made."""
+    async def open_film(self, record: FilmRecord) -> OpenedFilm:
+        """Write the film down before anything is made, and which take each of its clips is to have."""
         info, request = activity.info(), record.request
         if request.budget_usd is not None:
             await self._budgets.set(film_scope(request.channel, request.video_id), request.budget_usd)
+        takes = takes_of(request)
         await self._films.open(record.request, info.workflow_id or "", record.status, record.revision)
+        await self._takes.want(request.channel, request.video_id, takes)
         _log.info("film.opened", clips=len(record.request.clips), provider=record.request.provider)
+        return OpenedFilm(takes=[take for take, _ in takes])
 
     @activity.defn
     async def set_film_status(self, record: StatusRecord) -> None:
@@ -38,23 +47,45 @@ class RecordActivities:
         _log.info("film.status_changed", status=record.status, message=record.message)
 
     @activity.defn
-    async def record_clips(self, record: ClipsRecord) -> None:
-        """Write down how clips ended, and close the books on those whose look could not."""
-        for outcome in record.outcomes:
-            if outcome.done and outcome.submission_id and outcome.task_id:
-                await self._ledger.settle_late(outcome.submission_id, outcome.task_id, outcome.cost_usd)
-        await self._films.record_clips(record.channel, record.video_id, record.outcomes, record.revision)
-        for outcome in record.outcomes:
-            _log.info(
-                "clip.recorded",
-                clip=outcome.number,
-                status=outcome.status,
-                cost_usd=str(outcome.cost_usd),
-                generation_seconds=outcome.generation_seconds,
-                size_bytes=outcome.file.media.size if outcome.file else None,
-                error_type=outcome.error_type,
-                error=outcome.error,
+    async def record_clip(self, record: ClipRecord) -> None:
+        """Write down how a clip ended and which take came of it, and close the books when its look could not."""
+        outcome = record.outcome
+        if outcome.done and outcome.submission_id and outcome.task_id:
+            await self._ledger.settle_late(outcome.submission_id, outcome.task_id, outcome.cost_usd)
+        if outcome.file and outcome.take:
+            await self._takes.finish(
+                record.channel,
+                outcome.take,
+                outcome.file,
+                cost_usd=outcome.cost_usd,
+                submission_id=outcome.submission_id,
+                task_id=outcome.task_id,
             )
+        await self._films.record_clips(record.channel, record.video_id, [outcome], record.revision)
+        _log.info(
+            "clip.recorded",
+            clip=outcome.number,
+            status=outcome.status,
+            cost_usd=str(outcome.cost_usd),
+            generation_seconds=outcome.generation_seconds,
+            size_bytes=outcome.file.media.size if outcome.file else None,
+            error_type=outcome.error_type,
+            error=outcome.error,
+        )
+
+    @activity.defn
+    async def record_late(self, late: LateTake) -> None:
+        """Write down a take that came when nobody waited for it any more."""
+        clip = late.clip
+        await self._takes.finish(
+            clip.channel,
+            clip.take,
+            late.file,
+            cost_usd=clip.cost_usd,
+            submission_id=clip.submission_id,
+            task_id=clip.task_id,
+        )
+        _log.info("late.recorded", submission_id=clip.submission_id, take=clip.take, cost_usd=str(clip.cost_usd))
 
     @activity.defn
     async def book_costs(self, film: FilmName) -> Bill:

@@ -9,9 +9,14 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from studio.contracts.callback import CalledBack
+from studio.contracts.take import LateOrder
+from workflows_temporal.addresses import TaskQueue, late_workflow_id
+from workflows_temporal.late import LateClipWorkflow
 
 _log = structlog.get_logger()
 
@@ -126,11 +131,31 @@ class SignalQueue:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 _log.info("callback.stale", workflow_id=signal.workflow_id, reason=error.message)
-                return True
+                return await self._looked_after(signal.callback)
             if error.status in _REFUSALS:
                 _log.warning("callback.refused", workflow_id=signal.workflow_id, reason=error.message)
                 return True
             return False
         except (TimeoutError, RuntimeError):  # the SDK says a server it cannot connect to with RuntimeError
+            return False
+        return True
+
+    async def _looked_after(self, callback: CalledBack) -> bool:
+        """No film waits: what was paid for becomes a take. Whether the callback is true is found out there."""
+        late = LateOrder(submission_id=callback.submission_id, task_id=callback.task_id)
+        try:
+            async with asyncio.timeout(self._answer.total_seconds()):
+                await self._temporal.start_workflow(
+                    LateClipWorkflow.run,
+                    late,
+                    id=late_workflow_id(callback.submission_id),
+                    task_queue=TaskQueue.STUDIO,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                )
+        except WorkflowAlreadyStartedError:
+            return True
+        except RPCError as error:
+            return error.status in _REFUSALS
+        except (TimeoutError, RuntimeError):
             return False
         return True

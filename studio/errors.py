@@ -17,6 +17,7 @@
     │   ├── ProviderUnavailable       down or unreachable                retryable
     │   ├── ProviderDown              down or unreachable, for too long
     │   ├── StillRendering            not done yet; look again later     retryable, benign
+    │   ├── BeingOrdered              somebody else orders it just now   retryable, benign
     │   ├── GenerationFailed          the provider tried and failed
     │   │   └── ContentRefused          its content policy said no
     │   ├── TaskLost                  the provider does not know its task any more
@@ -131,6 +132,13 @@ class ProviderDown(ProviderError):
 
 class StillRendering(ProviderError):
     """The provider is not done yet."""
+
+    retryable = True
+    benign = True
+
+
+class BeingOrdered(ProviderError):
+    """Somebody else sends the same order at this moment; what comes of it will be known soon."""
 
     retryable = True
     benign = True

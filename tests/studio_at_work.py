@@ -86,6 +86,10 @@ class StudioAtWork:
         ]
         return VideoRequest(channel=channel, video_id=video_id, clips=made, width=width, height=height, **fields)
 
+    def clip(self, number: int, video_id: str = "vid_1", channel: str = "poke1") -> ClipId:
+        """A clip of the usual film."""
+        return ClipId(channel=channel, video_id=video_id, number=number)
+
     async def still(self, clip: ClipId, size: tuple[int, int] = (WIDTH, HEIGHT)) -> MediaRef:
         """A small picture in the store, another one for every clip."""
         path = self.folder / f"{clip.channel}-{clip.video_id}-{clip.number}.png"

@@ -1,14 +1,15 @@
-"""From finished clips to a finished film."""
+"""How a film ends: joined from its clips, or called off."""
 
 import asyncio
 from collections.abc import Sequence
 
 from temporalio import workflow
 
+from activities.keeping import KeepingActivities
 from activities.media import MediaActivities
 from activities.records import RecordActivities
 from studio.contracts.clip import ClipOutcome
-from studio.contracts.film import FilmResultRecord, FilmToJoin, VideoResult, VideoStatus
+from studio.contracts.film import FilmResultRecord, FilmToJoin, Unfinished, VideoResult, VideoStatus
 from workflows_temporal.policies import ASSEMBLE, RECORD
 from workflows_temporal.recorder import revision
 from workflows_temporal.standing import Standing
@@ -41,3 +42,13 @@ async def assemble(clips: Sequence[ClipOutcome], standing: Standing) -> VideoRes
     standing.step = "finished"
     await standing.announce(VideoStatus.VIDEO_READY, result.summary)
     return result
+
+
+async def call_off(standing: Standing, *, unfinished: list[int]) -> None:
+    """Say what was ordered all the same, and leave nothing half done behind."""
+    film = standing.film
+    files = Unfinished(channel=film.channel, video_id=film.video_id, numbers=unfinished)
+    await workflow.execute_activity_method(KeepingActivities.remove_unfinished, files, **RECORD)
+    bill = await workflow.execute_activity_method(RecordActivities.book_costs, film, **RECORD)
+    standing.step = "cancelled"
+    await standing.change(VideoStatus.CANCELLED, bill.still_ordered())

@@ -1,7 +1,6 @@
 """The way of one clip."""
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -28,17 +27,20 @@ from studio.errors import LinkExpired
 from workflows_temporal import lost
 from workflows_temporal.hints import Hints
 from workflows_temporal.outcome import failure_of, is_unknown, kind_of, not_ordered, reason_of
-from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, WAKES, kling_await, titled
+from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, titled
 from workflows_temporal.slot import Gate, GateShut, Place
 from workflows_temporal.table import Table
+from workflows_temporal.watch import watch
 
 
-async def try_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table, hints: Hints) -> ClipOutcome:
+async def try_clip(
+    film: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
+) -> ClipOutcome:
     """Make the clip, with a failure as a value: one clip must not sink the other seventeen."""
     try:
         if film.provider is Provider.ANIMATIC:
-            return await draw_clip(film, clip, table)
-        return await order_clip(film, clip, gate, table, hints)
+            return await draw_clip(film, clip, take, table)
+        return await order_clip(film, clip, take, gate, table, hints)
     except GateShut as shut:
         return not_ordered(shut, clip)
     except ActivityError as error:
@@ -47,7 +49,9 @@ async def try_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Tab
         return failure_of(error, film, clip)
 
 
-async def order_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table, hints: Hints) -> ClipOutcome:
+async def order_clip(
+    film: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
+) -> ClipOutcome:
     """Have the clip made by Kling: host the still, take a slot, order, wait, bring the file home."""
     clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
     gate.ensure_open()
@@ -57,16 +61,17 @@ async def order_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: T
     rendered = None
     while rendered is None:
         try:
-            rendered = await _render(film, clip, gate, table, hints)
+            rendered = await _render(film, clip, take, gate, table, hints)
         except ActivityError as error:
             if not is_unknown(error) or not await lost.take_up(film, clip_id, reason_of(error), hints, table):
                 raise
 
     table.mark(clip.number, ClipStatus.KEEPING)
-    file = await _keep(film, clip, rendered)
+    file = await _keep(film, clip, take, rendered)
     return ClipOutcome(
         number=clip.number,
         status=ClipStatus.DONE,
+        take=take,
         file=file,
         task_id=rendered.task_id,
         submission_id=rendered.submission_id,
@@ -75,7 +80,9 @@ async def order_clip(film: VideoRequest, clip: ClipRequest, gate: Gate, table: T
     )
 
 
-async def _render(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Table, hints: Hints) -> RenderedClip:
+async def _render(
+    film: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
+) -> RenderedClip:
     """Host the still, order and wait. The slot is held only while Kling works, not while files travel."""
     clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
     label = f"clip {clip.number:02d}"
@@ -88,8 +95,8 @@ async def _render(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Tabl
         table.mark(clip.number, ClipStatus.SUBMITTING)
         submission = ClipSubmission(
             clip=clip_id,
+            take=take,
             image_url=hosted.url,
-            still_sha256=clip.still.sha256,
             prompt=clip.prompt,
             seconds=clip.seconds,
             model=film.model,
@@ -97,34 +104,15 @@ async def _render(film: VideoRequest, clip: ClipRequest, gate: Gate, table: Tabl
         )
         job = await _submit(submission, place, label)
         table.mark(clip.number, ClipStatus.RENDERING)
-        return await _watch(job, film.clip_deadline_seconds, label, hints)
+        return await watch(job, film.clip_deadline_seconds, label, hints)
 
 
-async def _watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:
-    """Wait until Kling is done. A callback brings the next look forward; it is a hint, and costs one look."""
-    deadline = workflow.time() + seconds
-    for _ in range(WAKES):
-        left = kling_await(timedelta(seconds=max(deadline - workflow.time(), 0)))
-        looking = workflow.start_activity_method(KlingActivities.await_clip, job, **titled(left, label))
-        try:
-            await workflow.wait_condition(lambda: looking.done() or hints.about(job.clip.number))  # noqa: B023
-        except asyncio.CancelledError:
-            looking.cancel()
-            raise
-        if looking.done():
-            return await looking
-        hints.take(job.clip.number)
-        looking.cancel()
-        await workflow.wait([looking])
-    left = kling_await(timedelta(seconds=max(deadline - workflow.time(), 0)))
-    return await workflow.execute_activity_method(KlingActivities.await_clip, job, **titled(left, label))
-
-
-async def _keep(film: VideoRequest, clip: ClipRequest, rendered: RenderedClip) -> ClipFile:
+async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip) -> ClipFile:
     """Bring the file home; when its address has expired, under a new one."""
     label = f"clip {clip.number:02d}"
     to_keep = ClipToKeep(
         clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
+        take=take,
         task_id=rendered.task_id,
         url=rendered.url,
         seconds=clip.seconds,
@@ -143,11 +131,12 @@ async def _keep(film: VideoRequest, clip: ClipRequest, rendered: RenderedClip) -
     return await workflow.execute_activity_method(KeepingActivities.keep_clip, to_keep, **titled(KEEP, label))
 
 
-async def draw_clip(film: VideoRequest, clip: ClipRequest, table: Table) -> ClipOutcome:
+async def draw_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
     """Draw the clip with the local renderer: no provider, no gate, no money."""
     table.mark(clip.number, ClipStatus.RENDERING)
     to_draw = ClipToDraw(
         clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
+        take=take,
         still=clip.still,
         prompt=clip.prompt,
         camera=clip.camera,
@@ -158,7 +147,7 @@ async def draw_clip(film: VideoRequest, clip: ClipRequest, table: Table) -> Clip
     )
     label = f"clip {clip.number:02d}"
     file = await workflow.execute_activity_method(AnimaticActivities.draw_clip, to_draw, **titled(DRAW, label))
-    return ClipOutcome(number=clip.number, status=ClipStatus.DONE, file=file)
+    return ClipOutcome(number=clip.number, status=ClipStatus.DONE, take=take, file=file)
 
 
 async def _submit(submission: ClipSubmission, place: Place, label: str) -> ClipJob:

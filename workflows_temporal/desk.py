@@ -5,7 +5,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from activities.desk import DeskActivities
 from studio.contracts.desk import Decision, DecisionKind, OrderFound
+from studio.contracts.take import LateOrder
 from workflows_temporal.addresses import video_workflow_id
+from workflows_temporal.late import look_after
 from workflows_temporal.policies import DECIDE
 
 
@@ -26,8 +28,16 @@ class DeskWorkflow:
         return found
 
     async def _tell(self, found: OrderFound) -> None:
+        """The film goes on by itself. When it does not wait for this order any more, its clip becomes a take."""
         film = workflow.get_external_workflow_handle(video_workflow_id(found.channel, found.video_id))
         try:
             await film.signal("order_decided", found.number)
         except FailureError:
-            return  # it has ended; the order is on the books all the same
+            await self._keep(found)
+        else:
+            if found.superseded:
+                await self._keep(found)
+
+    async def _keep(self, found: OrderFound) -> None:
+        if found.task_id is not None:
+            await look_after(LateOrder(submission_id=found.submission_id, task_id=found.task_id))

@@ -2,6 +2,9 @@
 
 from studio.contracts.callback import CalledBack
 
+MOST_ELSEWHERE = 20
+"""Orders of a film that are looked after beside it."""
+
 
 class Hints:
     """The newest hint per clip, until somebody takes it."""
@@ -9,6 +12,7 @@ class Hints:
     def __init__(self) -> None:
         self._called_back: dict[int, CalledBack] = {}
         self._decided: set[int] = set()
+        self._elsewhere: set[str] = set()
 
     def called_back(self, callback: CalledBack) -> None:
         """The provider, or somebody who says so, told that an order has ended."""
@@ -26,3 +30,10 @@ class Hints:
         """What is new of this clip, once; None when it was the desk."""
         self._decided.discard(number)
         return self._called_back.pop(number, None)
+
+    def looks_elsewhere(self, submission_id: str) -> bool:
+        """May this order be looked after elsewhere? Each once, and no more than a few: callbacks can be forged."""
+        if submission_id in self._elsewhere or len(self._elsewhere) >= MOST_ELSEWHERE:
+            return False
+        self._elsewhere.add(submission_id)
+        return True

@@ -48,8 +48,12 @@ RECORD = ActivityConfig(
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
 """No deadline: a database outage delays a film and loses nothing."""
-RECORD_SPACING = timedelta(seconds=2)
-"""Least time between two records of one film's clips: a rush is written down in bunches."""
+USE_TAKES = ActivityConfig(
+    task_queue=TaskQueue.STUDIO,
+    start_to_close_timeout=timedelta(minutes=2),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+)
+"""Looks at one file per clip, and copies it on the store's side."""
 
 ACCOUNT = ActivityConfig(
     task_queue=TaskQueue.KLING,
@@ -144,6 +148,15 @@ DECIDE = ActivityConfig(
     retry_policy=_FOREVER_UNLESS_HOPELESS,
     priority=Priority(priority_key=1),
 )
+LATE = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(minutes=1),
+    heartbeat_timeout=_SILENCE,
+    schedule_to_close_timeout=timedelta(hours=2),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    priority=Priority(priority_key=5),
+)
+"""Nobody waits for it: everything else passes before it."""
 WAKES = 3
 """Callbacks that may bring a clip's next look forward: forged ones cost so many looks and no more."""
 POST = ActivityConfig(

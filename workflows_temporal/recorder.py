@@ -1,14 +1,13 @@
-"""Writing down how clips ended, without making a history long or a clip wait."""
+"""Writing down how clips ended, while the others go on."""
 
 import asyncio
-from contextlib import suppress
 
 from temporalio import workflow
 
 from activities.records import RecordActivities
 from studio.contracts.clip import ClipOutcome
-from studio.contracts.film import ClipsRecord, FilmName
-from workflows_temporal.policies import RECORD, RECORD_SPACING
+from studio.contracts.film import ClipRecord, FilmName
+from workflows_temporal.policies import RECORD
 
 
 def revision() -> int:
@@ -17,43 +16,23 @@ def revision() -> int:
 
 
 class Recorder:
-    """Takes outcomes and writes them in bunches: at once when it is quiet, spaced out in a rush."""
+    """Writes outcomes one by one, never in bunches: what falls into one bunch may not replay (decision 0016)."""
 
     def __init__(self, film: FilmName) -> None:
         self._film = film
-        self._outcomes: list[ClipOutcome] = []
-        self._writer: asyncio.Task[None] | None = None
-        self._last = 0.0
-        self._hurry = False
+        self._writing: list[asyncio.Task[None]] = []
 
     def add(self, outcome: ClipOutcome) -> None:
-        """Have it written soon."""
-        self._outcomes.append(outcome)
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+        """Have it written; nobody waits for it."""
+        self._writing = [writing for writing in self._writing if not writing.done()]
+        self._writing.append(asyncio.create_task(self._write(outcome)))
 
     async def flush(self) -> None:
-        """Everything given so far is written, without further spacing."""
-        self._hurry = True
-        while self._writer is not None and not self._writer.done():
-            await workflow.wait([self._writer])
-        self._hurry = False
+        """Everything given so far is written."""
+        while writing := [task for task in self._writing if not task.done()]:
+            await workflow.wait(writing)
 
-    async def _write(self) -> None:
-        while self._outcomes:
-            await self._keep_distance()
-            outcomes, self._outcomes = self._outcomes, []
-            record = ClipsRecord(
-                channel=self._film.channel,
-                video_id=self._film.video_id,
-                outcomes=outcomes,
-                revision=revision(),
-            )
-            await workflow.execute_activity_method(RecordActivities.record_clips, record, **RECORD)
-            self._last = workflow.time()
-
-    async def _keep_distance(self) -> None:
-        pause = self._last + RECORD_SPACING.total_seconds() - workflow.time()
-        if pause > 0:
-            with suppress(asyncio.TimeoutError):
-                await workflow.wait_condition(lambda: self._hurry, timeout=pause)
+    async def _write(self, outcome: ClipOutcome) -> None:
+        name = self._film
+        record = ClipRecord(channel=name.channel, video_id=name.video_id, outcome=outcome, revision=revision())
+        await workflow.execute_activity_method(RecordActivities.record_clip, record, **RECORD)

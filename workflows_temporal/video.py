@@ -5,13 +5,11 @@ import asyncio
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from activities.keeping import KeepingActivities
 from activities.records import RecordActivities
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import (
     FilmRecord,
-    Unfinished,
     VideoCarry,
     VideoProgress,
     VideoRequest,
@@ -20,7 +18,7 @@ from studio.contracts.film import (
 )
 from studio.errors import stopping_types
 from workflows_temporal.addresses import KLING_GATE_ID
-from workflows_temporal.assembly import assemble
+from workflows_temporal.assembly import assemble, call_off
 from workflows_temporal.clip import try_clip
 from workflows_temporal.hints import Hints
 from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made
@@ -28,6 +26,7 @@ from workflows_temporal.lost import heard_of, lost_clips
 from workflows_temporal.outcome import failure_of
 from workflows_temporal.policies import CLIPS_IN_FLIGHT, RECORD
 from workflows_temporal.recorder import Recorder, revision
+from workflows_temporal.reuse import use_takes
 from workflows_temporal.slot import Gate
 from workflows_temporal.standing import Standing, standstill
 from workflows_temporal.table import Table
@@ -48,6 +47,7 @@ class VideoWorkflow:
         self._gate = Gate(KLING_GATE_ID, priority=request.priority)
         self._hints = Hints()
         self._outcomes: dict[int, ClipOutcome] = {}
+        self._takes: list[str] = []
         self._existing: int | None = None
         self._resumes = 0
         if request.carried is not None:
@@ -91,21 +91,18 @@ class VideoWorkflow:
     async def _open(self) -> None:
         await refuse_what_cannot_be_made(self._request)
         record = FilmRecord(request=self._request, status=self._standing.status, revision=revision())
-        await workflow.execute_activity_method(RecordActivities.open_film, record, **RECORD)
+        opened = await workflow.execute_activity_method(RecordActivities.open_film, record, **RECORD)
+        self._takes = opened.takes
         await self._standing.change(VideoStatus.PROCESSING)
 
     async def _make(self, todo: list[ClipRequest]) -> None:
         """One round: everything that is missing, all at once."""
         self._standing.step = "making clips"
+        for outcome in await use_takes(self._standing.film, self._takes, todo):
+            self._end(outcome)
+        todo = [clip for clip in self._missing() if clip.take is None]
         existing = self._existing = len(self._done()) if self._existing is None else self._existing
-        tried = len(todo)
-        refusal = await account_refusal(self._request)
-        if refusal is None:
-            await self._gate.reopen()
-            tried = await self._fan_out(todo)
-        else:
-            for clip in todo:
-                self._end(failure_of(refusal, self._request, clip))
+        tried = await self._try(todo) if todo else 0
         await self._recorder.flush()
         await self._gate.flush()
         if tried < len(todo):
@@ -113,6 +110,16 @@ class VideoWorkflow:
         self._existing = None
         generated = len(self._done()) - existing
         self._standing.summary = f"Skipped {existing} existing clips, generated {generated} new clips"
+
+    async def _try(self, todo: list[ClipRequest]) -> int:
+        """Have them made, unless the provider would refuse them all; returns how many were tried."""
+        refusal = await account_refusal(self._request)
+        if refusal is None:
+            await self._gate.reopen()
+            return await self._fan_out(todo)
+        for clip in todo:
+            self._end(failure_of(refusal, self._request, clip))
+        return len(todo)
 
     async def _fan_out(self, todo: list[ClipRequest]) -> int:
         """Try all of them; returns how many were. A film whose history is long leaves the rest to its next run."""
@@ -122,7 +129,8 @@ class VideoWorkflow:
             async with window:
                 if workflow.info().is_continue_as_new_suggested():
                     return False
-                self._end(await try_clip(self._request, clip, self._gate, self._table, self._hints))
+                take = self._takes[clip.number - 1]
+                self._end(await try_clip(self._request, clip, take, self._gate, self._table, self._hints))
                 return True
 
         ends = await asyncio.gather(*map(run_clip, todo), return_exceptions=True)
@@ -134,7 +142,8 @@ class VideoWorkflow:
     def _end(self, outcome: ClipOutcome) -> None:
         self._outcomes[outcome.number] = outcome
         self._table.end(outcome)
-        self._recorder.add(outcome)
+        if not outcome.reused:
+            self._recorder.add(outcome)
         for_all = outcome.error_type in _STOPPING
         if for_all or outcome.status is ClipStatus.HELD:
             self._gate.shut(outcome.error or "", outcome.error_type or "", for_all=for_all)
@@ -169,25 +178,23 @@ class VideoWorkflow:
                 await self._wait_for_resume(VideoStatus.VIDEO_ERROR, f"The film could not be joined: {error.cause}")
 
     async def _call_off(self) -> None:
-        """The film was cancelled: say what was ordered all the same, and leave nothing half done behind."""
+        """The film was cancelled."""
         self._standing.step = "calling off"
         await self._recorder.flush()
         await self._gate.flush()
-        film = self._standing.film
-        unfinished = Unfinished(channel=film.channel, video_id=film.video_id, numbers=self._table.cancel())
-        await workflow.execute_activity_method(KeepingActivities.remove_unfinished, unfinished, **RECORD)
-        bill = await workflow.execute_activity_method(RecordActivities.book_costs, film, **RECORD)
-        self._standing.step = "cancelled"
-        await self._standing.change(VideoStatus.CANCELLED, bill.still_ordered())
+        await call_off(self._standing, unfinished=self._table.cancel())
 
     def _continue_as_new(self) -> None:
         outcomes = list(self._outcomes.values())
-        carried = VideoCarry(outcomes=outcomes, status=self._standing.status, existing=self._existing)
+        carried = VideoCarry(
+            outcomes=outcomes, takes=self._takes, status=self._standing.status, existing=self._existing
+        )
         workflow.continue_as_new(self._request.model_copy(update={"carried": carried}))
 
     def _take_over(self, carried: VideoCarry) -> None:
         for outcome in carried.outcomes:
             self._outcomes[outcome.number] = outcome
             self._table.end(outcome)
+        self._takes = carried.takes
         self._standing.status = carried.status
         self._existing = carried.existing

@@ -63,6 +63,10 @@ class ClipRequest(Contract):
         default=None, description="Camera move of the local renderer; none: read from the prompt."
     )
     strength: float = Field(default=0.5, ge=0, le=1, description="How far the local renderer's camera moves.")
+    variant: int = Field(
+        default=1, ge=1, le=1_000, description="Same inputs, same take; a higher number asks for a further one."
+    )
+    take: Sha256 | None = Field(default=None, description="Use this take of the channel's, whatever it was made from.")
 
 
 class ClipId(Contract):
@@ -97,8 +101,8 @@ class ClipSubmission(Contract):
     """Everything a provider is told about a clip."""
 
     clip: ClipId
+    take: Sha256
     image_url: str
-    still_sha256: Sha256
     prompt: PromptText | MotionPrompt
     seconds: Literal[5, 10]
     model: str
@@ -113,6 +117,7 @@ class ClipJob(Contract):
     task_id: str
     price_usd: Usd = Field(description="What it should cost.")
     slot: Slot
+    shared: bool = Field(default=False, description="Another clip ordered the same take, and pays for it.")
 
 
 class RenderedClip(Contract):
@@ -120,7 +125,7 @@ class RenderedClip(Contract):
 
     clip: ClipId
     task_id: str
-    submission_id: str
+    submission_id: str | None = Field(description="None: another clip's order.")
     url: str
     cost_usd: Usd
     generation_seconds: float = Field(default=0, ge=0, description="How long the provider worked.")
@@ -130,6 +135,7 @@ class ClipToKeep(Contract):
     """A finished clip to bring home, and what it has to look like."""
 
     clip: ClipId
+    take: Sha256
     task_id: str
     url: str
     seconds: Literal[5, 10]
@@ -137,12 +143,14 @@ class ClipToKeep(Contract):
     height: int
     prompt: PromptText | MotionPrompt = Field(description="Only a shot ordered static may stand still.")
     camera: CameraMove | None
+    use: bool = Field(default=True, description="The film uses this take for the clip.")
 
 
 class ClipToDraw(Contract):
     """A clip for the local renderer."""
 
     clip: ClipId
+    take: Sha256
     still: MediaRef
     prompt: PromptText | MotionPrompt
     camera: CameraMove | None
@@ -160,6 +168,7 @@ class ClipFile(Contract):
     height: int
     frames: int
     seconds: float
+    picture: MediaRef | None = Field(default=None, description="Its middle frame, small: JPEG.")
 
 
 class ClipStatus(StrEnum):
@@ -183,6 +192,8 @@ class ClipOutcome(Contract):
 
     number: ClipNumber
     status: Literal[ClipStatus.DONE, ClipStatus.FAILED, ClipStatus.UNKNOWN, ClipStatus.HELD]
+    take: Sha256 | None = None
+    reused: bool = Field(default=False, description="The take was there already; nothing was made or paid.")
     file: ClipFile | None = None
     task_id: str | None = None
     submission_id: str | None = None

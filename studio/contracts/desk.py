@@ -79,6 +79,7 @@ class OrderFound(Contract):
     number: ClipNumber
     state: str
     task_id: str | None
+    superseded: bool = Field(default=False, description="The same take was ordered again meanwhile.")
     words: str
 
 

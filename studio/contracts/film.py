@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from studio.contracts.base import Contract, Identifier, MediaRef, Usd
+from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
 from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.money import Cost
 
@@ -46,6 +46,7 @@ class VideoCarry(Contract):
     """What a long film hands to its next run when it continues as new."""
 
     outcomes: list[ClipOutcome]
+    takes: list[Sha256] = Field(default=[], description="The take each clip is to have, in the film's order.")
     status: VideoStatus
     existing: int | None = Field(default=None, description="Clips that were there when the present round began.")
 
@@ -159,10 +160,10 @@ class StatusRecord(FilmName):
     revision: int
 
 
-class ClipsRecord(FilmName):
-    """How some of a film's clips ended."""
+class ClipRecord(FilmName):
+    """How one of a film's clips ended."""
 
-    outcomes: list[ClipOutcome]
+    outcome: ClipOutcome
     revision: int
 
 

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
-from studio.errors import InvalidRequest
+from studio.errors import BadClip, InvalidRequest
 from studio.media._part import written_whole
 from studio.media.concat import MOST_CLIPS
 from studio.media.frames import frame_at
@@ -29,8 +29,9 @@ def contact_sheet(
 ) -> None:
     """Write a PNG with the middle frame of each of 1 to 500 clips, numbered from 1, at most 3840 pixels wide.
 
-    `labels` stand under the frames beside the numbers. Blocking; about 0.1 s per clip at 1080p. Raises
-    `InvalidRequest` for a wrong number of clips, labels or columns, `BadClip` for a clip that cannot be decoded.
+    A JPEG in the place of a clip is that frame already. `labels` stand under the frames beside the numbers.
+    Blocking; about 0.1 s per clip at 1080p. Raises `InvalidRequest` for a wrong number of clips, labels or columns,
+    `BadClip` for a clip that cannot be decoded.
     """
     if not 1 <= len(clips) <= MOST_CLIPS:
         raise InvalidRequest(f"a contact sheet has 1 to {MOST_CLIPS} clips, not {len(clips)}")
@@ -41,10 +42,21 @@ def contact_sheet(
     across = columns or tidy_columns(len(clips))
     gap = 12 if across <= 10 else 6
     cell = min(_WIDEST_CELL, (_WIDEST_SHEET - gap) // across - gap)
-    frames = [frame_at(clip, 0.5, within=(cell, int(cell * _TALLEST_SHAPE))) for clip in clips]
+    frames = [_frame(clip, (cell, int(cell * _TALLEST_SHAPE))) for clip in clips]
     sheet = _laid_out(frames, title, labels or [""] * len(clips), across, cell, gap)
     with written_whole(target) as part:
         sheet.save(part, format="PNG")
+
+
+def _frame(clip: Path, within: tuple[int, int]) -> Image.Image:
+    if clip.suffix != ".jpg":
+        return frame_at(clip, 0.5, within=within)
+    try:
+        with Image.open(clip) as picture:
+            picture.thumbnail(within, Image.Resampling.BOX)
+            return picture.convert("RGB")
+    except (OSError, UnidentifiedImageError) as error:
+        raise BadClip(f"{clip.name}: its picture cannot be read ({error})") from error
 
 
 def tidy_columns(count: int) -> int:

@@ -27,8 +27,18 @@ def still_key(clip: ClipId, mime: str) -> str:
     return f"{project_prefix(clip.channel, clip.video_id)}/stills/{clip.name}.{_EXTENSIONS[mime]}"
 
 
+def take_key(channel: str, take: str) -> str:
+    """A take's file. It is never overwritten by another one; films of the channel share it."""
+    return f"{channel_prefix(channel)}takes/{take}.mp4"
+
+
+def picture_key(channel: str, take: str) -> str:
+    """A small picture of a take."""
+    return f"{channel_prefix(channel)}takes/{take}.jpg"
+
+
 def clip_key(clip: ClipId) -> str:
-    """A finished clip: `…/videos/clip_07.mp4`."""
+    """The take a film uses for a clip, under the clip's name: `…/videos/clip_07.mp4`."""
     return f"{project_prefix(clip.channel, clip.video_id)}/videos/{clip.name}.mp4"
 
 

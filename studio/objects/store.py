@@ -77,6 +77,16 @@ class ObjectStore:
         except MediaMissing:
             return None
 
+    async def copy(self, source: str, target: str) -> None:
+        """Have the same content under another key, too. A folder links it, S3 copies it on its side.
+
+        Raises:
+            MediaMissing: there is none.
+            ObjectStoreUnavailable: the store does not answer.
+        """
+        with _translated(source):
+            await obstore.copy_async(self._store, source, target)
+
     async def delete(self, key: str) -> None:
         """Remove what lies under `key`; nothing there is fine."""
         try:

@@ -8,20 +8,27 @@ import asyncpg
 from studio.contracts.clip import ClipId
 from studio.contracts.desk import Decision, DecisionKind, DecisionRow, LostOrder, OrderFound
 from studio.errors import InvalidRequest
+from studio.store.order_rows import set_accepted, set_written_off
 from studio.store.pool import Connection, Database
-from studio.store.submissions import set_accepted, set_written_off
 
 LONGEST_SENDING = timedelta(minutes=5)
 """An order that has been on its way for longer has no worker any more that could tell what became of it."""
 
-_LOST = """
+_ORDERS = """
 select id as submission_id, channel, video_id, number, attempt, provider, model, seconds, price_usd, reason, sent_at,
        credits_before, credits_after
   from submissions
- where (state = 'unknown' or (state = 'sent' and updated_at < now() - $1::interval))
 """
+_IS_LOST = "(state = 'unknown' or (state = 'sent' and updated_at < now() - $1::interval))"
+_ADOPTABLE = f"({_IS_LOST} or (state = 'settled' and verdict = 'written_off'))"
+"""What was written off and turns up after all was paid for all the same."""
 
-_FOUND = "select id as submission_id, channel, video_id, number, state, task_id from submissions"
+_FOUND = """
+select id as submission_id, channel, video_id, number, state, task_id,
+       exists (select 1 from submissions n
+                where n.channel = s.channel and n.take = s.take and n.attempt > s.attempt) as superseded
+  from submissions s
+"""
 
 
 class DeskStore:
@@ -34,7 +41,9 @@ class DeskStore:
         """All lost orders, the oldest first."""
         async with self._database.transaction() as connection:
             rows = await connection.fetch(
-                f"{_LOST} and ($2::text is null or channel = $2) order by sent_at, id", LONGEST_SENDING, channel
+                f"{_ORDERS} where {_IS_LOST} and ($2::text is null or channel = $2) order by sent_at, id",
+                LONGEST_SENDING,
+                channel,
             )
             return [
                 LostOrder(**dict(row), decisions=await _decisions(connection, row["submission_id"])) for row in rows
@@ -98,7 +107,10 @@ class DeskStore:
             InvalidRequest: the order is not lost, or the task is another order's.
         """
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(f"{_LOST} and id = $2 for update", LONGEST_SENDING, decision.submission_id)
+            among = _ADOPTABLE if decision.kind is DecisionKind.ADOPT else _IS_LOST
+            row = await connection.fetchrow(
+                f"{_ORDERS} where {among} and id = $2 for update", LONGEST_SENDING, decision.submission_id
+            )
             if row is None:
                 return await _done_before(connection, decision)
             await _carry_out(connection, decision)

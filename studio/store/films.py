@@ -29,12 +29,12 @@ class FilmRow:
 
 
 _OPEN = """
-insert into films (channel, video_id, workflow_id, title, provider, status, clip_count, revision)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into films (channel, video_id, workflow_id, title, provider, status, clip_count, revision, request)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (channel, video_id) do update
    set workflow_id = excluded.workflow_id, title = excluded.title, provider = excluded.provider,
        status = excluded.status, message = '', clip_count = excluded.clip_count,
-       revision = excluded.revision, updated_at = now()
+       revision = excluded.revision, request = excluded.request, updated_at = now()
  where films.revision <= excluded.revision
 """
 
@@ -49,14 +49,14 @@ update films
 
 _RECORD_CLIP = """
 insert into clips (channel, video_id, number, status, media_key, sha256, size_bytes, frames, seconds, task_id,
-                   cost_usd, generation_seconds, error_type, error, revision)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                   cost_usd, generation_seconds, error_type, error, revision, take)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 on conflict (channel, video_id, number) do update
    set status = excluded.status, media_key = excluded.media_key, sha256 = excluded.sha256,
        size_bytes = excluded.size_bytes, frames = excluded.frames, seconds = excluded.seconds,
        task_id = excluded.task_id, cost_usd = excluded.cost_usd,
        generation_seconds = excluded.generation_seconds, error_type = excluded.error_type,
-       error = excluded.error, revision = excluded.revision, updated_at = now()
+       error = excluded.error, revision = excluded.revision, take = excluded.take, updated_at = now()
  where clips.revision <= excluded.revision
 """
 
@@ -98,6 +98,7 @@ class FilmStore:
                 status,
                 len(request.clips),
                 revision,
+                request.model_dump_json(),
             )
             await connection.execute(_FORGET_CLIPS, request.channel, request.video_id, revision)
 
@@ -128,6 +129,14 @@ class FilmStore:
                 revision,
             )
 
+    async def request(self, channel: str, video_id: str) -> VideoRequest | None:
+        """What a film was last asked to be; None when there is no such film."""
+        async with self._database.transaction() as connection:
+            request = await connection.fetchval(
+                "select request from films where channel = $1 and video_id = $2", channel, video_id
+            )
+        return None if request is None else VideoRequest.model_validate_json(request)
+
     async def find(self, *, channel: str | None = None, video_id: str | None = None, limit: int = 100) -> list[FilmRow]:
         """Films, the last changed first."""
         async with self._database.transaction() as connection:
@@ -154,4 +163,5 @@ def _clip_row(channel: str, video_id: str, outcome: ClipOutcome, revision: int) 
         outcome.error_type,
         outcome.error,
         revision,
+        outcome.take,
     )

@@ -11,8 +11,8 @@ State = Literal["intended", "sent", "accepted", "settled", "refused", "unknown"]
 Verdict = Literal["delivered", "failed", "bad", "written_off"]
 
 COLUMNS = (
-    "id, channel, video_id, number, attempt, state, verdict, task_id, price_usd, billed_usd, tries, claim, reason, "
-    "sent_at"
+    "id, channel, video_id, number, take, attempt, state, verdict, task_id, price_usd, billed_usd, tries, claim, "
+    "reason, sent_at"
 )
 
 
@@ -36,6 +36,7 @@ class Submission:
     channel: str
     video_id: str
     number: int
+    take: str
     attempt: int
     state: State
     verdict: Verdict | None
@@ -46,3 +47,8 @@ class Submission:
     claim: str | None
     reason: str
     sent_at: datetime | None
+
+    @property
+    def clip(self) -> ClipId:
+        """Whose order it is, and who pays for it."""
+        return ClipId(channel=self.channel, video_id=self.video_id, number=self.number)

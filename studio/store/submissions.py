@@ -7,23 +7,28 @@
                                   └──► settled as written off
 
 A row is written before the request leaves. Only one caller can move it from `intended` to `sent`, so an order is
-sent at most once, however many workers, retries or resets there are. Keys hold no run id: a film that is reset
-or started again finds its old orders.
+sent at most once, however many workers, retries or resets there are. The key is channel, take and attempt: no run
+id, so a film that is reset or started again finds its old orders, and no film, so two films that want the same
+take share one order. The film that sent it pays for it.
 """
 
-import uuid
+from datetime import timedelta
 from decimal import Decimal
 
 import asyncpg
 
 from studio.contracts.clip import ClipId
 from studio.contracts.money import OrderedClip
-from studio.errors import SubmissionUnknown
+from studio.errors import BeingOrdered, SubmissionUnknown
+from studio.store import order_rows
 from studio.store.budgets import ensure_within
 from studio.store.orders import COLUMNS, Order, Submission, Verdict
-from studio.store.pool import Connection, Database
+from studio.store.pool import Database
 
-_NAMESPACE = uuid.UUID("6f0f3c52-6c3a-5d0e-9a55-2f8f3f0d7c11")
+LONGEST_REQUEST = timedelta(seconds=90)
+"""An order of somebody else's that has been on its way for longer is lost: his step was cut off by then."""
+LOOK_AGAIN = timedelta(seconds=2)
+"""When to look again at an order that somebody else sends."""
 
 
 class SubmissionLedger:
@@ -32,32 +37,42 @@ class SubmissionLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def intend(self, order: Order, *, unsent_claim: str | None = None) -> Submission:
+    async def intend(self, order: Order, *, sender: str, unsent_claim: str | None = None) -> Submission:
         """The order to work on: one that is already there, or a new one.
 
-        An accepted order, or a settled one that delivered, is returned as it is: its task id is the way to the
-        clip and nothing is ordered again. After a refusal or a failure a new attempt is written down. An order
-        claimed by `unsent_claim`, whose owner knows that he did not send it, may be sent again.
+        An accepted order, or a settled one that delivered, is returned as it is, whichever clip of the channel
+        ordered it: its task id is the way to the clip and nothing is ordered again. After a refusal or a failure
+        a new attempt is written down.
+
+        Args:
+            sender: who would send it; claims of his begin with it.
+            unsent_claim: one whose owner knows that he did not send: such an order may be sent again.
 
         Raises:
             SubmissionUnknown: the last one was sent and nobody knows what became of it.
+            BeingOrdered: another sender sends it at this moment.
         """
         async with self._database.transaction() as connection:
-            # One at a time per clip, also when there is no row yet that could be locked.
-            await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", _line(order))
-            last = await _last(connection, order)
+            # One at a time per take, also when there is no row yet that could be locked.
+            await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", order_rows.line_of(order))
+            last = await order_rows.last_of(connection, order)
             if last is None:
-                return await _insert(connection, order, attempt=1)
+                return await order_rows.insert(connection, order, attempt=1)
+            if last.state == "intended":
+                return await order_rows.take_over(connection, last.id, order.clip)
             if last.state == "sent" and unsent_claim is not None and last.claim == unsent_claim:
-                return await _put_back(connection, last.id)
+                return await order_rows.put_back(connection, last.id)
             if last.state == "sent":
-                reason = last.reason or "the worker stopped while the order was on its way"
-                await _set_unknown(connection, last.id, reason)
-                unknown = reason
+                if not (last.claim or "").startswith(sender) and not await order_rows.is_older(
+                    connection, last.id, LONGEST_REQUEST
+                ):
+                    raise BeingOrdered("Another clip orders the same take", retry_after=LOOK_AGAIN)
+                unknown = last.reason or "the worker stopped while the order was on its way"
+                await order_rows.set_unknown(connection, last.id, unknown)
             elif last.state == "unknown":
                 unknown = last.reason
             elif last.state == "refused" or (last.state == "settled" and last.verdict != "delivered"):
-                return await _insert(connection, order, attempt=last.attempt + 1)
+                return await order_rows.insert(connection, order, attempt=last.attempt + 1)
             else:
                 return last
         raise SubmissionUnknown(f"Ordered once, and it is not known whether it was accepted: {unknown}")
@@ -70,7 +85,7 @@ class SubmissionLedger:
 
         Raises:
             BudgetReached: its price does not fit into a budget any more.
-            SubmissionUnknown: somebody else took it.
+            BeingOrdered: somebody else took it.
         """
         async with self._database.transaction() as connection:
             await ensure_within(connection, channel=order.channel, video_id=order.video_id, price_usd=order.price_usd)
@@ -78,13 +93,15 @@ class SubmissionLedger:
                 """update submissions
                       set state = 'sent', sent_at = now(), tries = tries + 1, claim = $2, reason = '',
                           credits_before = $3, updated_at = now()
-                    where id = $1 and state = 'intended' returning tries""",
+                    where id = $1 and state = 'intended' and video_id = $4 and number = $5 returning tries""",
                 order.id,
                 claim,
                 credits,
+                order.video_id,
+                order.number,
             )
         if tries is None:
-            raise SubmissionUnknown("Another worker sent this order a moment ago")
+            raise BeingOrdered("Another worker sent this order a moment ago", retry_after=LOOK_AGAIN)
         return int(tries)
 
     async def put_back(self, submission_id: str, reason: str) -> None:
@@ -108,7 +125,7 @@ class SubmissionLedger:
     async def lose(self, submission_id: str, reason: str, *, credits: Decimal | None = None) -> None:
         """Nobody knows whether the provider accepted. `credits`: the account's balance now, as evidence."""
         async with self._database.transaction() as connection:
-            await _set_unknown(connection, submission_id, reason, credits)
+            await order_rows.set_unknown(connection, submission_id, reason, credits)
 
     async def accept(self, submission_id: str, task_id: str) -> None:
         """The provider accepted: this is the receipt.
@@ -118,7 +135,7 @@ class SubmissionLedger:
         """
         try:
             async with self._database.transaction() as connection:
-                await set_accepted(connection, submission_id, task_id)
+                await order_rows.set_accepted(connection, submission_id, task_id)
         except asyncpg.UniqueViolationError:
             reason = f"the provider answered with task {task_id}, which is another order's"
             await self.lose(submission_id, reason)
@@ -161,17 +178,30 @@ class SubmissionLedger:
             billed_usd,
         )
 
-    async def condemn(self, clip: ClipId, task_id: str, reason: str) -> None:
+    async def condemn(self, channel: str, take: str, task_id: str, reason: str) -> None:
         """The delivered file is not what was ordered: the next attempt orders anew."""
         await self._change(
-            """update submissions set verdict = 'bad', reason = $5, updated_at = now()
-                where channel = $1 and video_id = $2 and number = $3 and task_id = $4""",
-            clip.channel,
-            clip.video_id,
-            clip.number,
+            """update submissions set verdict = 'bad', reason = $4, updated_at = now()
+                where channel = $1 and take = $2 and task_id = $3""",
+            channel,
+            take,
             task_id,
             reason,
         )
+
+    async def find(self, submission_id: str) -> Submission | None:
+        """One order."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(f"select {COLUMNS} from submissions where id = $1", submission_id)
+        return Submission(**dict(row)) if row else None
+
+    async def is_superseded(self, order: Submission) -> bool:
+        """Was the same take ordered again after this?"""
+        async with self._database.transaction() as connection:
+            newest = await connection.fetchval(
+                "select max(attempt) from submissions where channel = $1 and take = $2", order.channel, order.take
+            )
+        return bool(newest > order.attempt)
 
     async def open_order(self, clip: ClipId) -> Submission | None:
         """The order of a clip that may still be with the provider: sent, accepted or unknown."""
@@ -201,83 +231,3 @@ class SubmissionLedger:
     async def _change(self, statement: str, *arguments: object) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(statement, *arguments)
-
-
-async def set_accepted(connection: Connection, submission_id: str, task_id: str) -> None:
-    """The order is this task of the provider's."""
-    await connection.execute(
-        """update submissions
-              set state = 'accepted', task_id = $2, accepted_at = now(), reason = '', updated_at = now()
-            where id = $1 and state in ('intended', 'sent', 'unknown')""",
-        submission_id,
-        task_id,
-    )
-
-
-async def set_written_off(connection: Connection, submission_id: str, reason: str) -> None:
-    """Nobody will ever know: it counts as paid, and the clip may be ordered anew."""
-    await connection.execute(
-        """update submissions
-              set state = 'settled', verdict = 'written_off', billed_usd = price_usd, reason = $2,
-                  settled_at = now(), updated_at = now()
-            where id = $1 and state in ('sent', 'unknown')""",
-        submission_id,
-        reason,
-    )
-
-
-def _line(order: Order) -> str:
-    return f"{order.clip.channel}/{order.clip.video_id}/{order.clip.number}/{order.take}"
-
-
-async def _last(connection: Connection, order: Order) -> Submission | None:
-    row: asyncpg.Record | None = await connection.fetchrow(
-        f"""select {COLUMNS} from submissions
-             where channel = $1 and video_id = $2 and number = $3 and take = $4 order by attempt desc limit 1""",
-        order.clip.channel,
-        order.clip.video_id,
-        order.clip.number,
-        order.take,
-    )
-    return Submission(**dict(row)) if row else None
-
-
-async def _insert(connection: Connection, order: Order, *, attempt: int) -> Submission:
-    row = await connection.fetchrow(
-        f"""insert into submissions (id, channel, video_id, number, take, attempt, provider, model, seconds, state,
-                                     price_usd)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'intended', $10) returning {COLUMNS}""",
-        str(uuid.uuid5(_NAMESPACE, f"{_line(order)}/{attempt}")),
-        order.clip.channel,
-        order.clip.video_id,
-        order.clip.number,
-        order.take,
-        attempt,
-        order.provider,
-        order.model,
-        order.seconds,
-        order.price_usd,
-    )
-    assert row is not None
-    return Submission(**dict(row))
-
-
-async def _put_back(connection: Connection, submission_id: str) -> Submission:
-    row = await connection.fetchrow(
-        f"""update submissions set state = 'intended', updated_at = now()
-             where id = $1 and state = 'sent' returning {COLUMNS}""",
-        submission_id,
-    )
-    assert row is not None
-    return Submission(**dict(row))
-
-
-async def _set_unknown(connection: Connection, submission_id: str, reason: str, credits: Decimal | None = None) -> None:
-    await connection.execute(
-        """update submissions
-              set state = 'unknown', reason = $2, credits_after = coalesce($3, credits_after), updated_at = now()
-            where id = $1 and state in ('sent', 'unknown')""",
-        submission_id,
-        reason,
-        credits,
-    )

@@ -19,7 +19,7 @@ from activities._failures import LONGEST_MESSAGE, SURPRISES, Failures
 from studio import errors
 from studio.contracts.clip import ClipId, ClipJob, ClipSubmission, ClipToDraw, ClipToKeep, RenderedClip, StillToHost
 from studio.contracts.film import (
-    ClipsRecord,
+    ClipRecord,
     FilmName,
     FilmRecord,
     FilmResultRecord,
@@ -189,7 +189,7 @@ CONTRACTS: list[Any] = [
     (known(FilmRecord, request=known(VideoRequest, **NAME)), None),
     (known(FilmName, **NAME), None),
     (known(StatusRecord, **NAME), None),
-    (known(ClipsRecord, **NAME), None),
+    (known(ClipRecord, **NAME), None),
     (known(FilmToJoin, **NAME), None),
     (known(Unfinished, **NAME), None),
     (known(StatusNotice, **NAME), None),

@@ -16,6 +16,7 @@ from tests.gateway.conftest import Gateway, StartGateway
 from tests.gateway.films import CalledFilm, Film, address, body, start_film
 from tests.simulators.callers import KieCaller, order, until
 from tests.studio_at_work import eventually
+from workflows_temporal.addresses import late_workflow_id
 
 
 async def calls(film: Film, at_least: int = 1) -> list[CalledBack]:
@@ -181,3 +182,17 @@ async def test_a_full_queue_asks_the_caller_to_come_again(start_gateway: StartGa
     assert "wait for Temporal" in problem(answer)["detail"]
     await gateway.signals.emptied()
     assert (await gateway.http.post(address(), json=body())).status_code == 200
+
+
+# ── for films that have ended ────────────────────────────────────────────
+
+
+async def test_a_callback_nobody_waits_for_is_looked_after_once(gateway: Gateway, temporal: Client) -> None:
+    intent = str(uuid.uuid4())
+    for _ in range(3):
+        await gateway.http.post(address(film="ended", intent=intent), json=body("task-9"))
+    await gateway.signals.emptied()
+    late = temporal.get_workflow_handle(late_workflow_id(intent))
+    (started,) = [event async for event in late.fetch_history_events()][:1]
+    (given,) = started.workflow_execution_started_event_attributes.input.payloads
+    assert json.loads(given.data) == {"submission_id": intent, "task_id": "task-9"}

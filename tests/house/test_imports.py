@@ -22,6 +22,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         {"studio.contracts", "studio.errors", "studio.media.picture", "studio.objects.keys", "studio.prompts"}
         | {"studio.providers.kie_models"}
     ),
+    # What a take is made from: words, pictures' digests, the renderer's version.
+    "studio.takes": frozenset({"studio.contracts", "studio.digest", "studio.prompts", "studio.media.animatic"}),
     "comfy_workflows": frozenset({"comfy_workflows", "studio.contracts", "studio.errors"}),
     "activities": frozenset({"activities", "comfy_workflows", "studio"}),
     "workflows_temporal": frozenset({"workflows_temporal", "activities", "studio.contracts", "studio.errors"}),

@@ -7,6 +7,7 @@ from workflows_temporal.addresses import KLING_GATE_ID, SEARCH_ATTRIBUTES, TaskQ
 
 ACTIVITIES = {
     "await_clip": "KlingActivities",
+    "await_late": "LateActivities",
     "book_costs": "RecordActivities",
     "check_account": "KlingActivities",
     "check_film": "IntakeActivities",
@@ -20,17 +21,20 @@ ACTIVITIES = {
     "make_contact_sheet": "MediaActivities",
     "open_film": "RecordActivities",
     "post_notice": "NoticeActivities",
-    "record_clips": "RecordActivities",
+    "record_clip": "RecordActivities",
+    "record_late": "RecordActivities",
     "remove_unfinished": "KeepingActivities",
     "renew_link": "KlingActivities",
     "resubmit_lost": "DeskActivities",
     "set_film_status": "RecordActivities",
     "set_notion_status": "NoticeActivities",
     "submit_clip": "KlingActivities",
+    "use_takes": "TakeActivities",
 }
 HANDLERS = {
     "DeskWorkflow": set(),
     "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "set_limit", "set_weight", "state", "trip"},
+    "LateClipWorkflow": set(),
     "NoticeWorkflow": {"post"},
     "VideoWorkflow": {"called_back", "order_decided", "progress", "resume"},
 }

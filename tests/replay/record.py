@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
@@ -22,18 +22,24 @@ from local.temporal_server import start_temporal
 from simulators.kie import KieConfig, KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import Provider, VideoProgress, VideoStatus
+from studio.contracts.desk import Decision, DecisionKind
+from studio.contracts.film import OnUnknown, Provider, VideoProgress, VideoStatus
 from studio.ending import run_and_leave
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
 from tests.replay import fingerprints
 from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
+from workflows_temporal.addresses import TaskQueue, desk_workflow_id, late_workflow_id
 from workflows_temporal.connection import connect
+from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
 
-Scenario = Callable[[StudioAtWork], Awaitable[Handle]]
+AnyHandle = WorkflowHandle[Any, Any]
+T = TypeVar("T", bound=AnyHandle)
+Scenario = Callable[[StudioAtWork], Awaitable[AnyHandle | tuple[AnyHandle, ...]]]
+"""Returns the film, and whatever else took part; those are called after the first part of their ids."""
 
 
 async def happy(studio: StudioAtWork) -> Handle:
@@ -91,6 +97,47 @@ async def lost_and_found(studio: StudioAtWork) -> Handle:
     return await _finished(studio, handle)
 
 
+async def bought_twice(studio: StudioAtWork) -> tuple[AnyHandle, ...]:
+    """An order whose answer got lost is sent again; the first one calls back while the second is watched."""
+    studio.kie.configure(duration=(300, 300))
+    studio.kie.script("createTask", ["accept_then_reset"])
+    handle = await studio.start(await studio.request("twice", clips=1, on_unknown=OnUnknown.RESUBMIT))
+    rows = await eventually(lambda: studio.rows("select id from submissions where state = 'accepted'"), bool)
+    (lost,) = await studio.rows("select id from submissions where verdict = 'written_off'")
+    studio.kie.advance(300)
+    tasks = [task.task_id for task in studio.kie.ledger.tasks]
+    for order, task in ((lost["id"], tasks[0]), (rows[0]["id"], tasks[1])):
+        await handle.signal(VideoWorkflow.called_back, CalledBack(submission_id=order, number=1, task_id=task))
+    late = studio.temporal.get_workflow_handle(late_workflow_id(lost["id"]))
+    return await _finished(studio, handle), await _finished(studio, late)
+
+
+async def adopted(studio: StudioAtWork) -> tuple[AnyHandle, ...]:
+    """A person names the task of a lost order."""
+    studio.kie.script("createTask", ["accept_then_reset"])
+    handle = await studio.start(await studio.request("adopted", clips=1))
+    await studio.waiting(handle)
+    (order,) = await DeskStore(studio.database).lost()
+    task_id = studio.kie.ledger.tasks[0].task_id
+    decision = Decision(submission_id=order.submission_id, kind=DecisionKind.ADOPT, who="a", why="b", task_id=task_id)
+    desk = await studio.temporal.start_workflow(
+        DeskWorkflow.run, decision, id=desk_workflow_id(order.submission_id), task_queue=TaskQueue.STUDIO
+    )
+    return await _finished(studio, handle), await _finished(studio, desk)
+
+
+async def edited(studio: StudioAtWork) -> Handle:
+    """A finished film with another prompt for one clip, and an older take chosen for another."""
+    request = await studio.request("edited", clips=3)
+    first = await studio.make(request)
+    changes: dict[int, dict[str, Any]] = {
+        2: {"prompt": "Something else moves. Slow pan left."},
+        3: {"take": first.clips[2].take},
+    }
+    clips = [clip.model_copy(update=changes.get(clip.number, {})) for clip in request.clips]
+    return await _finished(studio, await studio.start(request.model_copy(update={"clips": clips})))
+
+
 async def over_budget(studio: StudioAtWork) -> Handle:
     """Two of three clips fit into the budget; then it is raised."""
     handle = await studio.start(await studio.request("budget", clips=3, budget_usd="0.42"))
@@ -133,6 +180,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     bad_key,
     unknown,
     lost_and_found,
+    bought_twice,
+    adopted,
+    edited,
     over_budget,
     cancelled,
     expired_link,
@@ -144,13 +194,16 @@ async def record() -> None:
     """Run every scenario in a studio of its own, keep the film's history and its gate's."""
     for scenario in SCENARIOS:
         async with _studio() as studio:
-            handle = await scenario(studio)
-            await _keep(handle, scenario.__name__)
+            told = await scenario(studio)
+            film, *others = told if isinstance(told, tuple) else (told,)
+            await _keep(film, scenario.__name__)
+            for other in others:
+                await _keep(other, f"{scenario.__name__}_{other.id.partition('/')[0]}")
             await _keep(studio.gate, f"{scenario.__name__}_gate")
     fingerprints.write()
 
 
-async def _finished(studio: StudioAtWork, handle: Handle) -> Handle:
+async def _finished(studio: StudioAtWork, handle: T) -> T:
     try:
         await handle.result()
     except WorkflowFailureError:
@@ -158,7 +211,7 @@ async def _finished(studio: StudioAtWork, handle: Handle) -> Handle:
     return handle
 
 
-async def _keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
+async def _keep(handle: AnyHandle, name: str) -> None:
     history = await handle.fetch_history()
     # Stack traces and identities tell of the machine they were recorded on.
     text = history.to_json().replace(f"{ROOT}/", "").replace(f"@{socket.gethostname()}", "@worker")

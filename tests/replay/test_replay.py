@@ -9,11 +9,14 @@ from temporalio.worker import Replayer
 from tests.replay import fingerprints
 from tests.replay.record import HISTORIES, SCENARIOS
 from workflows_temporal.connection import StudioPlugin
+from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.late import LateClipWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 RECORDED = {path.stem: path.read_text(encoding="utf-8") for path in sorted(HISTORIES.glob("*.json"))}
+WORKFLOWS = (VideoWorkflow, GateWorkflow, DeskWorkflow, LateClipWorkflow, NoticeWorkflow)
 CHANGED = """The commands of workflows_temporal/{name}.py are not those of the recorded histories.
 
 A film that runs while this is deployed replays its history with the new code and fails where they differ.
@@ -25,7 +28,7 @@ A film that runs while this is deployed replays its history with the new code an
 
 @pytest.mark.parametrize("name", RECORDED)
 async def test_a_recorded_film_replays_on_todays_code(name: str) -> None:
-    replayer = Replayer(workflows=[VideoWorkflow, GateWorkflow, NoticeWorkflow], plugins=[StudioPlugin()])
+    replayer = Replayer(workflows=WORKFLOWS, plugins=[StudioPlugin()])
     history = WorkflowHistory.from_json(_workflow_id(RECORDED[name]), RECORDED[name])
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     assert result.replay_failure is None, str(result.replay_failure)

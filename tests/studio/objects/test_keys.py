@@ -30,6 +30,8 @@ def test_keys_are_what_they_always_were() -> None:
     """Films of last year are found under these."""
     assert keys.still_key(CLIP, "image/png") == "channels/poke1/projects/vid_1/stills/clip_07.png"
     assert keys.still_key(CLIP, "image/jpeg") == "channels/poke1/projects/vid_1/stills/clip_07.jpg"
+    assert keys.take_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.mp4"
+    assert keys.picture_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.jpg"
     assert keys.clip_key(CLIP) == "channels/poke1/projects/vid_1/videos/clip_07.mp4"
     assert keys.rejected_key(CLIP, "9f0c") == "channels/poke1/projects/vid_1/rejected/clip_07_9f0c.mp4"
     assert keys.film_key("poke1", "vid_1") == "channels/poke1/projects/vid_1/vid_1.mp4"

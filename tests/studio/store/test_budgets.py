@@ -18,7 +18,7 @@ PRICE = Decimal("0.21")
 
 def order(number: int, channel: str = "poke1") -> Order:
     clip = ClipId(channel=channel, video_id="vid_1", number=number)
-    return Order(clip=clip, take="a" * 64, provider="kling", model="m", seconds=5, price_usd=PRICE)
+    return Order(clip=clip, take=f"{number:064x}", provider="kling", model="m", seconds=5, price_usd=PRICE)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def budgets(database: Database) -> BudgetStore:
 
 
 async def sent(ledger: SubmissionLedger, number: int, channel: str = "poke1") -> Submission:
-    submission = await ledger.intend(order(number, channel))
+    submission = await ledger.intend(order(number, channel), sender="me")
     await ledger.send(submission, "me")
     return submission
 
@@ -43,7 +43,7 @@ async def test_many_workers_at_once_never_pass_a_limit(
     await budgets.set("day", Decimal("1.00"))
     async with open_database(database_url) as elsewhere:
         both = (ledger, SubmissionLedger(elsewhere))
-        orders = [await ledger.intend(order(number)) for number in range(1, 13)]
+        orders = [await ledger.intend(order(number), sender="me") for number in range(1, 13)]
         sending = (both[n % 2].send(submission, "me") for n, submission in enumerate(orders))
         ends = await asyncio.gather(*sending, return_exceptions=True)
     assert sum(end == 1 for end in ends) == 4
@@ -67,7 +67,7 @@ async def test_a_bill_replaces_the_reservation(ledger: SubmissionLedger, budgets
     await ledger.settle(first.id, task_id="t", verdict="delivered", billed_usd=Decimal("0.05"), billed_credits=None)
     await sent(ledger, 2)
     with pytest.raises(BudgetReached, match=r"0\.26 of 0\.42 USD are spent, this clip costs 0\.21"):
-        await ledger.send(await ledger.intend(order(3)), "me")
+        await ledger.send(await ledger.intend(order(3), sender="me"), "me")
     (today,) = await budgets.today()
     assert (today.orders, today.spent_usd, today.open_usd) == (2, Decimal("0.26"), PRICE)
     assert today.over_estimate_usd == Decimal("-0.16")
@@ -77,7 +77,7 @@ async def test_a_lost_order_counts_until_somebody_decides(ledger: SubmissionLedg
     await budgets.set("day", PRICE)
     await ledger.lose((await sent(ledger, 1)).id, "reset")
     with pytest.raises(BudgetReached):
-        await ledger.send(await ledger.intend(order(2)), "me")
+        await ledger.send(await ledger.intend(order(2), sender="me"), "me")
 
 
 async def test_another_day_has_its_own_money(
@@ -91,12 +91,12 @@ async def test_another_day_has_its_own_money(
     assert await budgets.today() == []
     await sent(ledger, 1, channel="poke2")
     with pytest.raises(BudgetReached, match="film/poke1/vid_1"):
-        await ledger.send(await ledger.intend(order(2)), "me")
+        await ledger.send(await ledger.intend(order(2), sender="me"), "me")
 
 
 async def test_a_limit_can_be_taken_away(ledger: SubmissionLedger, budgets: BudgetStore) -> None:
     await budgets.set("day", Decimal(0))
-    submission = await ledger.intend(order(1))
+    submission = await ledger.intend(order(1), sender="me")
     with pytest.raises(BudgetReached):
         await ledger.send(submission, "me")
     await budgets.clear("day")
@@ -117,6 +117,6 @@ async def test_a_negative_budget_is_refused(budgets: BudgetStore) -> None:
 async def test_an_order_of_yesterday_that_is_only_intended_costs_nothing(
     ledger: SubmissionLedger, budgets: BudgetStore
 ) -> None:
-    await ledger.intend(replace(order(1), price_usd=Decimal(100)))
+    await ledger.intend(replace(order(1), price_usd=Decimal(100)), sender="me")
     await budgets.set("day", PRICE)
     await sent(ledger, 2)

@@ -25,7 +25,7 @@ def desk(database: Database) -> DeskStore:
 async def lost(database: Database) -> Submission:
     """An order whose answer got lost."""
     ledger = SubmissionLedger(database)
-    submission = await ledger.intend(ORDER)
+    submission = await ledger.intend(ORDER, sender="me")
     await ledger.send(submission, "me")
     await ledger.lose(submission.id, "reset")
     return submission

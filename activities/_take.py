@@ -1,0 +1,34 @@
+"""A verified clip becomes a take: its file, a small picture, and the film's own name for it."""
+
+import asyncio
+from pathlib import Path
+
+from studio.contracts.clip import ClipFile, ClipId
+from studio.media.frames import frame_at
+from studio.media.probe import MediaInfo
+from studio.objects import keys
+from studio.objects.store import ObjectStore
+
+PICTURE = (480, 854)
+"""Width and height in pixels that a take's picture fits into."""
+
+
+async def store_take(
+    objects: ObjectStore, clip: ClipId, take: str, path: Path, info: MediaInfo, *, use: bool = True
+) -> ClipFile:
+    """Put the file of a take, and a picture beside it, into the store; with `use` it becomes the clip's."""
+    picture = path.with_suffix(".jpg")
+    await asyncio.to_thread(_draw_picture, path, picture)
+    media, shown = await asyncio.gather(
+        objects.put(path, keys.take_key(clip.channel, take), "video/mp4"),
+        objects.put(picture, keys.picture_key(clip.channel, take), "image/jpeg"),
+    )
+    if use:
+        await objects.copy(media.key, keys.clip_key(clip))
+    return ClipFile(
+        media=media, width=info.width, height=info.height, frames=info.frames, seconds=info.seconds, picture=shown
+    )
+
+
+def _draw_picture(clip: Path, target: Path) -> None:
+    frame_at(clip, 0.5, within=PICTURE).save(target, format="JPEG", quality=85)

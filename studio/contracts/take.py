@@ -1,0 +1,95 @@
+"""A take: one way a clip came out. Same inputs, same take: it is made once and paid once in a channel."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
+from studio.contracts.clip import CameraMove, ClipFile, ClipNumber, ClipOutcome
+from studio.contracts.film import FilmName, Provider
+
+
+class TakeParts(Contract):
+    """Everything a take is made from."""
+
+    provider: Provider
+    model: str = Field(description="The provider's model, or the local renderer's version.")
+    prompt: str = Field(description="As the provider reads it.")
+    still: MediaRef
+    seconds: Literal[5, 10]
+    width: int
+    height: int
+    camera: CameraMove = Field(description="The move of the local renderer; elsewhere only for checking the clip.")
+    strength: float
+    variant: int = Field(default=1, ge=1, description="Which of the takes of these inputs.")
+
+
+class Take(Contract):
+    """A take that is there."""
+
+    take: Sha256 = Field(description="The digest of its parts.")
+    parts: TakeParts
+    file: ClipFile
+    cost_usd: Usd
+    task_id: str | None
+    made_at: datetime
+
+
+class TakeOfClip(Contract):
+    """A take as the list of a clip's takes shows it."""
+
+    take: Sha256
+    parts: TakeParts
+    file: ClipFile | None = Field(description="None: not there (yet).")
+    cost_usd: Usd
+    verdict: str = Field(description="`chosen`, `good`, or why there is none.")
+    made_at: datetime | None
+
+
+class OpenedFilm(Contract):
+    """A film that was written down."""
+
+    takes: list[Sha256] = Field(description="The take each clip is to have, in the film's order.")
+
+
+class TakesToUse(FilmName):
+    """Clips that are not made yet, and the takes they are to have."""
+
+    takes: dict[ClipNumber, Sha256]
+    revision: int
+
+
+class TakesUsed(Contract):
+    """Those that were there already."""
+
+    outcomes: list[ClipOutcome]
+
+
+class LateOrder(Contract):
+    """An order no film waits for any more."""
+
+    submission_id: str
+    task_id: str | None = Field(default=None, description="As a callback says; the ledger's own counts more.")
+
+
+class LateClip(Contract):
+    """What came of an order no film waits for: a clip to bring home as a take."""
+
+    channel: Identifier
+    video_id: Identifier
+    number: ClipNumber
+    take: Sha256 = Field(description="Where to keep it: a further take, when the order's own is there already.")
+    parts: TakeParts
+    submission_id: str
+    task_id: str
+    url: str
+    cost_usd: Usd = Decimal(0)
+
+
+class LateTake(Contract):
+    """A late clip that was brought home."""
+
+    clip: LateClip
+    file: ClipFile
