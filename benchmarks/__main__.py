@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from studio.ending import run_and_leave
 
-NAMES = ("resume", "gate", "overhead", "join", "waiting", "retake")
+NAMES = ("resume", "gate", "overhead", "join", "waiting", "killsweep", "lostreply", "budget", "callback", "retake")
 
 
 class Benchmark(Protocol):

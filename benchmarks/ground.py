@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 import httpx
 from PIL import Image
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 
 from local.stack import ROOT, Stack, StackOptions, running_stack
@@ -19,6 +22,7 @@ from studio.contracts.clip import ClipId, ClipRequest
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
 from studio.objects import keys
 from studio.objects.store import ObjectStore, StorePlace, open_store
+from studio.store.pool import Database, open_database
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
 from workflows_temporal.connection import connect
 from workflows_temporal.video import VideoWorkflow
@@ -36,15 +40,20 @@ class Ground:
     temporal: Client
     objects: ObjectStore
     folder: Path
+    database: Database
+    provider: httpx.AsyncClient
+    """The simulated provider's admin door."""
 
-    async def film(self, video_id: str, *, clips: int, channel: str = "bench", **fields: Any) -> VideoRequest:
+    async def film(
+        self, video_id: str, *, clips: int, channel: str = "bench", seconds: Literal[5, 10] = 5, **fields: Any
+    ) -> VideoRequest:
         """A film of small stills, all the same picture under other names."""
         path = self.folder / "still.png"
         if not path.exists():
             Image.effect_noise((WIDTH, HEIGHT), 60).convert("RGB").save(path)
         first = ClipId(channel=channel, video_id=video_id, number=1)
         still = await self.objects.put(path, keys.still_key(first, "image/png"), "image/png")
-        made = [_clip(video_id, number, still) for number in range(1, clips + 1)]
+        made = [_clip(video_id, number, still, seconds) for number in range(1, clips + 1)]
         size = {"width": WIDTH, "height": HEIGHT}
         return VideoRequest(channel=channel, video_id=video_id, clips=made, **(size | fields))
 
@@ -57,24 +66,68 @@ class Ground:
             task_queue=TaskQueue.STUDIO,
         )
 
+    async def histories(self, handle: Handle) -> list[list[HistoryEvent]]:
+        """All runs of a film, the first one first."""
+        found = []
+        async for run in self.temporal.list_workflows(f"WorkflowId = '{handle.id}'"):
+            history = await self.temporal.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+            found.append(list(history.events))
+        return sorted(found, key=lambda events: time_of(events[0]))
+
     async def ledger(self, *parts: str) -> dict[str, Any]:
         """The simulated provider's ledger, or parts of it."""
-        only = "&".join(f"only={part}" for part in parts)
-        async with httpx.AsyncClient(timeout=60) as http:
-            answer = await http.get(f"{self.stack.kie['admin_url']}/__sim/ledger?{only}")
+        answer = await self.provider.get("/__sim/ledger", params=[("only", part) for part in parts])
         return cast(dict[str, Any], answer.json())
 
+    async def tasks(self, channel: str) -> list[dict[str, Any]]:
+        """What the provider accepted for a channel, by the address it was told to call back."""
+        told = (await self.ledger("tasks"))["tasks"]
+        return [task for task in told if f"channel={channel}&" in (task["call_back_url"] or "")]
 
-def _clip(video_id: str, number: int, still: MediaRef) -> ClipRequest:
-    prompt = f"Clip {number} of {video_id}: something moves. Slow dolly forward."
-    return ClipRequest(number=number, still=still, prompt=prompt, seconds=5)
+    async def provider_is_done(self) -> None:
+        """Wait until no task is left in the provider's works."""
+        await until(lambda: self.ledger("counters"), lambda book: book["counters"]["in_flight"] == 0)
+
+    async def tell(self, deed: str, **body: Any) -> dict[str, Any]:
+        """Have the provider do something: `faults`, `config` …"""
+        answer = await self.provider.post(f"/__sim/{deed}", json=body)
+        return cast(dict[str, Any], answer.raise_for_status().json())
+
+    async def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Rows of our own books."""
+        async with self.database.transaction() as connection:
+            return [dict(row) for row in await connection.fetch(query, *arguments)]
+
+
+def words_of(video_id: str, number: int) -> str:
+    """How the prompt of a clip begins: what it is known by at the provider."""
+    return f"Clip {number} of {video_id}:"
+
+
+def order_id(task: Mapping[str, Any]) -> str:
+    """The order that a task of the provider's was sent for."""
+    return urlsplit(task["call_back_url"] or "").path.rpartition("/")[2]
+
+
+def _clip(video_id: str, number: int, still: MediaRef, seconds: Literal[5, 10]) -> ClipRequest:
+    prompt = f"{words_of(video_id, number)} something moves. Slow dolly forward."
+    return ClipRequest(number=number, still=still, prompt=prompt, seconds=seconds)
 
 
 @asynccontextmanager
 async def ground(
-    *, kie: Mapping[str, Any], speed: float, workers: Mapping[str, str], settings: Mapping[str, str]
+    *,
+    kie: Mapping[str, Any],
+    speed: float,
+    workers: Mapping[str, str],
+    settings: Mapping[str, str],
+    callbacks: bool = False,
 ) -> AsyncIterator[Ground]:
-    """A fresh stack whose simulated provider serves one tiny ready-made clip; gone at the end."""
+    """A fresh stack whose simulated provider serves one tiny ready-made clip; gone at the end.
+
+    Args:
+        callbacks: start the gateway and have the provider call back. Most figures do not depend on that.
+    """
     (ROOT / "data").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "data", ignore_cleanup_errors=True) as folder:
         options = StackOptions(
@@ -89,12 +142,21 @@ async def ground(
             },
             workers=workers,
             fixed_ports=False,
-            callbacks=False,  # what is measured does not depend on them
+            callbacks=callbacks,
         )
-        async with running_stack(options) as stack:
+        async with (
+            running_stack(options) as stack,
+            open_database(stack.environment["DATABASE_URL"]) as database,
+            httpx.AsyncClient(base_url=stack.kie["admin_url"], timeout=60) as provider,
+        ):
             temporal = await connect(stack.temporal.address)
             objects = open_store(StorePlace(url=stack.environment["OBJECT_STORE_URL"]))
-            yield Ground(stack, temporal, objects, Path(folder))
+            yield Ground(stack, temporal, objects, Path(folder), database, provider)
+
+
+def time_of(event: HistoryEvent) -> datetime:
+    """When it happened, in UTC."""
+    return event.event_time.ToDatetime(UTC)
 
 
 async def progress_of(handle: Handle) -> VideoProgress:

@@ -11,7 +11,7 @@ from typing import Any
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from benchmarks.ground import Ground, Handle, ground, say
+from benchmarks.ground import Ground, ground, say, time_of
 
 PROVIDER_SECONDS = 0.2
 SPEED = 500.0
@@ -42,17 +42,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 async def _film(here: Ground, name: str, clips: int) -> tuple[float, int]:
     handle = await here.start(await here.film(name, clips=clips))
     await handle.result()
-    histories = await _histories(here, handle)
+    histories = await here.histories(handle)
     return statistics.median(_spans(histories)), sum(len(history) for history in histories)
-
-
-async def _histories(here: Ground, handle: Handle) -> list[list[HistoryEvent]]:
-    """All runs of a film, the first one first."""
-    found = []
-    async for run in here.temporal.list_workflows(f"WorkflowId = '{handle.id}'"):
-        history = await here.temporal.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
-        found.append(list(history.events))
-    return sorted(found, key=lambda events: _time(events[0]))
 
 
 def _spans(histories: list[list[HistoryEvent]]) -> list[float]:
@@ -65,15 +56,11 @@ def _spans(histories: list[list[HistoryEvent]]) -> list[float]:
             scheduled = event.activity_task_scheduled_event_attributes
             label = event.user_metadata.summary.data.decode()
             if scheduled.activity_type.name == "submit_clip":
-                began[label] = _time(event)
+                began[label] = time_of(event)
             elif scheduled.activity_type.name == "keep_clip":
                 keeping[event.event_id] = label
             completed = event.activity_task_completed_event_attributes
             if completed.scheduled_event_id in keeping:
                 label = keeping[completed.scheduled_event_id]
-                spans.append((_time(event) - began[label]).total_seconds())
+                spans.append((time_of(event) - began[label]).total_seconds())
     return spans
-
-
-def _time(event: HistoryEvent) -> datetime:
-    return event.event_time.ToDatetime()
