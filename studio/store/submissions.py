@@ -12,6 +12,7 @@ id, so a film that is reset or started again finds its old orders, and no film, 
 take share one order. The film that sent it pays for it.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -194,6 +195,17 @@ class SubmissionLedger:
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(f"select {COLUMNS} from submissions where id = $1", submission_id)
         return Submission(**dict(row)) if row else None
+
+    async def newest(self, channel: str, takes: Sequence[str]) -> dict[str, Submission]:
+        """The newest order of each of these takes that has one."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                f"""select distinct on (take) {COLUMNS} from submissions
+                     where channel = $1 and take = any($2) order by take, attempt desc""",
+                channel,
+                list(takes),
+            )
+        return {row["take"]: Submission(**dict(row)) for row in rows}
 
     async def open_order(self, clip: ClipId) -> Submission | None:
         """The order of a clip that may still be with the provider: sent, accepted or unknown."""
