@@ -112,7 +112,7 @@ class TakeStore:
         """Every take a clip has had or wanted, the oldest first."""
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_OF_CLIP, clip.channel, clip.video_id, clip.number)
-        return [TakeOfClip(**_read(row), verdict=_verdict(row)) for row in rows]
+        return [TakeOfClip.model_validate(_read(row) | {"verdict": _verdict(row)}) for row in rows]
 
 
 def _read(row: asyncpg.Record) -> dict[str, object]:
