@@ -14,10 +14,11 @@ import httpx
 import typer
 import yaml
 
-from commands.film import Handle, look, settled, show_result, start_film
-from commands.filmfile import read_film_file, to_request
+from commands.filmfile import build_film, put_stills
+from commands.running import Handle, look, settled, start_film
 from commands.session import Session, fail, open_session, out, show_json
 from commands.table import SETTLED, follow
+from commands.telling import show_result
 from commands.up import show_addresses
 from local.processes import ProcessFailed, free_port
 from local.stack import Stack, StackOptions, running_stack
@@ -97,11 +98,12 @@ async def _demo(
     async with running_stack(options) as stack, open_session(options.data) as session:
         if not as_json:
             show_addresses(stack)
-        film = await to_request(read_film_file(film_file), film_file.parent, session.objects)
+        film = await asyncio.to_thread(build_film, film_file)
+        await put_stills(film, session.objects)
         kills = 0
         if faults and stack.kie:
             await _post(stack, "faults", {"route": "createTask", "nth": 2, "script": [{"http": 429}]})
-        handle = await start_film(session, film)
+        handle = await start_film(session, film.request)
         if faults:
             kills = await _kill_worker_midway(stack, handle)
         progress = await _watch(handle, as_json)

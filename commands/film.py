@@ -1,45 +1,41 @@
 """`starter.py film …`: start, watch, resume and cancel films."""
 
 import asyncio
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.table import Table
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.draft import draft_film
-from commands.filmfile import FilmFileInvalid, read_film_file, to_request
-from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
-from commands.table import SETTLED, follow, render
-from studio.contracts.film import VideoProgress, VideoRequest, VideoResult, VideoStatus
+from commands.filmfile import BuiltFilm, FilmFileInvalid, build_film, put_stills
+from commands.options import DATA, Data, FilmId, FilmPath, Json, Wait
+from commands.plan import plan_film
+from commands.running import Handle, find, look, standing, start_film
+from commands.session import WRONG_INPUT, fail, open_session, out, show_json
+from commands.table import render
+from commands.takes import choose_take, edit_clip, list_takes
+from commands.telling import TYPICAL_SECONDS, cause_of, say, show_result, watch
+from studio.contracts.film import FilmName
+from studio.edits import keep_choices
 from studio.store.budgets import BudgetStore
-from workflows_temporal.addresses import TaskQueue, video_workflow_id
 from workflows_temporal.video import VideoWorkflow
 
-app = typer.Typer(no_args_is_help=True, help="Films: start, watch, resume, cancel.")
+app = typer.Typer(no_args_is_help=True, help="Films: start, watch, change, resume, cancel.")
 app.command("draft")(draft_film)
-
-Data = Annotated[Path, typer.Option("--data", help="Data directory of the stack to talk to.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-FilmId = Annotated[str, typer.Argument(help="CHANNEL/FILM, or FILM when no other channel has one of that name.")]
-FilmPath = Annotated[Path, typer.Argument(help="A film file (YAML).")]
-DATA = Path("data")
-
-Handle = WorkflowHandle[VideoWorkflow, VideoResult]
-TYPICAL_SECONDS = 150.0
-"""How long Kling takes for a clip, typically; for the bars only."""
+app.command("plan")(plan_film)
+app.command("edit")(edit_clip)
+app.command("takes")(list_takes)
+app.command("choose")(choose_take)
 
 
 @app.command()
 def start(
     file: FilmPath,
-    wait: Annotated[bool, typer.Option("--wait", help="Watch until it is ready or needs you.")] = False,
+    wait: Wait = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +49,9 @@ def request(file: FilmPath, data: Data = DATA) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            show_json(await _request(file, session))
+            film = await _build(file)
+            await put_stills(film, session.objects)
+            show_json(film.request)
 
     asyncio.run(run())
 
@@ -82,7 +80,7 @@ def resume(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
         async with open_session(data) as session:
             handle = await find(session, film)
             await handle.signal(VideoWorkflow.resume)
-            _say({"workflow_id": handle.id, "resumed": True}, f"{handle.id} goes on", as_json)
+            say({"workflow_id": handle.id, "resumed": True}, f"{handle.id} goes on", as_json)
 
     asyncio.run(run())
 
@@ -98,7 +96,7 @@ def cancel(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
             await _closed(handle)
             progress = await look(handle)
             words = f"{progress.status}: {progress.message}"
-            _say({"workflow_id": handle.id, "status": progress.status, "message": progress.message}, words, as_json)
+            say({"workflow_id": handle.id, "status": progress.status, "message": progress.message}, words, as_json)
 
     asyncio.run(run())
 
@@ -116,7 +114,7 @@ def result(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
             try:
                 outcome = await handle.result()
             except WorkflowFailureError as error:
-                fail(f"{handle.id}: {_cause(error)}")
+                fail(f"{handle.id}: {cause_of(error)}")
             if as_json:
                 show_json(outcome)
             else:
@@ -175,94 +173,39 @@ def list_films(
     asyncio.run(run())
 
 
-async def start_film(session: Session, film: VideoRequest) -> Handle:
-    """Start a film's workflow; one that runs already is refused."""
-    return await session.temporal.start_workflow(
-        VideoWorkflow.run,
-        film,
-        id=video_workflow_id(film.channel, film.video_id),
-        task_queue=TaskQueue.STUDIO,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        static_summary=f"{film.title or film.video_id}: {len(film.clips)} clips by {film.provider}",
+async def _start(file: Path, wait: bool, data: Path, as_json: bool) -> None:
+    async with open_session(data) as session:
+        asked = await _build(file)
+        name = FilmName(channel=asked.request.channel, video_id=asked.request.video_id)
+        before = await standing(session, name)
+        if before is not None and before.running:
+            _refuse_running(name)  # before the stills it works with are replaced
+        await put_stills(asked, session.objects)
+        async with session.films.turn(name.channel, name.video_id):
+            before = await standing(session, name)
+            film, changed = keep_choices(asked.request, before.request if before else None, asked.fixed)
+            try:
+                handle = await start_film(session, film)
+            except WorkflowAlreadyStartedError:
+                _refuse_running(name)
+        if wait:
+            return await watch(session, handle, as_json)
+    started = {"workflow_id": handle.id, "run_id": handle.first_execution_run_id, "clips": len(film.clips)}
+    compared = f", {len(changed)} of them changed" if before else ""
+    say(started | {"changed": changed}, f"{handle.id} started, {len(film.clips)} clips{compared}", as_json)
+
+
+def _refuse_running(film: FilmName) -> NoReturn:
+    name = f"{film.channel}/{film.video_id}"
+    fail(
+        f"{name} is running already - Change a clip with `film edit {name} CLIP`, or `film cancel {name}` first",
+        code=WRONG_INPUT,
     )
 
 
-async def find(session: Session, film: str) -> Handle:
-    """The workflow of a film, by CHANNEL/FILM or by FILM alone."""
-    channel, _, name = film.rpartition("/")
-    if not channel:
-        rows = await session.films.find(video_id=name)
-        if len(rows) != 1:
-            known = ", ".join(f"{row.channel}/{row.video_id}" for row in rows)
-            fail(f"Which one? {known}" if rows else f"No film is called {name}", code=WRONG_INPUT)
-        channel = rows[0].channel
-    handle: Handle = session.temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id(channel, name))
+async def _build(file: Path) -> BuiltFilm:
     try:
-        await handle.describe()
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            fail(f"No film is called {channel}/{name}", code=WRONG_INPUT)
-        raise
-    return handle
-
-
-async def look(handle: Handle) -> VideoProgress:
-    """How a film stands, from its workflow."""
-    return await handle.query(VideoWorkflow.progress)
-
-
-def show_result(session: Session, outcome: VideoResult) -> None:
-    """A finished film for people."""
-    table = Table("component", "USD", "calls", "units", title="Costs", title_justify="left", box=None)
-    for cost in outcome.costs:
-        table.add_row(cost.component, f"{cost.cost_usd:.2f}", str(cost.api_calls), str(cost.units))
-    table.add_row("total", f"{outcome.total_cost_usd:.2f}", "", "", style="bold")
-    out.print(table)
-    out.print(f"film   {session.place(outcome.film.key)}", soft_wrap=True, highlight=False)
-    out.print(f"sheet  {session.place(outcome.sheet.key)}", soft_wrap=True, highlight=False)
-    out.print(f"{outcome.summary}; {outcome.seconds:.2f} s, {outcome.frames} frames", highlight=False)
-
-
-async def _start(file: Path, wait: bool, data: Path, as_json: bool) -> None:
-    async with open_session(data) as session:
-        film = await _request(file, session)
-        try:
-            handle = await start_film(session, film)
-        except WorkflowAlreadyStartedError:
-            fail(f"{film.channel}/{film.video_id} is running already", code=WRONG_INPUT)
-        if not wait:
-            started = {"workflow_id": handle.id, "run_id": handle.first_execution_run_id, "clips": len(film.clips)}
-            return _say(started, f"{handle.id} started, {len(film.clips)} clips", as_json)
-        await _watch(session, handle, as_json)
-
-
-async def _watch(session: Session, handle: Handle, as_json: bool) -> None:
-    typical = TYPICAL_SECONDS / session.settings.kie_speed
-    if as_json:
-        await settled(handle)
-    else:
-        await follow(lambda: look(handle), out, typical_seconds=typical)
-    progress = await look(handle)
-    if progress.status is not VideoStatus.VIDEO_READY:
-        if as_json:
-            show_json(progress)
-        fail(f"{progress.status}: {progress.message}")
-    outcome = await handle.result()
-    show_json(outcome) if as_json else show_result(session, outcome)
-
-
-async def settled(handle: Handle) -> VideoProgress:
-    """Wait, without a word, until a film does nothing more by itself."""
-    while True:
-        progress = await look(handle)
-        if progress.status in SETTLED:
-            return progress
-        await asyncio.sleep(0.5)
-
-
-async def _request(file: Path, session: Session) -> VideoRequest:
-    try:
-        return await to_request(read_film_file(file), file.parent, session.objects)
+        return await asyncio.to_thread(build_film, file)
     except FilmFileInvalid as error:
         fail(f"{file} cannot be made:\n{error}", code=WRONG_INPUT)
 
@@ -272,12 +215,3 @@ async def _closed(handle: Handle) -> None:
         await handle.result()
     except WorkflowFailureError:
         return
-
-
-def _cause(error: WorkflowFailureError) -> str:
-    cause = error.cause
-    return f"{cause.type}: {cause.message}" if isinstance(cause, ApplicationError) else str(cause)
-
-
-def _say(value: Mapping[str, object], words: str, as_json: bool) -> None:
-    show_json(value) if as_json else out.print(words, highlight=False, markup=False)

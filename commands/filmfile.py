@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from studio import intake
 from studio.contracts.base import Identifier, MediaRef, Usd
 from studio.contracts.clip import CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
+from studio.contracts.complaint import complaint
 from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
 from studio.errors import BadStill
 from studio.objects import keys
 from studio.objects.store import ObjectStore
-from workflows_temporal.connection import complaint
 
 LARGEST_REQUEST = 1_900_000
 """Bytes; Temporal takes inputs of up to 2 MiB."""
@@ -37,6 +38,12 @@ class FilmClip(_Strict):
     seconds: Literal[5, 10] | None = None
     camera: CameraMove | None = None
     strength: float = Field(default=0.5, ge=0, le=1)
+    variant: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000,
+        description="Which take of these inputs; none: the one the film has, or the first.",
+    )
 
 
 class FilmFile(_Strict):
@@ -76,12 +83,23 @@ def read_film_file(path: Path) -> FilmFile:
         raise FilmFileInvalid(complaint(error)) from None
 
 
-async def to_request(film: FilmFile, folder: Path, objects: ObjectStore) -> VideoRequest:
-    """Check everything, then bring the stills into the object store.
+@dataclass(frozen=True)
+class BuiltFilm:
+    """A film as it would be started, and where its stills lie now."""
+
+    request: VideoRequest
+    stills: tuple[Path, ...]
+    fixed: frozenset[int]
+    """Clips whose variant stands in the file."""
+
+
+def build_film(path: Path) -> BuiltFilm:
+    """Read a film file and check everything. Nothing is stored.
 
     Raises:
-        FilmFileInvalid: something cannot be made; nothing was stored.
+        FilmFileInvalid: something cannot be made.
     """
+    film, folder = read_film_file(path), path.parent
     stills = [_still(film, place, folder) for place in range(len(film.clips))]
     request = _request(film, [ref for ref, _ in stills if ref is not None]) if all(ref for ref, _ in stills) else None
     wrong = [words for _, words in stills if words] + list(intake.complaints(request) if request else ())
@@ -89,14 +107,19 @@ async def to_request(film: FilmFile, folder: Path, objects: ObjectStore) -> Vide
         raise FilmFileInvalid("\n".join(wrong))
     if (size := len(request.model_dump_json())) > LARGEST_REQUEST:
         raise FilmFileInvalid(f"clips: {size:,} bytes of prompts and references; {LARGEST_REQUEST:,} are possible")
+    fixed = frozenset(place for place, clip in enumerate(film.clips, start=1) if clip.variant is not None)
+    return BuiltFilm(request, tuple(folder / clip.still for clip in film.clips), fixed)
+
+
+async def put_stills(film: BuiltFilm, objects: ObjectStore) -> None:
+    """Bring a film's stills into the object store."""
     turns = asyncio.Semaphore(8)
 
-    async def put(clip: ClipRequest, source: FilmClip) -> None:
+    async def put(clip: ClipRequest, path: Path) -> None:
         async with turns:
-            await objects.put(folder / source.still, clip.still.key, clip.still.mime)
+            await objects.put(path, clip.still.key, clip.still.mime)
 
-    await asyncio.gather(*map(put, request.clips, film.clips))
-    return request
+    await asyncio.gather(*map(put, film.request.clips, film.stills))
 
 
 def _still(film: FilmFile, place: int, folder: Path) -> tuple[MediaRef | None, str]:
@@ -124,6 +147,7 @@ def _request(film: FilmFile, stills: list[MediaRef]) -> VideoRequest:
             seconds=clip.seconds or film.seconds,
             camera=clip.camera,
             strength=clip.strength,
+            variant=clip.variant or 1,
         )
         for place, (still, clip) in enumerate(zip(stills, film.clips, strict=True), start=1)
     ]

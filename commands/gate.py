@@ -11,6 +11,7 @@ from rich.table import Table
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
+from commands.options import DATA, Data, Json
 from commands.session import WRONG_INPUT, fail, open_session, out, show_json
 from studio.contracts.gate import ChannelWeight, GateState
 from workflows_temporal.addresses import KLING_GATE_ID
@@ -18,9 +19,6 @@ from workflows_temporal.gate import GateWorkflow
 
 app = typer.Typer(no_args_is_help=True, help="The gate in front of Kling.")
 
-Data = Annotated[Path, typer.Option("--data", help="Data directory of the stack to talk to.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-DATA = Path("data")
 
 Handle = WorkflowHandle[GateWorkflow, None]
 Step = Callable[[Handle], Awaitable[GateState]]

@@ -11,6 +11,7 @@ from rich.table import Table
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
+from commands.options import DATA, Data, Json
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from studio.contracts.desk import Decision, DecisionKind, LostOrder, OrderFound
 from studio.errors import InvalidRequest
@@ -20,12 +21,9 @@ from workflows_temporal.desk import DeskWorkflow
 
 app = typer.Typer(no_args_is_help=True, help="Lost orders: sent, perhaps accepted, perhaps paid.")
 
-Data = Annotated[Path, typer.Option("--data", help="Data directory of the stack to talk to.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Order = Annotated[str, typer.Argument(help="An order's id, or enough of its beginning.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the books.")]
 Who = Annotated[str, typer.Option("--who", help="Who decides; you, when nothing is said.")]
-DATA = Path("data")
 
 
 @app.command("list")

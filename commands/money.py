@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from commands.options import DATA, Data, Json
 from commands.session import WRONG_INPUT, fail, open_session, out, show_json
 from studio.errors import InvalidRequest
 from studio.store.budgets import BudgetStore
@@ -16,10 +17,7 @@ from studio.store.budgets import BudgetStore
 costs = typer.Typer(no_args_is_help=True, help="What is spent.")
 budget = typer.Typer(no_args_is_help=True, help="What may be spent, in USD.")
 
-Data = Annotated[Path, typer.Option("--data", help="Data directory of the stack to talk to.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Scope = Annotated[str, typer.Argument(help="day, day/CHANNEL or film/CHANNEL/FILM. A day is one of UTC.")]
-DATA = Path("data")
 
 
 @costs.command()

@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from studio.contracts.complaint import complaint
 from workflows_temporal.addresses import SEARCH_ATTRIBUTES
 
 PASSED_THROUGH = ("activities", "studio")
@@ -35,19 +36,6 @@ class StrictPayloadConverter(PydanticPayloadConverter):
             return super().from_payloads(payloads, type_hints)
         except ValidationError as error:
             raise ApplicationError(complaint(error), type="InvalidRequest", non_retryable=True) from None
-
-
-def complaint(error: ValidationError) -> str:
-    """Every problem on a line of its own: `clips.3.seconds: Input should be 5 or 10`."""
-    lines = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(part))
-        lines.append(f"{path or 'request'}: {problem['msg'].removeprefix('Value error, ')}")
-    return "\n".join(dict.fromkeys(lines))
-
-
-def _is_union_branch(part: int | str) -> bool:
-    return isinstance(part, str) and (part.startswith("constrained-") or part[:1].isupper())
 
 
 class StudioPlugin(SimplePlugin):

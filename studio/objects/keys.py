@@ -27,6 +27,12 @@ def still_key(clip: ClipId, mime: str) -> str:
     return f"{project_prefix(clip.channel, clip.video_id)}/stills/{clip.name}.{_EXTENSIONS[mime]}"
 
 
+def new_still_key(clip: ClipId, mime: str, sha256: str) -> str:
+    """A still that takes another's place: `…/stills/clip_07_3f2a9c41d07b.png`. The older one stays what it was."""
+    base, _, extension = still_key(clip, mime).rpartition(".")
+    return f"{base}_{sha256[:12]}.{extension}"
+
+
 def take_key(channel: str, take: str) -> str:
     """A take's file. It is never overwritten by another one; films of the channel share it."""
     return f"{channel_prefix(channel)}takes/{take}.mp4"

@@ -122,6 +122,14 @@ class BudgetStore:
             limits = await _limits(connection, None)
             return [Budget(scope, limit, await _spent(connection, scope)) for scope, limit in sorted(limits.items())]
 
+    async def of_film(self, channel: str, video_id: str, *, own: Decimal | None) -> list[Budget]:
+        """The limits an order of this film has to fit into. `own`: the one it will have once it is started."""
+        film = film_scope(channel, video_id)
+        async with self._database.transaction() as connection:
+            limits = await _limits(connection, [film, channel_scope(channel), DAY])
+            limits |= {} if own is None else {film: own}
+            return [Budget(scope, limit, await _spent(connection, scope)) for scope, limit in sorted(limits.items())]
+
     async def orders(self, channel: str, video_id: str) -> list[Submission]:
         """Every order of a film that was ever sent, clip by clip."""
         async with self._database.transaction() as connection:

@@ -1,6 +1,7 @@
 """Films and clips in PostgreSQL. Every write is an upsert that may be repeated and never goes back in time."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -136,6 +137,13 @@ class FilmStore:
                 "select request from films where channel = $1 and video_id = $2", channel, video_id
             )
         return None if request is None else VideoRequest.model_validate_json(request)
+
+    @asynccontextmanager
+    async def turn(self, channel: str, video_id: str) -> AsyncIterator[None]:
+        """Whoever reads what a film is asked to be and asks for something else takes turns."""
+        async with self._database.transaction() as connection:
+            await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 2))", f"{channel}/{video_id}")
+            yield
 
     async def find(self, *, channel: str | None = None, video_id: str | None = None, limit: int = 100) -> list[FilmRow]:
         """Films, the last changed first."""

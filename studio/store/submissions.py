@@ -12,6 +12,7 @@ id, so a film that is reset or started again finds its old orders, and no film, 
 take share one order. The film that sent it pays for it.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -202,6 +203,17 @@ class SubmissionLedger:
                 "select max(attempt) from submissions where channel = $1 and take = $2", order.channel, order.take
             )
         return bool(newest > order.attempt)
+
+    async def newest(self, channel: str, takes: Sequence[str]) -> dict[str, Submission]:
+        """The newest order of each of these takes that has one."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                f"""select distinct on (take) {COLUMNS} from submissions
+                     where channel = $1 and take = any($2) order by take, attempt desc""",
+                channel,
+                list(takes),
+            )
+        return {row["take"]: Submission(**dict(row)) for row in rows}
 
     async def open_order(self, clip: ClipId) -> Submission | None:
         """The order of a clip that may still be with the provider: sent, accepted or unknown."""

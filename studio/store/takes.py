@@ -32,6 +32,10 @@ select take, parts, file, cost_usd, task_id, made_at from takes
  where channel = $1 and take = any($2) and file is not null
 """
 
+_CALLED = """
+select take, file is not null as there from takes where channel = $1 and starts_with(take, $2) order by take limit 20
+"""
+
 _OF_CLIP = """
 select t.take, t.parts, t.file, t.cost_usd, t.made_at, c.take is not distinct from t.take as chosen,
        o.state, o.verdict, o.reason
@@ -98,11 +102,17 @@ class TakeStore:
             found = await connection.fetchval("select parts from takes where channel = $1 and take = $2", channel, take)
         return None if found is None else TakeParts.model_validate_json(found)
 
+    async def called(self, channel: str, beginning: str) -> list[tuple[str, bool]]:
+        """The takes of a channel that begin with this, and whether each is there."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_CALLED, channel, beginning)
+        return [(row["take"], row["there"]) for row in rows]
+
     async def of_clip(self, clip: ClipId) -> list[TakeOfClip]:
         """Every take a clip has had or wanted, the oldest first."""
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_OF_CLIP, clip.channel, clip.video_id, clip.number)
-        return [TakeOfClip(**_read(row) | {"verdict": _verdict(row)}) for row in rows]
+        return [TakeOfClip.model_validate(_read(row) | {"verdict": _verdict(row)}) for row in rows]
 
 
 def _read(row: asyncpg.Record) -> dict[str, object]:

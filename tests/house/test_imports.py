@@ -24,6 +24,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     ),
     # What a take is made from: words, pictures' digests, the renderer's version.
     "studio.takes": frozenset({"studio.contracts", "studio.digest", "studio.prompts", "studio.media.animatic"}),
+    # What becomes of a film's takes when it is changed, and what starting it would do.
+    "studio.edits": frozenset({"studio.contracts", "studio.errors", "studio.intake", "studio.takes"})
+    | {"studio.store.takes"},
+    "studio.plans": frozenset({"studio.contracts", "studio.errors", "studio.takes", "studio.objects.store"})
+    | {"studio.store", "studio.providers.kie_models"},
     "comfy_workflows": frozenset({"comfy_workflows", "studio.contracts", "studio.errors"}),
     "activities": frozenset({"activities", "comfy_workflows", "studio"}),
     "workflows_temporal": frozenset({"workflows_temporal", "activities", "studio.contracts", "studio.errors"}),

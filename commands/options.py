@@ -1,0 +1,15 @@
+"""Options and arguments that many commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DATA = Path("data")
+
+Data = Annotated[Path, typer.Option("--data", help="Data directory of the stack to talk to.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Watch until it is ready or needs you.")]
+FilmId = Annotated[str, typer.Argument(help="CHANNEL/FILM, or FILM when no other channel has one of that name.")]
+FilmPath = Annotated[Path, typer.Argument(help="A film file (YAML).")]
+ClipPlace = Annotated[int, typer.Argument(min=1, help="The clip's number.")]

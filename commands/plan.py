@@ -1,0 +1,102 @@
+"""`starter.py film plan`: what starting a film would do and cost, said before anything is spent."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from temporalio.service import RPCError
+
+from commands.filmfile import FilmFileInvalid, build_film
+from commands.options import DATA, Data, Json
+from commands.running import name_of, standing
+from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
+from commands.telling import TYPICAL_SECONDS
+from studio.contracts.film import FilmName, Provider, VideoRequest
+from studio.contracts.plan import ClipPlanned, FilmPlan
+from studio.edits import keep_choices
+from studio.plans import Planner
+from studio.store.budgets import BudgetStore
+from studio.store.submissions import SubmissionLedger
+from studio.store.takes import TakeStore
+from workflows_temporal.addresses import KLING_GATE_ID
+from workflows_temporal.gate import GateWorkflow
+
+_ASK_GATE = timedelta(seconds=3)
+
+
+def plan_film(
+    film: Annotated[str, typer.Argument(help="A film file (YAML), or a film that was started before.")],
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Say what starting a film would do: what is made, what it costs, how long it takes. Nothing is spent or stored."""
+
+    async def run() -> None:
+        async with open_session(data) as session:
+            plan = await make_plan(session, await _request(session, film))
+            show_json(plan) if as_json else _show(plan)
+
+    asyncio.run(run())
+
+
+async def make_plan(session: Session, film: VideoRequest) -> FilmPlan:
+    """What starting this film would do now."""
+    database, settings = session.database, session.settings
+    planner = Planner(TakeStore(database), SubmissionLedger(database), BudgetStore(database), session.objects)
+    if film.provider is Provider.ANIMATIC:
+        # The local renderer draws about as fast as the clip plays (docs/decisions/0010).
+        longest = max(clip.seconds for clip in film.clips)
+        return await planner.plan(film, at_once=settings.media_slots, clip_seconds=longest)
+    at_once = await _gate_limit(session)
+    return await planner.plan(film, at_once=at_once, clip_seconds=TYPICAL_SECONDS / settings.kie_speed)
+
+
+async def _gate_limit(session: Session) -> int:
+    gate = session.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
+    try:
+        return (await gate.query(GateWorkflow.state, rpc_timeout=_ASK_GATE)).limit
+    except RPCError:  # nobody serves it, or there is none yet
+        return session.settings.kling_slots
+
+
+async def _request(session: Session, film: str) -> VideoRequest:
+    path = Path(film)
+    if path.suffix not in (".yaml", ".yml") and not path.is_file():  # noqa: ASYNC240
+        before = await standing(session, await name_of(session, film))
+        return before.request if before else fail(f"No film is called {film}", code=WRONG_INPUT)
+    try:
+        asked = await asyncio.to_thread(build_film, path)
+    except FilmFileInvalid as error:
+        fail(f"{path} cannot be made:\n{error}", code=WRONG_INPUT)
+    name = FilmName(channel=asked.request.channel, video_id=asked.request.video_id)
+    before = await standing(session, name)
+    return keep_choices(asked.request, before.request if before else None, asked.fixed)[0]
+
+
+def _show(plan: FilmPlan) -> None:
+    table = Table("clip", "", "take", "USD", "note", box=None)
+    for clip in plan.clips:
+        price = f"{clip.cost_usd:.2f}" if clip.cost_usd else ""
+        table.add_row(f"{clip.number:02d}", clip.planned, clip.take[:12], price, clip.note)
+    out.print(table)
+    counts = ", ".join(f"{count} {kind}" for kind, count in plan.counts.items() if count)
+    out.print(f"{len(plan.clips)} clips: {counts}", highlight=False)
+    out.print(f"cost      {plan.cost_usd:.2f} USD at list price", highlight=False)
+    out.print(f"time      {_duration(plan.seconds)}", highlight=False)
+    for budget in plan.budgets:
+        verdict = "would be passed: the film stops there" if budget.passed else "is kept"
+        used = f"{budget.spent_usd:.2f} of {budget.limit_usd:.2f} USD are spent"
+        out.print(f"budget    {budget.scope} {verdict}; {used}", highlight=False)
+    if plan.counts[ClipPlanned.MISSING]:
+        out.print("It would be refused: choose another take.", style="red")
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "no end: the gate lets nobody in (`gate limit`)"
+    if seconds == 0:
+        return "only the joining"
+    return f"about {seconds:.0f} s (an estimate)" if seconds < 120 else f"about {seconds / 60:.0f} min (an estimate)"

@@ -1,0 +1,145 @@
+"""A film's workflow: found, started, replaced, looked at. Typed calls; the commands around them only speak."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from commands.session import WRONG_INPUT, Session, fail
+from commands.table import SETTLED
+from studio.contracts.film import FilmName, VideoProgress, VideoRequest, VideoResult
+from studio.errors import InvalidRequest
+from workflows_temporal.addresses import TaskQueue, video_workflow_id
+from workflows_temporal.video import VideoWorkflow
+
+Handle = WorkflowHandle[VideoWorkflow, VideoResult]
+Change = Callable[[VideoRequest], Awaitable[VideoRequest]]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a film was last asked to be, and whether it is at it."""
+
+    request: VideoRequest
+    running: bool
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """A film that was changed and started anew."""
+
+    handle: Handle
+    request: VideoRequest
+    replaced: bool
+    """It ran, or waited for somebody; that run has ended."""
+
+
+async def start_film(session: Session, film: VideoRequest, *, replacing: str | None = None) -> Handle:
+    """Start a film's workflow. One that runs already is refused, or, with a reason, ended and replaced.
+
+    Replacing loses nothing: takes and orders, those on their way too, are found again by what they are made from.
+
+    Raises:
+        WorkflowAlreadyStartedError: it runs, and nobody said why it should be replaced.
+    """
+    conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if replacing else WorkflowIDConflictPolicy.FAIL
+    return await session.temporal.start_workflow(
+        VideoWorkflow.run,
+        film,
+        id=video_workflow_id(film.channel, film.video_id),
+        task_queue=TaskQueue.STUDIO,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=conflict,
+        static_summary=f"{film.title or film.video_id}: {len(film.clips)} clips by {film.provider}",
+        static_details=replacing,
+    )
+
+
+async def restart_film(session: Session, film: FilmName, why: str, change: Change) -> Restarted:
+    """Change what a film is asked to be, and start it anew. One change at a time: none gets lost.
+
+    Raises:
+        InvalidRequest: there is no such film, or it cannot be changed so; nothing has happened.
+    """
+    async with session.films.turn(film.channel, film.video_id):
+        now = await standing(session, film)
+        if now is None:
+            raise InvalidRequest(f"No film is called {film.channel}/{film.video_id}")
+        request = await change(now.request)
+        if await session.films.request(film.channel, film.video_id) == now.request:
+            # Its budget was set when it began. If somebody has changed it since, that stands.
+            request = request.model_copy(update={"budget_usd": None})
+        handle = await start_film(session, request, replacing=why)
+    return Restarted(handle, request, replaced=now.running)
+
+
+async def standing(session: Session, film: FilmName) -> Standing | None:
+    """What a film was last asked to be; None when there is no such film.
+
+    The newest run's input is newer than PostgreSQL until that run has written it down. One that failed was refused:
+    then PostgreSQL has the last that was not.
+    """
+    handle = handle_of(session, film)
+    description = await _described(handle)
+    status = description.status if description else WorkflowExecutionStatus.FAILED
+    if status is not WorkflowExecutionStatus.FAILED:
+        async for event in handle.fetch_history_events(page_size=1):
+            given = event.workflow_execution_started_event_attributes.input.payloads
+            (request,) = await session.temporal.data_converter.decode(given, [VideoRequest])
+            request = request.model_copy(update={"carried": None})
+            return Standing(request, running=status is WorkflowExecutionStatus.RUNNING)
+    request = await session.films.request(film.channel, film.video_id)
+    return None if request is None else Standing(request, running=False)
+
+
+async def name_of(session: Session, film: str) -> FilmName:
+    """A film by CHANNEL/FILM, or by FILM alone when there is only one."""
+    channel, _, name = film.rpartition("/")
+    if not channel:
+        rows = await session.films.find(video_id=name)
+        if len(rows) != 1:
+            known = ", ".join(f"{row.channel}/{row.video_id}" for row in rows)
+            fail(f"Which one? {known}" if rows else f"No film is called {name}", code=WRONG_INPUT)
+        channel = rows[0].channel
+    return FilmName.model_construct(channel=channel, video_id=name)
+
+
+async def find(session: Session, film: str) -> Handle:
+    """The workflow of a film, by CHANNEL/FILM or by FILM alone."""
+    name = await name_of(session, film)
+    handle = handle_of(session, name)
+    if await _described(handle) is None:
+        fail(f"No film is called {name.channel}/{name.video_id}", code=WRONG_INPUT)
+    return handle
+
+
+def handle_of(session: Session, film: FilmName) -> Handle:
+    """The newest run of a film's workflow, if there is one."""
+    workflow_id = video_workflow_id(film.channel, film.video_id)
+    return session.temporal.get_workflow_handle_for(VideoWorkflow.run, workflow_id)
+
+
+async def _described(handle: Handle) -> WorkflowExecutionDescription | None:
+    try:
+        return await handle.describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def look(handle: Handle) -> VideoProgress:
+    """How a film stands, from its workflow."""
+    return await handle.query(VideoWorkflow.progress)
+
+
+async def settled(handle: Handle) -> VideoProgress:
+    """Wait, without a word, until a film does nothing more by itself."""
+    while True:
+        progress = await look(handle)
+        if progress.status in SETTLED:
+            return progress
+        await asyncio.sleep(0.5)

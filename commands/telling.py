@@ -1,0 +1,54 @@
+"""What commands about a film say, to people and to programs."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+
+from commands.running import Handle, look, settled
+from commands.session import Session, fail, out, show_json
+from commands.table import follow
+from studio.contracts.film import VideoResult, VideoStatus
+
+TYPICAL_SECONDS = 150.0
+"""How long Kling takes for a clip, typically; for bars and estimates only."""
+
+
+async def watch(session: Session, handle: Handle, as_json: bool) -> None:
+    """Show a film until it is ready; ends the command when it needs somebody."""
+    typical = TYPICAL_SECONDS / session.settings.kie_speed
+    if as_json:
+        await settled(handle)
+    else:
+        await follow(lambda: look(handle), out, typical_seconds=typical)
+    progress = await look(handle)
+    if progress.status is not VideoStatus.VIDEO_READY:
+        if as_json:
+            show_json(progress)
+        fail(f"{progress.status}: {progress.message}")
+    outcome = await handle.result()
+    show_json(outcome) if as_json else show_result(session, outcome)
+
+
+def show_result(session: Session, outcome: VideoResult) -> None:
+    """A finished film for people."""
+    table = Table("component", "USD", "calls", "units", title="Costs", title_justify="left", box=None)
+    for cost in outcome.costs:
+        table.add_row(cost.component, f"{cost.cost_usd:.2f}", str(cost.api_calls), str(cost.units))
+    table.add_row("total", f"{outcome.total_cost_usd:.2f}", "", "", style="bold")
+    out.print(table)
+    out.print(f"film   {session.place(outcome.film.key)}", soft_wrap=True, highlight=False)
+    out.print(f"sheet  {session.place(outcome.sheet.key)}", soft_wrap=True, highlight=False)
+    out.print(f"{outcome.summary}; {outcome.seconds:.2f} s, {outcome.frames} frames", highlight=False)
+
+
+def cause_of(error: WorkflowFailureError) -> str:
+    """Why a film's workflow failed."""
+    cause = error.cause
+    return f"{cause.type}: {cause.message}" if isinstance(cause, ApplicationError) else str(cause)
+
+
+def say(value: Mapping[str, object], words: str, as_json: bool) -> None:
+    """The same for programs or for people."""
+    show_json(value) if as_json else out.print(words, highlight=False, markup=False)

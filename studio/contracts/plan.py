@@ -1,0 +1,53 @@
+"""What starting a film would do, said before anything is spent."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from studio.contracts.base import Contract, Sha256, Usd
+from studio.contracts.clip import ClipNumber
+from studio.contracts.film import FilmName
+
+
+class ClipPlanned(StrEnum):
+    """What would become of a clip."""
+
+    NEW = "new"
+    """It is made, and paid."""
+    REUSED = "reused"
+    """Its take is there."""
+    ORDERED = "with the provider"
+    """It was ordered before: accepted, delivered or lost; nothing is ordered again."""
+    SHARED = "shared"
+    """Another clip of the film has the same inputs, and the same take."""
+    MISSING = "missing"
+    """The take that was chosen is not there: the film is refused."""
+
+
+class ClipPlan(Contract):
+    """What would become of one clip."""
+
+    number: ClipNumber
+    planned: ClipPlanned
+    take: Sha256
+    cost_usd: Usd
+    note: str = ""
+
+
+class BudgetPlan(Contract):
+    """A limit the film's orders have to fit into."""
+
+    scope: str
+    limit_usd: Usd
+    spent_usd: Usd
+    passed: bool = Field(description="With this film's new orders it would be.")
+
+
+class FilmPlan(FilmName):
+    """What starting a film would do."""
+
+    clips: list[ClipPlan]
+    counts: dict[ClipPlanned, int]
+    cost_usd: Usd = Field(description="Of the new orders, at list price.")
+    seconds: float | None = Field(description="Until the clips are there, estimated; none: the gate lets nobody in.")
+    budgets: list[BudgetPlan]

@@ -1,0 +1,117 @@
+"""Saying beforehand what a film would do and cost. Nothing is ordered, stored or written down."""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from studio.contracts.clip import ClipRequest
+from studio.contracts.film import Provider, VideoRequest
+from studio.contracts.plan import BudgetPlan, ClipPlan, ClipPlanned, FilmPlan
+from studio.contracts.take import Take
+from studio.objects.store import ObjectStore
+from studio.providers.kie_models import kling_model
+from studio.store.budgets import BudgetStore
+from studio.store.orders import Submission
+from studio.store.submissions import SubmissionLedger
+from studio.store.takes import TakeStore
+from studio.takes import takes_of
+
+_LOOKS_AT_ONCE = 8
+
+
+class Planner:
+    """Looks at takes, orders and budgets as they are now."""
+
+    def __init__(self, takes: TakeStore, ledger: SubmissionLedger, budgets: BudgetStore, objects: ObjectStore) -> None:
+        self._takes = takes
+        self._ledger = ledger
+        self._budgets = budgets
+        self._objects = objects
+
+    async def plan(self, film: VideoRequest, *, at_once: int, clip_seconds: float) -> FilmPlan:
+        """What starting this film would do.
+
+        Args:
+            at_once: how many clips are made at a time.
+            clip_seconds: how long one takes, typically.
+        """
+        takes = [take for take, _ in takes_of(film)]
+        there = await self._there(film.channel, takes)
+        orders = await self._ledger.newest(film.channel, takes)
+        clips = _clip_plans(film, takes, there, orders)
+        cost = sum((clip.cost_usd for clip in clips), Decimal(0))
+        counts = {kind: sum(clip.planned is kind for clip in clips) for kind in ClipPlanned}
+        to_come = counts[ClipPlanned.NEW] + counts[ClipPlanned.ORDERED]
+        return FilmPlan(
+            channel=film.channel,
+            video_id=film.video_id,
+            clips=clips,
+            counts=counts,
+            cost_usd=cost,
+            seconds=_seconds(to_come, at_once, clip_seconds),
+            budgets=await self._limits(film, cost),
+        )
+
+    async def _there(self, channel: str, takes: Sequence[str]) -> dict[str, Take]:
+        """Those takes whose files are there, too."""
+        finished = await self._takes.finished(channel, set(takes))
+        turns = asyncio.Semaphore(_LOOKS_AT_ONCE)
+
+        async def is_there(take: Take) -> bool:
+            async with turns:
+                return await self._objects.size(take.file.media.key) == take.file.media.size
+
+        looks = await asyncio.gather(*map(is_there, finished.values()))
+        return {name: finished[name] for name, good in zip(finished, looks, strict=True) if good}
+
+    async def _limits(self, film: VideoRequest, cost: Decimal) -> list[BudgetPlan]:
+        limits = await self._budgets.of_film(film.channel, film.video_id, own=film.budget_usd)
+        return [
+            BudgetPlan(
+                scope=limit.scope,
+                limit_usd=limit.limit_usd,
+                spent_usd=limit.spent_usd,
+                passed=cost > 0 and limit.spent_usd + cost > limit.limit_usd,
+            )
+            for limit in limits
+        ]
+
+
+def _clip_plans(
+    film: VideoRequest, takes: Sequence[str], there: Mapping[str, Take], orders: Mapping[str, Submission]
+) -> list[ClipPlan]:
+    plans: list[ClipPlan] = []
+    first: dict[str, int] = {}
+    for clip, take in zip(film.clips, takes, strict=True):
+        planned, note = _planned(clip, take, there, orders.get(take))
+        if planned not in (ClipPlanned.REUSED, ClipPlanned.MISSING) and take in first:
+            planned, note = ClipPlanned.SHARED, f"the same as clip {first[take]}"
+        first.setdefault(take, clip.number)
+        price = _price(film, clip) if planned is ClipPlanned.NEW else Decimal(0)
+        plans.append(ClipPlan(number=clip.number, planned=planned, take=take, cost_usd=price, note=note))
+    return plans
+
+
+def _planned(
+    clip: ClipRequest, take: str, there: Mapping[str, Take], order: Submission | None
+) -> tuple[ClipPlanned, str]:
+    if take in there:
+        return ClipPlanned.REUSED, "chosen" if clip.take else ""
+    if clip.take:
+        return ClipPlanned.MISSING, "the chosen take is not there"
+    if order is None or order.state in ("intended", "refused"):
+        return ClipPlanned.NEW, ""
+    if order.state == "settled" and order.verdict != "delivered":
+        return ClipPlanned.NEW, f"tried before: {order.reason or order.verdict}"
+    return ClipPlanned.ORDERED, "delivered" if order.state == "settled" else order.state
+
+
+def _price(film: VideoRequest, clip: ClipRequest) -> Decimal:
+    return Decimal(0) if film.provider is Provider.ANIMATIC else kling_model(film.model).price_usd(clip.seconds)
+
+
+def _seconds(clips: int, at_once: int, clip_seconds: float) -> float | None:
+    if clips == 0:
+        return 0.0
+    return None if at_once == 0 else math.ceil(clips / at_once) * clip_seconds

@@ -1,0 +1,116 @@
+"""A plan says what a film would do and cost, and does nothing."""
+
+from decimal import Decimal
+
+import pytest
+
+from commands.plan import make_plan
+from commands.session import Session
+from simulators.kie import KieSimulator
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import Provider, VideoRequest
+from studio.contracts.plan import ClipPlan, ClipPlanned, FilmPlan
+from studio.objects import keys
+from studio.store.budgets import BudgetStore
+from tests.studio_at_work import StudioAtWork, eventually
+from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.video import VideoWorkflow
+
+NEW, REUSED, ORDERED = ClipPlanned.NEW, ClipPlanned.REUSED, ClipPlanned.ORDERED
+
+
+def with_clip(film: VideoRequest, number: int, **changes: object) -> VideoRequest:
+    clips = [clip.model_copy(update=changes) if clip.number == number else clip for clip in film.clips]
+    return film.model_copy(update={"clips": clips})
+
+
+def planned(plan: FilmPlan) -> list[ClipPlanned]:
+    return [clip.planned for clip in plan.clips]
+
+
+async def test_what_is_new_what_is_there_and_what_it_costs_and_nothing_happens(
+    studio: StudioAtWork, session: Session, kie: KieSimulator
+) -> None:
+    request = await studio.request(clips=3)
+    await studio.make(request)
+    seen = (kie.ledger.counters(), await studio.objects.keys("channels"), await studio.rows("select * from takes"))
+    plan = await make_plan(session, with_clip(with_clip(request, 1, prompt="A cat."), 2, seconds=10))
+    assert planned(plan) == [NEW, NEW, REUSED]
+    assert [clip.cost_usd for clip in plan.clips] == [Decimal("0.21"), Decimal("0.42"), 0]
+    assert plan.cost_usd == Decimal("0.63")
+    assert {kind: count for kind, count in plan.counts.items() if count} == {NEW: 2, REUSED: 1}
+    assert plan.seconds == 150 / 100
+    assert seen == (
+        kie.ledger.counters(),
+        await studio.objects.keys("channels"),
+        await studio.rows("select * from takes"),
+    )
+
+
+async def test_what_is_with_the_provider_or_lost_is_not_paid_again(
+    studio: StudioAtWork, session: Session, kie: KieSimulator
+) -> None:
+    kie.script("createTask", ["accept_then_reset"], match="corridor 02")
+    kie.order(match="corridor 01", duration=9_000)
+    request = await studio.request(clips=3)
+    handle = await studio.start(request)
+    ends = [ClipStatus.RENDERING, ClipStatus.UNKNOWN, ClipStatus.DONE]
+    await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: [c.status for c in p.clips] == ends)
+    plan = await make_plan(session, request)
+    assert planned(plan) == [ORDERED, ORDERED, REUSED]
+    assert [clip.note for clip in plan.clips] == ["accepted", "unknown", ""]
+    assert plan.cost_usd == 0
+    kie.advance(9_000)
+    await studio.waiting(handle)
+
+
+async def test_a_take_whose_file_is_gone_is_none(studio: StudioAtWork, session: Session) -> None:
+    """The provider delivered it: it is fetched once more, not bought."""
+    request = await studio.request(clips=2)
+    result = await studio.make(request)
+    await studio.objects.delete(keys.take_key("poke1", result.clips[0].take or ""))
+    assert planned(await make_plan(session, request)) == [ORDERED, REUSED]
+    assert planned(await make_plan(session, with_clip(request, 2, take=result.clips[0].take))) == [
+        ORDERED,
+        ClipPlanned.MISSING,
+    ]
+
+
+async def test_clips_with_the_same_inputs_are_paid_once(studio: StudioAtWork, session: Session) -> None:
+    request = await studio.request(clips=3)
+    film = with_clip(request, 3, still=request.clips[0].still, prompt=request.clips[0].prompt)
+    plan = await make_plan(session, film)
+    assert planned(plan) == [NEW, NEW, ClipPlanned.SHARED]
+    assert plan.clips[2] == ClipPlan(
+        number=3, planned=ClipPlanned.SHARED, take=plan.clips[0].take, cost_usd=Decimal(0), note="the same as clip 1"
+    )
+    assert plan.cost_usd == Decimal("0.42")
+
+
+async def test_budgets_that_would_be_passed_are_named(studio: StudioAtWork, session: Session) -> None:
+    await studio.make(await studio.request("vid_1", clips=1))
+    budgets = BudgetStore(studio.database)
+    await budgets.set("day", Decimal("0.62"))
+    await budgets.set("day/poke1", Decimal("0.63"))
+    await budgets.set("film/poke1/vid_2", Decimal("9"))
+    plan = await make_plan(session, await studio.request("vid_2", clips=2, budget_usd="0.41"))
+    assert [(budget.scope, budget.passed) for budget in plan.budgets] == [
+        ("day", True),
+        ("day/poke1", False),
+        ("film/poke1/vid_2", True),
+    ]
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(5, 3.0), (2, 4.5), (0, None)])
+async def test_the_time_it_takes_comes_from_the_gate_as_it_is_now(
+    studio: StudioAtWork, session: Session, limit: int, seconds: float | None
+) -> None:
+    await studio.gate.execute_update(GateWorkflow.set_limit, limit)
+    plan = await make_plan(session, await studio.request(clips=6))
+    assert plan.seconds == seconds
+
+
+async def test_the_local_renderer_costs_nothing(studio: StudioAtWork, session: Session) -> None:
+    request = await studio.request(clips=3, provider=Provider.ANIMATIC)
+    plan = await make_plan(session, request)
+    assert (planned(plan), plan.cost_usd, plan.seconds) == ([NEW] * 3, 0, 10.0)

@@ -1,0 +1,163 @@
+"""Takes, as a person at the command line sees them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.stack import Stack
+from studio.media.stills import draw_still
+from tests.end_to_end.conftest import Starter, said
+
+FilmFile = Callable[..., Path]
+ANOTHER = "A whale rises between the boats. Slow pan left."
+
+
+def orders(stack: Stack) -> list[str]:
+    """The prompts the provider has accepted, in order."""
+    tasks = httpx.get(f"{stack.kie['admin_url']}/__sim/ledger?only=tasks").json()["tasks"]
+    return [task["prompt"] for task in tasks]
+
+
+def stored(stack: Stack) -> set[Path]:
+    """Everything in the object store."""
+    return {path for path in (stack.data / "objects").rglob("*") if path.is_file()}
+
+
+def takes(starter: Starter, film: str, clip: int) -> list[dict[str, Any]]:
+    (shown,) = said(starter("film", "takes", film, str(clip), "--json"))
+    assert shown["clip"] == clip
+    found: list[dict[str, Any]] = shown["takes"]
+    return found
+
+
+def prompts(film: str, count: int = 3) -> list[dict[str, str]]:
+    """Clips no other film of these tests has."""
+    return [
+        {"still": f"clip_{n % 3 + 1:02d}.png", "prompt": f"Boat {n} of {film} leaves. Slow pan left."}
+        for n in range(count)
+    ]
+
+
+def test_a_clip_is_changed_compared_and_rolled_back(starter: Starter, film_file: FilmFile, stack: Stack) -> None:
+    file = film_file("rolled", changes={"clips": prompts("rolled")})
+    before = said(starter("film", "start", str(file), "--wait", "--json"))
+    ordered = len(orders(stack))
+    edit = ("film", "edit", "rolled", "2", "--prompt", ANOTHER, "--seconds", "10")
+    edited = said(starter(*edit, "--wait", "--json"))
+    assert orders(stack)[ordered:] == [ANOTHER]
+    assert edited["summary"] == "Skipped 2 existing clips, generated 1 new clips"
+    assert edited["film"]["sha256"] != before["film"]["sha256"]
+
+    old, new = takes(starter, "rolled", 2)
+    assert [take["verdict"] for take in (old, new)] == ["good", "chosen"]
+    assert (new["prompt"], new["seconds"], new["cost_usd"]) == (ANOTHER, 10, "0.420000")
+    assert [Path(take[place]).stat().st_size > 0 for take in (old, new) for place in ("file", "picture")] == [True] * 4
+    shown = starter("film", "takes", "rolled").stdout
+    assert [line for line in shown.splitlines() if line.startswith("clip")] == ["clip 01", "clip 02", "clip 03"]
+    assert f"  {new['take'][:12]}  chosen  0.42 USD  10 s  " in shown
+
+    back = said(starter("film", "choose", "rolled", "2", old["take"][:8], "--wait", "--json"))
+    assert back["film"]["sha256"] == before["film"]["sha256"]
+    assert len(orders(stack)) == ordered + 1
+
+
+def test_a_choice_stays_when_the_film_is_started_from_its_file_again(
+    starter: Starter, film_file: FilmFile, stack: Stack
+) -> None:
+    clips = prompts("chosen")
+    first = said(starter("film", "start", str(film_file("chosen", changes={"clips": clips})), "--wait", "--json"))
+    starter("film", "choose", "chosen", "2", first["clips"][0]["take"], "--wait")
+    ordered = len(orders(stack))
+    clips[2] |= {"prompt": ANOTHER}
+    file = str(film_file("chosen", changes={"clips": clips}))
+    assert "chosen started, 3 clips, 1 of them changed" in starter("film", "start", file).stdout
+    watched = said(starter("film", "edit", "chosen", "3", "--prompt", f"{ANOTHER} It sings.", "--wait", "--json"))
+    assert watched["clips"][1]["take"] == first["clips"][0]["take"]
+    assert f"{ANOTHER} It sings." in orders(stack)[ordered:]
+
+
+def test_a_variant_in_the_file_is_another_take(starter: Starter, film_file: FilmFile, stack: Stack) -> None:
+    clips: list[dict[str, Any]] = list(prompts("varied", 2))
+    clips.append(clips[0] | {"variant": 2})
+    starter("film", "start", str(film_file("varied", changes={"clips": clips})), "--wait")
+    ordered = [prompt for prompt in orders(stack) if "of varied" in prompt]
+    assert sorted(ordered) == sorted(str(clip["prompt"]) for clip in clips)
+
+
+def test_a_film_that_runs_is_not_started_again_but_may_be_changed(
+    starter: Starter, film_file: FilmFile, stack: Stack, tmp_path: Path
+) -> None:
+    starter("gate", "limit", "0")
+    file = str(film_file("runs", changes={"clips": prompts("runs", 2)}))
+    first = said(starter("film", "start", file, "--json"))
+    refused = starter("film", "start", file, check=False)
+    assert refused.returncode == 2
+    assert "tests/runs is running already - Change a clip with `film edit tests/runs CLIP`" in refused.stderr
+    still = tmp_path / "other.png"
+    draw_still("Dunes", seed=9, width=192, height=108).image.save(still)
+    edited = said(starter("film", "edit", "runs", "2", "--still", str(still), "--json"))
+    assert edited["replaced"] is True
+    assert edited["run_id"] != first["run_id"]
+    assert "the run that was not finished is replaced" in starter("film", "edit", "runs", "1", "--seconds", "10").stdout
+    starter("gate", "limit", "5")
+    again = starter("film", "edit", "runs", "2", "--prompt", ANOTHER + " Twice.", "--wait", "--json")
+    assert said(again)["total_cost_usd"] in ("0.630000", "0.840000")  # clip 2 may have been ordered meanwhile
+    stills = sorted(path.name for path in (stack.data / "objects/channels/tests/projects/runs/stills").iterdir())
+    assert stills[:2] == ["clip_01.png", "clip_02.png"]
+    assert stills[2].startswith("clip_02_")
+
+
+def test_a_plan_says_it_all_and_leaves_no_trace(starter: Starter, film_file: FilmFile, stack: Stack) -> None:
+    clips = prompts("planned")
+    file = str(film_file("planned", changes={"clips": clips}))
+    before = (orders(stack), stored(stack))
+    plan = said(starter("film", "plan", file, "--json"))
+    assert (plan["cost_usd"], plan["counts"]["new"], plan["seconds"]) == ("0.630", 3, 3.0)
+    assert (orders(stack), stored(stack)) == before
+    assert "planned" not in {film["video_id"] for film in said(starter("film", "list", "--json"))}
+
+    starter("film", "start", file, "--wait")
+    assert "3 clips: 3 reused" in starter("film", "plan", "planned").stdout
+    clips[0]["prompt"] = ANOTHER + " Once."
+    starter("budget", "set", "film/tests/planned", "0.70")
+    shown = starter("film", "plan", str(film_file("planned", changes={"clips": clips}))).stdout
+    starter("budget", "clear", "film/tests/planned")
+    assert "3 clips: 1 new, 2 reused" in shown
+    assert "0.21 USD at list price" in shown
+    assert "budget    film/tests/planned would be passed" in shown
+
+
+BAD: list[tuple[list[str], str]] = [
+    (["edit", "bad", "1"], "What is to change?"),
+    (["edit", "bad", "1", "--again", "--seconds", "10"], "What is to change?"),
+    (
+        ["edit", "bad", "1", "--prompt", "Slow pan left. A cat."],
+        "clips.0.prompt: the prompt begins with camera movement",
+    ),
+    (["edit", "bad", "1", "--still", "none.png"], "clips.0.still: none.png: No such file"),
+    (["edit", "bad", "1", "--still", "README.md"], "clips.0.still: README.md: the picture is not a PNG or JPEG"),
+    (["edit", "nobody", "1", "--again"], "No film is called nobody"),
+    (["choose", "bad", "1", "000000"], "take 000000 is none of channel tests"),
+    (["takes", "tests/nobody"], "No film is called tests/nobody"),
+    (["plan", "tests/nobody"], "No film is called tests/nobody"),
+]
+
+
+@pytest.fixture(scope="module")
+def untouched(starter: Starter, film_file: FilmFile, stack: Stack) -> tuple[list[str], set[Path]]:
+    """A finished film, and the orders and files there are then."""
+    starter("film", "start", str(film_file("bad", changes={"clips": prompts("bad", 1)})), "--wait")
+    return orders(stack), stored(stack)
+
+
+@pytest.mark.parametrize(("command", "reason"), BAD, ids=[f"{command[0]}{i}" for i, (command, _) in enumerate(BAD)])
+def test_what_cannot_be_is_refused_in_words_and_nothing_happens(
+    starter: Starter, stack: Stack, untouched: tuple[list[str], set[Path]], command: list[str], reason: str
+) -> None:
+    refused = starter("film", *command, check=False)
+    assert refused.returncode == 2
+    assert reason in refused.stderr
+    assert (orders(stack), stored(stack)) == untouched

@@ -1,0 +1,84 @@
+"""Which choices stay when a film is asked for anew."""
+
+from typing import Any
+
+from studio.contracts.base import MediaRef
+from studio.contracts.clip import CameraMove, ClipRequest
+from studio.contracts.film import VideoRequest
+from studio.edits import keep_choices
+
+CHOSEN = "cd" * 32
+
+
+def clip(number: int, still: str = "", **fields: Any) -> ClipRequest:
+    key = f"channels/poke1/projects/vid_1/stills/clip_{number:02d}{still}.png"
+    digest = still or f"{number:02d}"
+    fields = {"prompt": f"Boat {number} leaves."} | fields
+    return ClipRequest(number=number, still=MediaRef(key=key, sha256=digest * 32, mime="image/png"), **fields)
+
+
+def film(*clips: ClipRequest, **fields: Any) -> VideoRequest:
+    return VideoRequest(channel="poke1", video_id="vid_1", clips=list(clips), **fields)
+
+
+BEFORE = film(clip(1, variant=3), clip(2, take=CHOSEN, variant=2), clip(3))
+
+
+def kept(asked: VideoRequest, fixed: frozenset[int] = frozenset()) -> list[tuple[int, str | None]]:
+    clips = keep_choices(asked, BEFORE, fixed)[0].clips
+    return [(one.variant, one.take) for one in clips]
+
+
+def test_a_film_that_is_asked_for_again_as_it_was_keeps_everything() -> None:
+    asked = film(clip(1), clip(2), clip(3))
+    assert keep_choices(asked, BEFORE) == (BEFORE, [])
+
+
+def test_a_clip_whose_inputs_changed_begins_anew() -> None:
+    changes: list[dict[str, Any]] = [
+        {"prompt": "Another."},
+        {"seconds": 10},
+        {"still": "ee"},
+        {"camera": CameraMove.ORBIT},
+        {"strength": 0.7},
+    ]
+    for change in changes:
+        asked = film(clip(1), clip(2, **change), clip(3))
+        again, changed = keep_choices(asked, BEFORE)
+        assert changed == [2], change
+        assert (again.clips[0].variant, again.clips[1]) == (3, asked.clips[1])
+
+
+def test_another_model_is_another_film() -> None:
+    assert keep_choices(film(clip(1), clip(2), clip(3), model="kling/v2-1-pro"), BEFORE)[1] == [1, 2, 3]
+
+
+def test_a_still_that_only_lies_elsewhere_changes_nothing() -> None:
+    moved = clip(2, still="02").model_copy(update={"number": 2})
+    assert keep_choices(film(clip(1), moved, clip(3)), BEFORE)[1] == []
+
+
+def test_clips_that_moved_take_their_choices_along() -> None:
+    shifted = [clip(n - 1).model_copy(update={"number": n}) for n in (2, 3, 4)]
+    asked = film(clip(1, prompt="A prologue."), *shifted)
+    again, changed = keep_choices(asked, BEFORE)
+    assert changed == [1]
+    assert [(one.variant, one.take) for one in again.clips] == [(1, None), (3, None), (2, CHOSEN), (1, None)]
+
+
+def test_of_clips_with_the_same_inputs_each_keeps_its_own() -> None:
+    twin = {"still": "ee", "prompt": "The same."}
+    before = film(clip(1, **twin), clip(2, **twin, variant=2))
+    again, changed = keep_choices(film(clip(1, **twin), clip(2, **twin)), before)
+    assert ([one.variant for one in again.clips], changed) == ([1, 2], [])
+
+
+def test_a_variant_that_stands_in_the_file_counts_more() -> None:
+    asked = film(clip(1, variant=4), clip(2, variant=2), clip(3))
+    assert kept(asked, frozenset({1, 2})) == [(4, None), (2, CHOSEN), (1, None)]
+    assert keep_choices(asked, BEFORE, {1, 2})[1] == [1]
+
+
+def test_a_new_film_has_changed_in_every_clip() -> None:
+    asked = film(clip(1), clip(2))
+    assert keep_choices(asked, None) == (asked, [1, 2])
