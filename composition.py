@@ -1,6 +1,6 @@
 """What each queue is served with: the one place that opens clients and builds activity classes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling
 
 from activities.animatic import AnimaticActivities
+from activities.balance import BalanceActivities
 from activities.desk import DeskActivities
 from activities.gatekeeping import GateActivities, Gates, Slots
 from activities.hosting import HostingActivities, SignedStills, StillHost, UploadedStills
@@ -18,6 +19,7 @@ from activities.intake import IntakeActivities
 from activities.keeping import KeepingActivities
 from activities.kling import KlingActivities
 from activities.kling_pace import KlingPace
+from activities.lost_orders import LostOrders
 from activities.media import MediaActivities
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
@@ -36,11 +38,15 @@ from studio.store.paces import PaceStore
 from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
 from workflows_temporal.addresses import TaskQueue
+from workflows_temporal.connection import metric_meter
 from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.policies import KLING_LEASE
 from workflows_temporal.video import VideoWorkflow
+
+LOST_ORDERS_COUNTED_EVERY = timedelta(seconds=5)
+"""One query on a small index."""
 
 
 @dataclass
@@ -50,6 +56,8 @@ class Serving:
     activities: list[Callable[..., Any]]
     workflows: list[type] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What the process does meanwhile, until it stops."""
 
 
 @dataclass
@@ -111,8 +119,10 @@ async def serve_kling(tools: Tools) -> Serving:
     gates = Gates(tools.temporal, new=new_gate(settings), task_queue=TaskQueue.STUDIO)
     hosting = HostingActivities(await _still_host(tools, kie), gates)
     callbacks = str(settings.kie_callback_url).rstrip("/") if settings.kie_callback_url else None
-    kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace, callbacks=callbacks)
+    slots = Slots(tools.temporal)
+    kling = KlingActivities(kie, tools.ledger, slots, pace=pace, callbacks=callbacks)
     desk = DeskActivities(kie, DeskStore(tools.database))
+    lost = LostOrders(DeskStore(tools.database), metric_meter(tools.temporal))
     longest = pace.longest_clip / pace.speed
     sweeps = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
     return Serving(
@@ -125,8 +135,10 @@ async def serve_kling(tools: Tools) -> Serving:
             desk.decide_order,
             desk.resubmit_lost,
             sweeps.find_gone_holders,
+            BalanceActivities(kie, slots).await_top_up,
         ],
         options={"max_task_queue_activities_per_second": settings.kling_calls_per_second or None},
+        beside=lambda: lost.keep_counting(LOST_ORDERS_COUNTED_EVERY),
     )
 
 

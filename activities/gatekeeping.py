@@ -1,6 +1,7 @@
 """What effects mean for a gate: the provider's answers, and holders that are gone."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import structlog
 from temporalio import activity
@@ -10,8 +11,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities._settling import settle
 from studio.contracts.clip import ClipId
-from studio.contracts.gate import GateState, HeldSlot, Slot, Sweep, Swept, Ticket
-from studio.errors import StudioError, TaskLost
+from studio.contracts.gate import Closing, GateState, HeldSlot, Slot, Sweep, Swept, Ticket, TopUpAwaited
+from studio.errors import ProviderError, StudioError, TaskLost
 from studio.providers.kie import KieClient
 from studio.store.submissions import SubmissionLedger
 
@@ -36,16 +37,23 @@ class Slots:
         """The provider is done with the task."""
         await self._tell(slot.gate, "leave", [slot.ticket])
 
-    async def trip(self, gate: str, reason: str) -> None:
-        """Everybody would be refused: close the gate until somebody says `resume`."""
-        _log.error("gate.tripped", gate=gate, reason=reason)
-        await self._tell(gate, "trip", reason)
+    async def trip(self, gate: str, no: ProviderError, *, credits: Decimal | None = None) -> None:
+        """Everybody would be refused: close the gate. `credits`: the account's balance just before, if it was seen."""
+        error_type = type(no).__name__
+        _log.error("gate.tripped", gate=gate, error_type=error_type, reason=str(no))
+        await self._tell(gate, "trip", Closing(reason=str(no), error_type=error_type, credits=credits))
 
-    async def _tell(self, gate: str, signal: str, word: object) -> None:
+    async def topped_up(self, awaited: TopUpAwaited) -> bool:
+        """There is money again. False: the gate could not be told."""
+        return await self._tell(awaited.gate, "topped_up", awaited.closing)
+
+    async def _tell(self, gate: str, signal: str, word: object) -> bool:
         try:
             await self._client.get_workflow_handle(gate).signal(signal, word)
         except RPCError as error:
             _log.warning("gate.unreachable", gate=gate, signal=signal, error=error.message)
+            return False
+        return True
 
 
 class Gates:

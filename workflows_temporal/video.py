@@ -147,14 +147,16 @@ class VideoWorkflow:
         return [clip for clip in self._request.clips if clip.number not in done]
 
     async def _wait_for_resume(self, status: VideoStatus, message: str) -> None:
-        """A film with a lost order also goes on when something is heard of it."""
+        """A film also goes on when something is heard of a lost order, or when the gate that turned it back opens."""
         self._resumes, lost = 0, lost_clips(self._standing.film, self._outcomes.values())
-        if await heard_of(lost, self._hints):
+        if self._gate.opened or await heard_of(lost, self._hints):
             return
         self._standing.step = "waiting for resume"
         await self._standing.change(status, message)
-        while not (self._resumes or await heard_of(lost, self._hints)):
-            await workflow.wait_condition(lambda: self._resumes > 0 or any(self._hints.about(c.number) for c in lost))
+        while not (self._resumes or self._gate.opened or await heard_of(lost, self._hints)):
+            await workflow.wait_condition(
+                lambda: self._resumes > 0 or self._gate.opened or any(self._hints.about(c.number) for c in lost)
+            )
         await self._standing.change(VideoStatus.PROCESSING)
 
     async def _finish(self) -> VideoResult:
