@@ -1,14 +1,17 @@
 """A gate that closed because credits were missing: it watches the account, and the films it turned back go on."""
 
+from decimal import Decimal
+
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.balance import BalanceActivities
+from activities.records import RecordActivities
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoProgress, VideoStatus
-from studio.contracts.gate import GateState
+from studio.contracts.gate import Closing, GateState
 from tests.studio_at_work import GateHandle, Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.gate import GateWorkflow
@@ -49,12 +52,21 @@ async def looked(gate: GateHandle, times: int = 3) -> None:
     await eventually(lambda: looks(gate), lambda count: count >= before + times)
 
 
-async def signals(handle: Handle) -> list[str]:
-    """What a film was told."""
+async def signals(handle: Handle | GateHandle) -> list[str]:
+    """What a film or a gate was told."""
     return [
         event.workflow_execution_signaled_event_attributes.signal_name
         async for event in handle.fetch_history_events()
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+    ]
+
+
+async def steps(handle: Handle) -> list[str]:
+    """The activities of a film, as they were begun."""
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        async for event in handle.fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
     ]
 
 
@@ -74,11 +86,14 @@ async def test_a_film_that_meets_an_empty_account_goes_on_after_a_top_up(
     await told(handle, "(opens by itself after a top-up)")
     await looked(gate)
     assert (kie.ledger.accepted, dict(kie.ledger.refused_by)) == (2, {("createTask", 402): 1})
+    state = await gate.query(GateWorkflow.state)
+    assert state.closing is not None
+    assert state.closing.credits == 10
     kie.configure(credits=1_000)
     result = await handle.result()
     assert result.summary == "Skipped 2 existing clips, generated 2 new clips"
     assert (kie.ledger.accepted, dict(kie.ledger.refused_by)) == (4, {("createTask", 402): 1})
-    assert "resume" not in await signals(handle)
+    assert "resume" not in await signals(handle) + await signals(gate)
     state = await gate.query(GateWorkflow.state)
     assert (state.closed, state.closings, state.standing_by) == (None, 1, [])
 
@@ -95,6 +110,16 @@ async def test_a_film_that_was_refused_at_its_start_goes_on_after_a_top_up(
     await handle.result()
     assert (kie.ledger.accepted, kie.ledger.refused) == (2, [])
     assert "resume" not in await signals(handle)
+
+
+async def test_a_top_up_that_was_quicker_than_the_first_look_counts(
+    studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
+) -> None:
+    """An order was refused with 10 credits, and by the time its answer was there the account had more."""
+    await gate.signal(
+        GateWorkflow.trip, Closing(reason="none left", error_type="InsufficientCredits", credits=Decimal(10))
+    )
+    await eventually(lambda: gate.query(GateWorkflow.state), lambda state: state.closings == 1 and state.closed is None)
 
 
 async def test_a_refund_is_tried_once_and_refused_once(
@@ -136,7 +161,7 @@ async def test_a_film_that_stands_still_for_both_reasons_redoes_what_is_missing(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     kie.configure(credits=10)
-    kie.script("createTask", [{"body_code": 422}], match="corridor 01")
+    kie.script("createTask", [{"body_code": 422}])
     handle = await studio.start(await studio.request(clips=2))
     await studio.waiting(handle)
     kie.configure(credits=1_000)
@@ -180,7 +205,7 @@ async def test_a_raised_cap_alone_cannot_be_seen_but_a_top_up_can(
     kie.configure(key_caps={"sim-key": CLIP})
     handle = await studio.start(await studio.request(clips=2))
     await studio.waiting(handle)
-    kie.configure(key_caps={})
+    kie.configure(key_caps={"sim-key": 1_000})
     await looked(gate)
     assert (await handle.query(VideoWorkflow.progress)).status is VideoStatus.VIDEO_ERROR
     kie.configure(credits=20_000)
@@ -208,8 +233,8 @@ async def test_a_film_whose_other_clips_still_render_hears_of_it_too(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 2)
-    kie.order(match="corridor 01", duration=100_000)
-    kie.script("createTask", [{"body_code": 402}], match="corridor 02")
+    kie.order(duration=100_000, count=1)
+    kie.script("createTask", ["ok", {"body_code": 402}])
     handle = await studio.start(await studio.request(clips=2, clip_deadline_seconds=3_600))
     await eventually(lambda: gate.query(GateWorkflow.state), lambda state: state.closed is not None)
     kie.configure(credits=20_000)
@@ -217,8 +242,7 @@ async def test_a_film_whose_other_clips_still_render_hears_of_it_too(
     kie.advance(100_000)
     await handle.result()
     assert kie.ledger.accepted == 2
-    said = await studio.rows("select status from films")
-    assert said == [{"status": "video_ready"}]
+    assert (await steps(handle)).count(RecordActivities.set_film_status.__name__) == 1  # it never stood still
 
 
 async def test_a_gate_that_begins_anew_knows_what_it_waits_for_and_whom_to_tell(
