@@ -1,6 +1,6 @@
 """What each queue is served with: the one place that opens clients and builds activity classes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,7 +10,9 @@ import httpx
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling
 
+from activities._recording import Recording
 from activities.animatic import AnimaticActivities
+from activities.balance import BalanceActivities
 from activities.desk import DeskActivities
 from activities.gatekeeping import GateActivities, Gates, Slots
 from activities.hosting import HostingActivities, SignedStills, StillHost, UploadedStills
@@ -19,6 +21,7 @@ from activities.keeping import KeepingActivities
 from activities.kling import KlingActivities
 from activities.kling_pace import KlingPace
 from activities.late import LateActivities
+from activities.lost_orders import LostOrders
 from activities.media import MediaActivities
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
@@ -39,12 +42,16 @@ from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
 from studio.store.takes import TakeStore
 from workflows_temporal.addresses import TaskQueue
+from workflows_temporal.connection import metric_meter
 from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.late import LateClipWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.policies import KLING_LEASE
 from workflows_temporal.video import VideoWorkflow
+
+LOST_ORDERS_COUNTED_EVERY = timedelta(seconds=5)
+"""One query on a small index."""
 
 
 @dataclass
@@ -54,6 +61,8 @@ class Serving:
     activities: list[Callable[..., Any]]
     workflows: list[type] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What the process does meanwhile, until it stops."""
 
 
 @dataclass
@@ -115,19 +124,17 @@ async def serve_kling(tools: Tools) -> Serving:
             upload_url=str(settings.kie_upload_url),
         )
     )
-    pace = KlingPace(
-        look_min=timedelta(seconds=settings.kling_look_min_seconds),
-        look_max=timedelta(seconds=settings.kling_look_max_seconds),
-        speed=settings.kie_speed,
-    )
+    pace = _kling_pace(settings)
     gates = Gates(tools.temporal, new=new_gate(settings), task_queue=TaskQueue.STUDIO)
     hosting = HostingActivities(await _still_host(tools, kie), gates)
     callbacks = str(settings.kie_callback_url).rstrip("/") if settings.kie_callback_url else None
-    kling = KlingActivities(kie, tools.ledger, Slots(tools.temporal), pace=pace, callbacks=callbacks)
+    slots = Slots(tools.temporal)
+    kling = KlingActivities(kie, tools.ledger, slots, pace=pace, callbacks=callbacks)
     desk = DeskActivities(kie, DeskStore(tools.database))
     late = LateActivities(kie, tools.ledger, tools.takes, pace=pace)
+    lost = LostOrders(DeskStore(tools.database), metric_meter(tools.temporal))
     longest = pace.longest_clip / pace.speed
-    sweeps = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest)
+    sweeps = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest, task_queue=TaskQueue.STUDIO)
     return Serving(
         activities=[
             hosting.host_image,
@@ -139,8 +146,18 @@ async def serve_kling(tools: Tools) -> Serving:
             desk.decide_order,
             desk.resubmit_lost,
             sweeps.find_gone_holders,
+            BalanceActivities(kie, slots).await_top_up,
         ],
         options={"max_task_queue_activities_per_second": settings.kling_calls_per_second or None},
+        beside=lambda: lost.keep_counting(LOST_ORDERS_COUNTED_EVERY),
+    )
+
+
+def _kling_pace(settings: Settings) -> KlingPace:
+    return KlingPace(
+        look_min=timedelta(seconds=settings.kling_look_min_seconds),
+        look_max=timedelta(seconds=settings.kling_look_max_seconds),
+        speed=settings.kie_speed,
     )
 
 
@@ -207,7 +224,12 @@ async def _notion(tools: Tools) -> NotionClient | None:
 
 async def _keeping(tools: Tools) -> KeepingActivities:
     files = FileClient(await tools.stack.enter_async_context(httpx.AsyncClient()))
-    return KeepingActivities(tools.objects, files, tools.ledger, work_dir=tools.settings.work_dir)
+    return KeepingActivities(
+        tools.objects,
+        files,
+        Recording(FilmStore(tools.database), tools.takes, tools.ledger),
+        work_dir=tools.settings.work_dir,
+    )
 
 
 async def _still_host(tools: Tools, kie: KieClient) -> StillHost:

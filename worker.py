@@ -9,9 +9,10 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from temporalio.client import Client
@@ -79,8 +80,22 @@ async def working(settings: Settings, queues: Sequence[TaskQueue], temporal: Cli
             await prepare(tools)
         sweep_scratch(settings.work_dir)
         for queue in _with_company(queues, settings):
-            await stack.enter_async_context(_worker(tools, queue, await SERVINGS[queue](tools)))
+            serving = await SERVINGS[queue](tools)
+            if serving.beside is not None:
+                await stack.enter_async_context(_beside(serving.beside()))
+            await stack.enter_async_context(_worker(tools, queue, serving))
         yield
+
+
+@asynccontextmanager
+async def _beside(errand: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do this for as long as the block lasts."""
+    task = asyncio.create_task(errand)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _worker(tools: Tools, queue: TaskQueue, serving: Serving) -> Worker:

@@ -82,7 +82,7 @@ class Ordering:
             raise
         except StudioError as no:
             with _told_to_the_next_attempt(claim):
-                raise await self._refused(clip, submission, no, tries) from None
+                raise await self._refused(clip, submission, no, tries=tries, credits=credits) from None
         await self._receipt(submission, task_id)
         await self._slots.accepted(clip.slot)
         return job_of(clip, submission, task_id)
@@ -95,7 +95,9 @@ class Ordering:
         except (StudioError, TimeoutError):
             return None
 
-    async def _refused(self, clip: ClipSubmission, submission: Submission, no: StudioError, tries: int) -> StudioError:
+    async def _refused(
+        self, clip: ClipSubmission, submission: Submission, no: StudioError, *, tries: int, credits: Decimal | None
+    ) -> StudioError:
         """Certainly nothing was created: the order may be sent again later, or not at all."""
         if isinstance(no, (RateLimited, Maintenance, ProviderUnavailable)):
             if tries < self._pace.tries(no):
@@ -103,8 +105,9 @@ class Ordering:
                 no.retry_after = self._pace.pause(no, tries)
                 return no
             no = _too_often(no, tries)
-        if no.stops_everyone:
-            await self._slots.trip(clip.slot.gate, str(no))
+        if isinstance(no, ProviderError) and no.stops_everyone:
+            # Not the balance of now: it may have been topped up since the order left.
+            await self._slots.trip(clip.slot.gate, no, credits=credits)
         await self._ledger.refuse(submission.id, str(no))
         return no
 

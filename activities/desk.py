@@ -45,7 +45,6 @@ class DeskActivities:
             words = "counted as paid"
         found = await self._desk.decide(decision, words=words, credits=await self._balance())
         _log.info("order.decided", submission_id=found.submission_id, kind=decision.kind, who=decision.who, said=words)
-        await self._count()
         return found
 
     async def _resubmit(self, lost: LostClip) -> OrderFound:
@@ -80,8 +79,3 @@ class DeskActivities:
             return await self._kie.credit()
         except ProviderError:
             return None
-
-    async def _count(self) -> None:
-        lost = len(await self._desk.lost())
-        activity.metric_meter().create_gauge("longtake_lost_orders", "Orders nobody knows the fate of").set(lost)
-        _log.info("orders.lost", open=lost)

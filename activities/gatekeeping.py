@@ -1,17 +1,21 @@
 """What effects mean for a gate: the provider's answers, and holders that are gone."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import structlog
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities._settling import settle
 from studio.contracts.clip import ClipId
-from studio.contracts.gate import GateState, HeldSlot, Slot, Sweep, Swept, Ticket
-from studio.errors import StudioError, TaskLost
+from studio.contracts.gate import Closing, GateState, HeldSlot, Slot, Sweep, Swept, Ticket, TopUpAwaited
+from studio.contracts.take import LateOrder
+from studio.errors import ProviderError, StudioError, TaskLost
 from studio.providers.kie import KieClient
 from studio.store.submissions import SubmissionLedger
 
@@ -36,16 +40,23 @@ class Slots:
         """The provider is done with the task."""
         await self._tell(slot.gate, "leave", [slot.ticket])
 
-    async def trip(self, gate: str, reason: str) -> None:
-        """Everybody would be refused: close the gate until somebody says `resume`."""
-        _log.error("gate.tripped", gate=gate, reason=reason)
-        await self._tell(gate, "trip", reason)
+    async def trip(self, gate: str, no: ProviderError, *, credits: Decimal | None = None) -> None:
+        """Everybody would be refused: close the gate. `credits`: the account's balance just before, if it was seen."""
+        error_type = type(no).__name__
+        _log.error("gate.tripped", gate=gate, error_type=error_type, reason=str(no))
+        await self._tell(gate, "trip", Closing(reason=str(no), error_type=error_type, credits=credits))
 
-    async def _tell(self, gate: str, signal: str, word: object) -> None:
+    async def topped_up(self, awaited: TopUpAwaited) -> bool:
+        """There is money again. False: the gate could not be told."""
+        return await self._tell(awaited.gate, "topped_up", awaited.closing)
+
+    async def _tell(self, gate: str, signal: str, word: object) -> bool:
         try:
             await self._client.get_workflow_handle(gate).signal(signal, word)
         except RPCError as error:
             _log.warning("gate.unreachable", gate=gate, signal=signal, error=error.message)
+            return False
+        return True
 
 
 class Gates:
@@ -72,11 +83,14 @@ class Gates:
 class GateActivities:
     """Asks after a gate's holders. On the queue `kling`, because it may have to ask the provider."""
 
-    def __init__(self, client: Client, ledger: SubmissionLedger, kie: KieClient, *, longest_clip: timedelta) -> None:
+    def __init__(
+        self, client: Client, ledger: SubmissionLedger, kie: KieClient, *, longest_clip: timedelta, task_queue: str
+    ) -> None:
         self._client = client
         self._ledger = ledger
         self._kie = kie
         self._longest_clip = longest_clip
+        self._studio = task_queue
 
     @activity.defn
     async def find_gone_holders(self, sweep: Sweep) -> Swept:
@@ -120,4 +134,17 @@ class GateActivities:
         if task.state == "running":
             return True
         await settle(self._ledger, order.id, order.task_id, task, price_usd=order.price_usd)
+        if task.state == "success":
+            await self._bring_home(order.id)
         return False
+
+    async def _bring_home(self, submission_id: str) -> None:
+        """Its film looks away, but the clip is paid for: it becomes a take."""
+        with suppress(WorkflowAlreadyStartedError):
+            await self._client.start_workflow(
+                "LateClipWorkflow",
+                LateOrder(submission_id=submission_id),
+                id=f"late/{submission_id}",
+                task_queue=self._studio,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            )

@@ -50,6 +50,7 @@ class KlingActivities:
     @activity.defn
     async def check_account(self, gate: GateName) -> Account:
         """Is the key good, and is there money? One question, before eighteen orders are refused."""
+        credits = None
         try:
             async with beating():
                 credits = await self._kie.credit()
@@ -57,7 +58,7 @@ class KlingActivities:
                 raise InsufficientCredits("KIE.ai has no credits left - Top up the account")
         except ProviderError as error:
             if error.stops_everyone:
-                await self._slots.trip(gate.gate, str(error))
+                await self._slots.trip(gate.gate, error, credits=credits)
             raise
         return Account(credits=credits)
 
@@ -99,7 +100,7 @@ class KlingActivities:
             raise
         except ProviderError as error:
             if error.stops_everyone:
-                await self._slots.trip(job.slot.gate, str(error))
+                await self._slots.trip(job.slot.gate, error)
             error.retry_after = self._pace.next_look(waited) if error.retryable else None
             raise
         if task.state == "running":
@@ -134,7 +135,7 @@ class KlingActivities:
         cost = billed(task, price_usd=job.price_usd)
         if cost > job.price_usd:
             mismatch = PriceMismatch(f"KIE.ai billed {cost} USD for a clip of {job.price_usd} USD (task {job.task_id})")
-            await self._slots.trip(job.slot.gate, str(mismatch))
+            await self._slots.trip(job.slot.gate, mismatch)
         _log.info("clip.rendered", task_id=job.task_id, cost_usd=str(cost), generation_seconds=task.seconds)
         return RenderedClip(
             clip=job.clip,

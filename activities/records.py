@@ -3,6 +3,7 @@
 import structlog
 from temporalio import activity
 
+from activities._recording import Recording
 from studio.contracts.film import ClipRecord, FilmName, FilmRecord, FilmResultRecord, StatusRecord
 from studio.contracts.money import Bill
 from studio.contracts.take import LateTake, OpenedFilm
@@ -24,6 +25,7 @@ class RecordActivities:
     ) -> None:
         self._films = films
         self._takes = takes
+        self._recording = Recording(films, takes, ledger)
         self._budgets = budgets
         self._costs = costs
         self._ledger = ledger
@@ -49,29 +51,7 @@ class RecordActivities:
     @activity.defn
     async def record_clip(self, record: ClipRecord) -> None:
         """Write down how a clip ended and which take came of it, and close the books when its look could not."""
-        outcome = record.outcome
-        if outcome.done and outcome.submission_id and outcome.task_id:
-            await self._ledger.settle_late(outcome.submission_id, outcome.task_id, outcome.cost_usd)
-        if outcome.file and outcome.take:
-            await self._takes.finish(
-                record.channel,
-                outcome.take,
-                outcome.file,
-                cost_usd=outcome.cost_usd,
-                submission_id=outcome.submission_id,
-                task_id=outcome.task_id,
-            )
-        await self._films.record_clips(record.channel, record.video_id, [outcome], record.revision)
-        _log.info(
-            "clip.recorded",
-            clip=outcome.number,
-            status=outcome.status,
-            cost_usd=str(outcome.cost_usd),
-            generation_seconds=outcome.generation_seconds,
-            size_bytes=outcome.file.media.size if outcome.file else None,
-            error_type=outcome.error_type,
-            error=outcome.error,
-        )
+        await self._recording.write(record)
 
     @activity.defn
     async def record_late(self, late: LateTake) -> None:

@@ -43,6 +43,7 @@ class TakeActivities:
                 status=ClipStatus.DONE,
                 take=take.take,
                 reused=True,
+                recorded=True,
                 file=take.file,
                 task_id=take.task_id,
             )

@@ -6,8 +6,9 @@
     ├── ProviderError               an outside service said no, or nothing
     │   ├── AuthenticationError       our key is not accepted            stops everyone
     │   ├── Forbidden                 the key is good, this is not allowed
-    │   ├── InsufficientCredits       the account is empty               stops everyone
-    │   ├── SpendingCapReached        this key's own cap is reached      stops everyone
+    │   ├── InsufficientCredits       the account is empty               stops everyone, until a top-up
+    │   ├── SpendingCapReached        this key's own cap is reached      stops everyone, until a top-up
+    │   ├── NotToppedUp               no more credits yet; look later    retryable, benign
     │   ├── PriceMismatch             billed in another price class      stops everyone
     │   ├── RequestRefused            malformed, unknown, not offered
     │   │   └── StillUnreachable        the provider could not fetch the still
@@ -50,6 +51,8 @@ class StudioError(Exception):
     """Expected in good health: kept out of failure metrics and error logs."""
     stops_everyone: ClassVar[bool] = False
     """The next request of anybody would fail for the same reason: the provider's gate closes."""
+    until_top_up: ClassVar[bool] = False
+    """More credits may be the end of it: the gate watches the account and opens by itself."""
 
     def __init__(self, message: str = "", *, retry_after: timedelta | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
@@ -82,12 +85,21 @@ class InsufficientCredits(ProviderError):
     """The provider's account is empty."""
 
     stops_everyone = True
+    until_top_up = True
 
 
 class SpendingCapReached(ProviderError):
     """The spending cap of this key is reached."""
 
     stops_everyone = True
+    until_top_up = True  # the cap itself cannot be looked up, but who tops up has most likely thought of it
+
+
+class NotToppedUp(ProviderError):
+    """The provider's account has no more credits than before."""
+
+    retryable = True
+    benign = True
 
 
 class PriceMismatch(ProviderError):
@@ -223,3 +235,8 @@ def non_retryable_types() -> list[str]:
 def stopping_types() -> frozenset[str]:
     """The names of the errors after which nobody should ask the same provider again."""
     return frozenset(error.__name__ for error in error_types() if error.stops_everyone)
+
+
+def top_up_types() -> frozenset[str]:
+    """The names of the errors that a top-up of the provider's account may end."""
+    return frozenset(error.__name__ for error in error_types() if error.until_top_up)

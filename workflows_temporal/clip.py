@@ -10,7 +10,6 @@ from activities.hosting import HostingActivities
 from activities.keeping import KeepingActivities
 from activities.kling import KlingActivities
 from studio.contracts.clip import (
-    ClipFile,
     ClipId,
     ClipJob,
     ClipOutcome,
@@ -18,16 +17,17 @@ from studio.contracts.clip import (
     ClipStatus,
     ClipSubmission,
     ClipToDraw,
-    ClipToKeep,
     RenderedClip,
     StillToHost,
 )
 from studio.contracts.film import Provider, VideoRequest
+from studio.contracts.keeping import ClipToKeep, ClipToUse, KeptClip
 from studio.errors import LinkExpired
 from workflows_temporal import lost
 from workflows_temporal.hints import Hints
 from workflows_temporal.outcome import failure_of, is_unknown, kind_of, not_ordered, reason_of
 from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, titled
+from workflows_temporal.recorder import revision
 from workflows_temporal.slot import Gate, GateShut, Place
 from workflows_temporal.table import Table
 from workflows_temporal.watch import watch
@@ -67,12 +67,13 @@ async def order_clip(
                 raise
 
     table.mark(clip.number, ClipStatus.KEEPING)
-    file = await _keep(film, clip, take, rendered)
+    kept = await _keep(film, clip, take, rendered)
     return ClipOutcome(
         number=clip.number,
         status=ClipStatus.DONE,
         take=take,
-        file=file,
+        file=kept.file,
+        recorded=kept.recorded,
         task_id=rendered.task_id,
         submission_id=rendered.submission_id,
         cost_usd=rendered.cost_usd,
@@ -107,7 +108,7 @@ async def _render(
         return await watch(job, film.clip_deadline_seconds, label, hints)
 
 
-async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip) -> ClipFile:
+async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip) -> KeptClip:
     """Bring the file home; when its address has expired, under a new one."""
     label = f"clip {clip.number:02d}"
     to_keep = ClipToKeep(
@@ -120,6 +121,12 @@ async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: Rend
         height=film.height,
         prompt=clip.prompt,
         camera=clip.camera,
+        use=ClipToUse(
+            submission_id=rendered.submission_id,
+            cost_usd=rendered.cost_usd,
+            generation_seconds=rendered.generation_seconds,
+            revision=revision(),
+        ),
     )
     try:
         return await workflow.execute_activity_method(KeepingActivities.keep_clip, to_keep, **titled(KEEP, label))

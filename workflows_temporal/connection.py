@@ -9,6 +9,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
@@ -77,6 +78,11 @@ async def connect(
         plugins=[StudioPlugin()],
         lazy=lazy,
     )
+
+
+def metric_meter(client: Client) -> MetricMeter:
+    """Where this client's metrics go."""
+    return (client.service_client.config.runtime or Runtime.default()).metric_meter
 
 
 async def ensure_search_attributes(client: Client) -> None:

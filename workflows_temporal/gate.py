@@ -2,21 +2,32 @@
 
 Holders ask by signal and are let in by signal (a blocking update would be capped at ten). The gate counts them,
 lets channels in fairly, takes places back from holders that are gone, and closes for everybody when the provider
-refuses the key. It is fail-safe: without a worker nobody is let in.
+refuses the key or the account is empty; after a top-up it opens by itself. It is fail-safe: without a worker nobody
+is let in.
 """
 
 import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from activities.gatekeeping import GateActivities
-from studio.contracts.gate import ChannelWeight, GateNotice, GateState, Granted, HeldSlot, Slot, Sweep, Ticket
+from studio.contracts.gate import (
+    ChannelWeight,
+    Closing,
+    GateNotice,
+    GateState,
+    Granted,
+    HeldSlot,
+    Slot,
+    Sweep,
+    Ticket,
+)
+from workflows_temporal.errands import Errands
 from workflows_temporal.line import Line
 from workflows_temporal.policies import SWEEP
+from workflows_temporal.topup import TopUpWatch
 
 MOST_SLOTS = 10_000
 """No provider takes more; a larger number is a typing mistake."""
@@ -30,20 +41,23 @@ class GateWorkflow:
     def __init__(self, state: GateState) -> None:
         self._line = Line(state)
         self._sweep_seconds = state.sweep_seconds
+        self._watch = TopUpWatch(self._line.door, every_seconds=state.credit_seconds)
         self._stirred = asyncio.Event()
         self._pausing = False
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
 
     @workflow.run
     async def run(self, state: GateState) -> None:
         sweeper = asyncio.create_task(self._sweep_now_and_then())
+        self._watch.follow()
         while not workflow.info().is_continue_as_new_suggested():
             self._stirred.clear()
             self._let_in()
             self._show()
             await self._stirred.wait()
         sweeper.cancel()
-        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._errands)
+        self._watch.stop()
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and self._errands.done)
         workflow.continue_as_new(self._line.state())
 
     @workflow.signal
@@ -71,19 +85,36 @@ class GateWorkflow:
         self._stirred.set()
 
     @workflow.signal
-    def trip(self, reason: str) -> None:
-        """Close for everybody until somebody says `resume`."""
-        self._line.trip(reason)
-        self._announce()
+    def trip(self, why: Closing | str) -> None:
+        """Close for everybody until somebody says `resume`, or until a top-up where that can help."""
+        if self._line.trip(Closing(reason=why) if isinstance(why, str) else why):
+            self._watch.follow()
+            self._announce()
+        self._stirred.set()
+
+    @workflow.signal
+    def topped_up(self, closing: int) -> None:
+        """The account has more credits than at this closing: open as after `resume`."""
+        if self._line.door.awaits_top_up and closing == self._line.door.closings:
+            self._watch.found()
+            self.resume()
+
+    @workflow.signal
+    def stand_by(self, workflow_id: str) -> None:
+        """A film was turned back: tell it how the door is, and when it opens."""
+        self._line.door.stand_by(workflow_id)
+        self._errands.notify(workflow_id, GateNotice(closed=self._line.door.closed))
         self._stirred.set()
 
     @workflow.signal
     def resume(self) -> None:
         """Open again: one first, and the others when the provider has accepted him."""
-        was_closed = self._line.closed is not None
+        was_closed = self._line.door.closed is not None
         self._line.resume()
         if was_closed:
+            self._watch.follow()
             self._announce()
+            self._line.door.dismiss()
         self._stirred.set()
 
     @workflow.update
@@ -116,7 +147,7 @@ class GateWorkflow:
         pause = self._line.next_pace(now)
         if pause is not None and self._line.waiting and not self._pausing:
             self._pausing = True
-            self._errand(self._stir_in(pause - now))
+            self._errands.send(self._stir_in(pause - now))
 
     def _tell(self, inside: list[HeldSlot]) -> None:
         holders: dict[str, list[Slot]] = {}
@@ -125,7 +156,7 @@ class GateWorkflow:
             slot = Slot(gate=workflow.info().workflow_id, ticket=held.ticket.name, probe=probe)
             holders.setdefault(held.ticket.workflow_id, []).append(slot)
         for workflow_id, slots in holders.items():
-            self._errand(self._grant(workflow_id, slots))
+            self._errands.send(self._grant(workflow_id, slots))
 
     async def _grant(self, workflow_id: str, slots: list[Slot]) -> None:
         """Whichever run of the film is there: after a reset it is another one, and one that waits no more says so."""
@@ -136,15 +167,10 @@ class GateWorkflow:
             self._stirred.set()
 
     def _announce(self) -> None:
-        notice = GateNotice(closed=self._line.closed)
-        for workflow_id in {ticket.workflow_id: None for ticket in self._line.waiting}:
-            self._errand(self._notify(workflow_id, notice))
-
-    async def _notify(self, workflow_id: str, notice: GateNotice) -> None:
-        try:
-            await workflow.get_external_workflow_handle(workflow_id).signal("gate_notice", notice)
-        except FailureError:
-            return
+        door, waiting = self._line.door, (ticket.workflow_id for ticket in self._line.waiting)
+        notice = GateNotice(closed=door.closed)
+        for workflow_id in dict.fromkeys([*waiting, *door.standing_by]):
+            self._errands.notify(workflow_id, notice)
 
     async def _sweep_now_and_then(self) -> None:
         while True:
@@ -163,14 +189,9 @@ class GateWorkflow:
         self._pausing = False
         self._stirred.set()
 
-    def _errand(self, errand: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(errand)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-
     def _show(self) -> None:
         line = self._line
-        door = f"closed: {line.closed}" if line.closed else "open"
+        door = f"closed: {line.door.closed}" if line.door.closed else "open"
         workflow.set_current_details(
             f"**{len(line.held)}** of {line.limit} inside, {len(line.waiting)} waiting, {door}"
         )

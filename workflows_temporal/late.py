@@ -9,7 +9,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.keeping import KeepingActivities
 from activities.late import LateActivities
 from activities.records import RecordActivities
-from studio.contracts.clip import ClipId, ClipToKeep
+from studio.contracts.clip import ClipId
+from studio.contracts.keeping import ClipToKeep
 from studio.contracts.take import LateClip, LateOrder, LateTake
 from workflows_temporal.addresses import late_workflow_id
 from workflows_temporal.policies import KEEP, LATE, RECORD
@@ -24,8 +25,8 @@ class LateClipWorkflow:
         clip = await workflow.execute_activity_method(LateActivities.await_late, order, **LATE)
         if clip is None:
             return False
-        file = await workflow.execute_activity_method(KeepingActivities.keep_clip, _to_keep(clip), **KEEP)
-        late = LateTake(clip=clip, file=file)
+        kept = await workflow.execute_activity_method(KeepingActivities.keep_clip, _to_keep(clip), **KEEP)
+        late = LateTake(clip=clip, file=kept.file)
         await workflow.execute_activity_method(RecordActivities.record_late, late, **RECORD)
         return True
 
@@ -54,5 +55,5 @@ def _to_keep(clip: LateClip) -> ClipToKeep:
         height=parts.height,
         prompt=parts.prompt,
         camera=parts.camera,
-        use=False,
+        use=None,
     )

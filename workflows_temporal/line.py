@@ -7,7 +7,8 @@ first come, first served. A channel that comes back from a pause starts level wi
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from studio.contracts.gate import GateState, HeldSlot, Ticket
+from studio.contracts.gate import Closing, GateState, HeldSlot, Ticket
+from workflows_temporal.door import Door
 
 
 class Line:
@@ -22,7 +23,7 @@ class Line:
         self._recent = list(state.recent)
         self._counts = {"granted": state.granted, "swept": state.swept, "most_held": state.most_held}
         self.limit = state.limit
-        self.closed = state.closed
+        self.door = Door(state)
         self.proven = state.proven
 
     @property
@@ -44,10 +45,10 @@ class Line:
                 "held": self.held,
                 "served": dict(self._served),
                 "weights": dict(self._weights),
-                "closed": self.closed,
                 "proven": self.proven,
                 "recent": list(self._recent),
                 **self._counts,
+                **self.door.fields(),
             }
         )
 
@@ -87,13 +88,13 @@ class Line:
             self._held[name] = self._held[name].model_copy(update={"accepted": True})
             self.proven = True
 
-    def trip(self, reason: str) -> None:
-        """Let nobody in. The first reason stays."""
-        self.closed = self.closed or reason
+    def trip(self, why: Closing) -> bool:
+        """Let nobody in; True when that is news."""
+        return self.door.close(why)
 
     def resume(self) -> None:
         """Let people in again, one first."""
-        self.closed = None
+        self.door.open()
         self.proven = False
 
     def set_weight(self, channel: str, weight: float) -> None:
@@ -136,7 +137,7 @@ class Line:
         return self._recent[-self._state.pace] + window
 
     def _open(self) -> bool:
-        if self.closed is not None or len(self._held) >= self.limit:
+        if self.door.closed is not None or len(self._held) >= self.limit:
             return False
         # Until the provider has accepted an order, one after the other: a bad key costs one refusal, not five.
         return self.proven or all(held.abandoned for held in self._held.values())

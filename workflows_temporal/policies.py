@@ -140,6 +140,25 @@ SWEEP = ActivityConfig(
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
+LONGEST_PAUSE_BETWEEN_LOOKS_AT_CREDITS = timedelta(minutes=5)
+
+
+def top_up_looks(every: timedelta) -> ActivityConfig:
+    """How often a closed gate looks at the account: often at first, for as long as it takes. A look is an attempt, so
+    a gate that stays closed for days has one more event in its history."""
+    return ActivityConfig(
+        task_queue=TaskQueue.KLING,
+        start_to_close_timeout=timedelta(minutes=1),
+        retry_policy=RetryPolicy(
+            initial_interval=every,
+            backoff_coefficient=1.3,
+            maximum_interval=max(every, LONGEST_PAUSE_BETWEEN_LOOKS_AT_CREDITS),
+            non_retryable_error_types=non_retryable_types(),
+        ),
+        summary="has the account been topped up?",
+    )
+
+
 DECIDE = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(minutes=2),

@@ -1,4 +1,4 @@
-"""Writing down how clips ended, while the others go on."""
+"""Writing down how clips ended, while the others go on; most were written down where their files came home."""
 
 import asyncio
 

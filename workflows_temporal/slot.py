@@ -14,6 +14,7 @@ from workflows_temporal.gate import GateWorkflow
 
 _LEAVE = GateWorkflow.leave.__name__
 _ABANDON = GateWorkflow.abandon.__name__
+_STAND_BY = GateWorkflow.stand_by.__name__
 
 
 class GateShut(ApplicationError):
@@ -49,8 +50,10 @@ class Gate:
         self._granted: dict[str, asyncio.Future[Slot]] = {}
         self._sayings: list[asyncio.Task[bool]] = []
         self._shut: GateShut | None = None
-        self._for_all = False
+        self._turned_back = False
         self.closed: str | None = None
+        self.opened = False
+        """It turned this film back, and has opened since: what it refused may be tried again."""
         workflow.set_signal_handler("slots_granted", self._on_granted)
         workflow.set_signal_handler("gate_notice", self._on_notice)
 
@@ -85,18 +88,21 @@ class Gate:
     def shut(self, reason: str, error_type: str, *, for_all: bool) -> None:
         """Turn back everybody of this film who waits, and who comes later.
 
-        `for_all`: the gate itself has closed, for the other films too.
+        `for_all`: the gate itself has closed, for the other films too. It is asked to tell when it opens, and does so
+        at once if it has opened meanwhile.
         """
         self._shut = GateShut(reason, type=error_type)
-        self._for_all = self._for_all or for_all
+        if for_all and not self._turned_back:
+            self._turned_back, self.opened = True, False
+            self._say(_STAND_BY, workflow.info().workflow_id)
         for waiting in self._granted.values():
             if not waiting.done():
                 waiting.set_exception(self._shut)
 
     async def reopen(self) -> None:
-        """Go to the gate again. If it had closed for our sake, open it for everybody."""
-        closed_for_all, self._shut, self._for_all = self._for_all, None, False
-        if closed_for_all:
+        """Go to the gate again. If it turned us back and has not opened since, open it for everybody."""
+        turned_back, self._turned_back, self.opened, self._shut = self._turned_back, False, False, None
+        if turned_back:
             await self._signal(GateWorkflow.resume.__name__)
 
     async def flush(self) -> None:
@@ -105,13 +111,17 @@ class Gate:
             await workflow.wait(talking)
 
     def _post(self, verb: str, name: str) -> None:
-        """Say something of a place to the gate.
+        """Say something of a place to the gate."""
+        self._say(verb, [name])
+
+    def _say(self, verb: str, word: object) -> None:
+        """Say something to the gate, without waiting for it to arrive.
 
         Nothing is said in bunches: what falls into one bunch would depend on when workflow tasks begin, and a replay
         may see that otherwise than the worker that was killed (docs/decisions/0016).
         """
         self._sayings = [saying for saying in self._sayings if not saying.done()]
-        self._sayings.append(asyncio.create_task(self._signal(verb, [name])))
+        self._sayings.append(asyncio.create_task(self._signal(verb, word)))
 
     async def _signal(self, name: str, *words: object) -> bool:
         """False when there is no gate."""
@@ -143,3 +153,5 @@ class Gate:
 
     def _on_notice(self, notice: GateNotice) -> None:
         self.closed = notice.closed
+        if notice.closed is None and self._turned_back:
+            self._turned_back, self.opened = False, True

@@ -142,7 +142,7 @@ class VideoWorkflow:
     def _end(self, outcome: ClipOutcome) -> None:
         self._outcomes[outcome.number] = outcome
         self._table.end(outcome)
-        if not outcome.reused:
+        if not outcome.recorded:
             self._recorder.add(outcome)
         for_all = outcome.error_type in _STOPPING
         if for_all or outcome.status is ClipStatus.HELD:
@@ -156,14 +156,16 @@ class VideoWorkflow:
         return [clip for clip in self._request.clips if clip.number not in done]
 
     async def _wait_for_resume(self, status: VideoStatus, message: str) -> None:
-        """A film with a lost order also goes on when something is heard of it."""
+        """A film also goes on when something is heard of a lost order, or when the gate that turned it back opens."""
         self._resumes, lost = 0, lost_clips(self._standing.film, self._outcomes.values())
-        if await heard_of(lost, self._hints):
+        if self._gate.opened or await heard_of(lost, self._hints):
             return
         self._standing.step = "waiting for resume"
         await self._standing.change(status, message)
-        while not (self._resumes or await heard_of(lost, self._hints)):
-            await workflow.wait_condition(lambda: self._resumes > 0 or any(self._hints.about(c.number) for c in lost))
+        while not (self._resumes or self._gate.opened or await heard_of(lost, self._hints)):
+            await workflow.wait_condition(
+                lambda: self._resumes > 0 or self._gate.opened or any(self._hints.about(c.number) for c in lost)
+            )
         await self._standing.change(VideoStatus.PROCESSING)
 
     async def _finish(self) -> VideoResult:
@@ -185,10 +187,8 @@ class VideoWorkflow:
         await call_off(self._standing, unfinished=self._table.cancel())
 
     def _continue_as_new(self) -> None:
-        outcomes = list(self._outcomes.values())
-        carried = VideoCarry(
-            outcomes=outcomes, takes=self._takes, status=self._standing.status, existing=self._existing
-        )
+        ended, status = list(self._outcomes.values()), self._standing.status
+        carried = VideoCarry(outcomes=ended, takes=self._takes, status=status, existing=self._existing)
         workflow.continue_as_new(self._request.model_copy(update={"carried": carried}))
 
     def _take_over(self, carried: VideoCarry) -> None:

@@ -131,21 +131,6 @@ class RenderedClip(Contract):
     generation_seconds: float = Field(default=0, ge=0, description="How long the provider worked.")
 
 
-class ClipToKeep(Contract):
-    """A finished clip to bring home, and what it has to look like."""
-
-    clip: ClipId
-    take: Sha256
-    task_id: str
-    url: str
-    seconds: Literal[5, 10]
-    width: int
-    height: int
-    prompt: PromptText | MotionPrompt = Field(description="Only a shot ordered static may stand still.")
-    camera: CameraMove | None
-    use: bool = Field(default=True, description="The film uses this take for the clip.")
-
-
 class ClipToDraw(Contract):
     """A clip for the local renderer."""
 
@@ -194,6 +179,7 @@ class ClipOutcome(Contract):
     status: Literal[ClipStatus.DONE, ClipStatus.FAILED, ClipStatus.UNKNOWN, ClipStatus.HELD]
     take: Sha256 | None = None
     reused: bool = Field(default=False, description="The take was there already; nothing was made or paid.")
+    recorded: bool = Field(default=False, description="PostgreSQL knows of it.")
     file: ClipFile | None = None
     task_id: str | None = None
     submission_id: str | None = None

@@ -1,6 +1,6 @@
 """Orders nobody knows the fate of, and what is decided about them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -81,6 +81,13 @@ class OrderFound(Contract):
     task_id: str | None
     superseded: bool = Field(default=False, description="The same take was ordered again meanwhile.")
     words: str
+
+
+class LostCount(Contract):
+    """How many orders are lost, and for how long the oldest has been."""
+
+    open: int
+    oldest: timedelta = Field(description="0 when there is none.")
 
 
 class LostClip(Contract):

@@ -1,6 +1,7 @@
 """The gate in front of a provider: who waits, who is inside, who comes next."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import Field
 
@@ -39,6 +40,14 @@ class HeldSlot(Contract):
     abandoned: bool = Field(default=False, description="The holder looks away; free when the provider is done.")
 
 
+class Closing(Contract):
+    """Told to a gate: why nobody should be let in."""
+
+    reason: str
+    error_type: str = Field(default="", description="The class of the refusal; empty: somebody's decision.")
+    credits: Decimal | None = Field(default=None, description="The account's balance just before, where known.")
+
+
 class GateState(Contract):
     """All a gate knows; also its input when it starts or continues as new."""
 
@@ -47,13 +56,21 @@ class GateState(Contract):
     held: list[HeldSlot] = Field(default=[])
     served: dict[str, float] = Field(default={}, description="Per channel: grants divided by the weight.")
     weights: dict[str, float] = Field(default={}, description="Per channel; 1 where nothing is said.")
-    closed: str | None = Field(default=None, description="Why nobody is let in until somebody says `resume`.")
+    closed: str | None = Field(default=None, description="Why nobody is let in, and what opens the gate.")
+    closing: Closing | None = Field(default=None, description="What closed the gate; missing in older histories.")
+    closings: int = Field(default=0, description="How often the gate has closed.")
+    standing_by: list[str] = Field(
+        default=[], description="Workflow ids of the films it turned back: they are told when it opens."
+    )
     proven: bool = Field(default=False, description="The provider accepted an order since the gate was empty.")
     recent: list[datetime] = Field(default=[], description="Grants within the pace window.")
     pace: int = Field(default=0, ge=0, description="Most grants per pace window; 0: any number.")
     pace_seconds: float = 10
     lease_seconds: float = 3_600
     sweep_seconds: float = 15
+    credit_seconds: float = Field(
+        default=30, gt=0, description="First pause between two looks at the account, while only credits are missing."
+    )
     granted: int = Field(default=0, description="Grants since the gate was made.")
     swept: int = Field(default=0, description="Places taken back from holders that were gone.")
     most_held: int = Field(default=0, description="Most places ever held at once.")
@@ -71,6 +88,14 @@ class Swept(Contract):
     gone: list[str]
 
 
+class TopUpAwaited(Contract):
+    """What a closed gate waits for: more credits than these."""
+
+    gate: str = Field(description="The gate's workflow id.")
+    closing: int = Field(description="Which of its closings this is about.")
+    credits: Decimal | None = Field(default=None, description="None: not known, so the first look counts.")
+
+
 class Granted(Contract):
     """Told to a holder: these of your tickets are inside."""
 
@@ -78,7 +103,7 @@ class Granted(Contract):
 
 
 class GateNotice(Contract):
-    """Told to those who wait: the gate is closed, or open again (no reason)."""
+    """Told to those who wait or stand by: the gate is closed, or open again (no reason)."""
 
     closed: str | None
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import asyncpg
 
 from studio.contracts.clip import ClipId
-from studio.contracts.desk import Decision, DecisionKind, DecisionRow, LostOrder, OrderFound
+from studio.contracts.desk import Decision, DecisionKind, DecisionRow, LostCount, LostOrder, OrderFound
 from studio.errors import InvalidRequest
 from studio.store.order_rows import set_accepted, set_written_off
 from studio.store.pool import Connection, Database
@@ -48,6 +48,17 @@ class DeskStore:
             return [
                 LostOrder(**dict(row), decisions=await _decisions(connection, row["submission_id"])) for row in rows
             ]
+
+    async def count(self) -> LostCount:
+        """How many there are, and how long ago the oldest was sent."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(
+                f"""select count(*) as open, coalesce(now() - min(sent_at), interval '0') as oldest
+                      from submissions where {_IS_LOST}""",
+                LONGEST_SENDING,
+            )
+        assert row is not None
+        return LostCount(**dict(row))
 
     async def find(self, submission_id: str) -> LostOrder:
         """One lost order, by its id or the beginning of it.

@@ -17,7 +17,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities._failures import LONGEST_MESSAGE, SURPRISES, Failures
 from studio import errors
-from studio.contracts.clip import ClipId, ClipJob, ClipSubmission, ClipToDraw, ClipToKeep, RenderedClip, StillToHost
+from studio.contracts.clip import ClipId, ClipJob, ClipSubmission, ClipToDraw, RenderedClip, StillToHost
 from studio.contracts.film import (
     ClipRecord,
     FilmName,
@@ -30,6 +30,7 @@ from studio.contracts.film import (
     VideoRequest,
     VideoResult,
 )
+from studio.contracts.keeping import ClipToKeep
 from studio.contracts.notice import StatusNotice
 from studio.errors import StudioError, error_types
 from studio.logs import HIDDEN, hider

@@ -8,6 +8,7 @@ from workflows_temporal.addresses import KLING_GATE_ID, SEARCH_ATTRIBUTES, TaskQ
 ACTIVITIES = {
     "await_clip": "KlingActivities",
     "await_late": "LateActivities",
+    "await_top_up": "BalanceActivities",
     "book_costs": "RecordActivities",
     "check_account": "KlingActivities",
     "check_film": "IntakeActivities",
@@ -33,8 +34,9 @@ ACTIVITIES = {
 }
 HANDLERS = {
     "DeskWorkflow": set(),
-    "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "set_limit", "set_weight", "state", "trip"},
     "LateClipWorkflow": set(),
+    "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "stand_by", "topped_up", "trip"}
+    | {"set_limit", "set_weight", "state"},
     "NoticeWorkflow": {"post"},
     "VideoWorkflow": {"called_back", "order_decided", "progress", "resume"},
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 
 from local.postgres import start_postgres
 from local.stack import ROOT
@@ -99,16 +100,17 @@ async def lost_and_found(studio: StudioAtWork) -> Handle:
 
 async def bought_twice(studio: StudioAtWork) -> tuple[AnyHandle, ...]:
     """An order whose answer got lost is sent again; the first one calls back while the second is watched."""
-    studio.kie.configure(duration=(300, 300))
+    studio.kie.configure(duration=(3_000, 3_000))
     studio.kie.script("createTask", ["accept_then_reset"])
     handle = await studio.start(await studio.request("twice", clips=1, on_unknown=OnUnknown.RESUBMIT))
     rows = await eventually(lambda: studio.rows("select id from submissions where state = 'accepted'"), bool)
     (lost,) = await studio.rows("select id from submissions where verdict = 'written_off'")
-    studio.kie.advance(300)
-    tasks = [task.task_id for task in studio.kie.ledger.tasks]
-    for order, task in ((lost["id"], tasks[0]), (rows[0]["id"], tasks[1])):
-        await handle.signal(VideoWorkflow.called_back, CalledBack(submission_id=order, number=1, task_id=task))
+    first, second = (task.task_id for task in studio.kie.ledger.tasks)
+    await handle.signal(VideoWorkflow.called_back, CalledBack(submission_id=lost["id"], number=1, task_id=first))
     late = studio.temporal.get_workflow_handle(late_workflow_id(lost["id"]))
+    await eventually(lambda: _is_there(late), bool)
+    studio.kie.advance(3_000)
+    await handle.signal(VideoWorkflow.called_back, CalledBack(submission_id=rows[0]["id"], number=1, task_id=second))
     return await _finished(studio, handle), await _finished(studio, late)
 
 
@@ -209,6 +211,14 @@ async def _finished(studio: StudioAtWork, handle: T) -> T:
     except WorkflowFailureError:
         pass
     return handle
+
+
+async def _is_there(handle: AnyHandle) -> bool:
+    try:
+        await handle.describe()
+    except RPCError:
+        return False
+    return True
 
 
 async def _keep(handle: AnyHandle, name: str) -> None:

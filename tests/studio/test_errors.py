@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from studio import errors
-from studio.errors import RateLimited, StudioError, error_types, non_retryable_types, stopping_types
+from studio.errors import RateLimited, StudioError, error_types, non_retryable_types, stopping_types, top_up_types
 
 _BRANCH = re.compile(r"^    (?P<indent>[│ ]*)(?:├──|└──) (?P<name>\w+)(?P<words>.*)$", re.MULTILINE)
 
@@ -36,7 +36,13 @@ def test_the_tree_that_is_drawn_is_the_tree_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "flag"), [("retryable", "retryable"), ("benign", "benign"), ("stops everyone", "stops_everyone")]
+    ("words", "flag"),
+    [
+        ("retryable", "retryable"),
+        ("benign", "benign"),
+        ("stops everyone", "stops_everyone"),
+        ("until a top-up", "until_top_up"),
+    ],
 )
 def test_what_the_drawing_says_of_an_error_is_true_of_it(words: str, flag: str) -> None:
     tree = drawn()
@@ -64,6 +70,7 @@ def test_what_may_be_tried_again_is_few() -> None:
         "Maintenance",
         "ProviderUnavailable",
         "StillRendering",
+        "NotToppedUp",
         "DownloadBroken",
         "StorageUnavailable",
         "DatabaseUnavailable",
@@ -78,6 +85,11 @@ def test_an_order_nobody_knows_of_is_never_sent_again() -> None:
 def test_these_errors_stop_everyone_and_nothing_else_does() -> None:
     assert stopping_types() == {"AuthenticationError", "InsufficientCredits", "SpendingCapReached", "PriceMismatch"}
     assert stopping_types() <= set(non_retryable_types())
+
+
+def test_a_top_up_ends_what_is_a_matter_of_money_and_nothing_else() -> None:
+    assert top_up_types() == {"InsufficientCredits", "SpendingCapReached"}
+    assert top_up_types() <= stopping_types()
 
 
 def test_no_two_errors_share_a_name() -> None:

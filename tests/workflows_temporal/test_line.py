@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.contracts.gate import GateState, Ticket
+from studio.contracts.gate import Closing, GateState, Ticket
 from workflows_temporal.line import Line
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -84,11 +84,11 @@ def test_a_first_one_that_looks_away_does_not_hold_up_the_others() -> None:
 
 def test_a_closed_gate_lets_nobody_in_and_keeps_its_first_reason() -> None:
     gate = proven_line(5)
-    gate.trip("the key is bad")
-    gate.trip("something else")
+    assert gate.trip(Closing(reason="the key is bad"))
+    assert not gate.trip(Closing(reason="something else"))
     gate.enter([ticket("t0"), ticket("t1")])
     assert names(gate) == []
-    assert gate.closed == "the key is bad"
+    assert gate.door.closed == "the key is bad"
     gate.resume()
     assert names(gate) == ["t0"]  # one first: is the cause really gone?
 
@@ -206,7 +206,7 @@ def test_whatever_happens_the_limit_holds_and_nobody_is_in_two_places(actions: l
             case "accept":
                 gate.accept(name)
             case "trip":
-                gate.trip("no")
+                gate.trip(Closing(reason="no"))
             case "resume":
                 gate.resume()
             case "limit":
@@ -215,7 +215,7 @@ def test_whatever_happens_the_limit_holds_and_nobody_is_in_two_places(actions: l
                 getattr(gate, verb)([name])
         admitted = gate.admit(NOON)
         assert len(gate.held) <= max(gate.limit, before)
-        assert not (admitted and gate.closed)
+        assert not (admitted and gate.door.closed)
         inside = {held.ticket.name for held in gate.held}
         assert not inside & {waiting.name for waiting in gate.waiting}
 

@@ -1,5 +1,7 @@
 """Decisions about lost orders, on a real PostgreSQL."""
 
+import dataclasses
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -82,3 +84,23 @@ async def test_an_order_that_is_being_sent_is_not_lost_yet(
     async with database.transaction() as connection:
         await connection.execute("update submissions set updated_at = now() - interval '6 minutes'")
     assert [order.submission_id for order in await desk.lost()] == [lost.id]
+
+
+async def test_orders_are_counted_with_the_age_of_the_oldest(desk: DeskStore, database: Database) -> None:
+    nobody = await desk.count()
+    assert (nobody.open, nobody.oldest) == (0, timedelta(0))
+    ledger = SubmissionLedger(database)
+    for number, minutes in ((1, 7), (2, 30), (3, 1)):
+        clip = CLIP.model_copy(update={"number": number})
+        submission = await ledger.intend(dataclasses.replace(ORDER, clip=clip, take=f"{number:064x}"), sender="me")
+        await ledger.send(submission, "me")
+        async with database.transaction() as connection:
+            await connection.execute(
+                """update submissions set sent_at = now() - $2::interval, updated_at = now() - $2::interval
+                    where id = $1""",
+                submission.id,
+                timedelta(minutes=minutes),
+            )
+    lost = await desk.count()  # the third may still be on its way
+    assert lost.open == 2
+    assert timedelta(minutes=30) <= lost.oldest < timedelta(minutes=31)
