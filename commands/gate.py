@@ -60,7 +60,7 @@ def weight(channel: str, share: float, data: Data = DATA, as_json: Json = False)
 
 @app.command()
 def resume(data: Data = DATA, as_json: Json = False) -> None:
-    """Open a gate that closed, for the films it turned back, too; one order goes first and tells whether all is well."""
+    """Open a gate that closed; one order goes first, and the films it turned back go on."""
 
     async def change(gate: Handle) -> GateState:
         await gate.signal(GateWorkflow.resume)
