@@ -58,7 +58,7 @@ def weight(channel: str, share: float, data: Data = DATA, as_json: Json = False)
 
 @app.command()
 def resume(data: Data = DATA, as_json: Json = False) -> None:
-    """Open a gate that closed; one order goes first and tells whether the cause is gone."""
+    """Open a gate that closed; one order goes first, and the films it turned back go on."""
 
     async def change(gate: Handle) -> GateState:
         await gate.signal(GateWorkflow.resume)
@@ -103,7 +103,10 @@ def _run(data: Path, as_json: bool, step: Step) -> None:
 
 def _table(state: GateState) -> Table:
     door = f"closed: {state.closed}" if state.closed else "open"
-    title = f"{len(state.held)} of {state.limit} inside, {len(state.waiting)} waiting, {door}"
+    crowd = f"{len(state.held)} of {state.limit} inside, {len(state.waiting)} waiting"
+    if state.standing_by:
+        crowd += f", {len(state.standing_by)} films turned back"
+    title = f"{crowd}, {door}"
     table = Table("", "ticket", "channel", "priority", "since", title=title, title_justify="left", box=None)
     now = datetime.now(UTC)
     for held in state.held:

@@ -68,7 +68,7 @@ def _plain(default: object) -> str:
 def _errors_table() -> str:
     rows = ["| type | what it means | tried again | closes the gate |", "|---|---|---|---|"]
     rows += [
-        f"| `{error.__name__}` | {_meaning(error)} | {_yes(error.retryable)} | {_yes(error.stops_everyone)} |"
+        f"| `{error.__name__}` | {_meaning(error)} | {_yes(error.retryable)} | {_closes(error)} |"
         for error in _named_errors()
     ]
     return "\n".join(rows) + "\n"
@@ -82,6 +82,10 @@ def _named_errors() -> Iterator[type[StudioError]]:
 
 def _meaning(error: type[StudioError]) -> str:
     return (error.__doc__ or "").strip().splitlines()[0]
+
+
+def _closes(error: type[StudioError]) -> str:
+    return "until a top-up" if error.until_top_up else _yes(error.stops_everyone)
 
 
 def _yes(value: bool) -> str:
