@@ -12,7 +12,8 @@ from studio.errors import BeingOrdered, BudgetReached, SubmissionUnknown
 from studio.store.budgets import BudgetStore
 from studio.store.pool import Database, open_database
 from studio.store.submissions import SubmissionLedger
-from tests.studio.store.ledger_model import CHANNELS, CUSTOMERS, DAY_LIMIT, PRICE, Books
+from tests.studio.store.ledger_machine import Books
+from tests.studio.store.ledger_model import CHANNELS, CUSTOMERS, DAY_LIMIT, PRICE
 
 
 async def test_no_order_of_calls_passes_the_limit_or_leaves_anything_reserved(database: Database) -> None:
