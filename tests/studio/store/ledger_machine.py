@@ -134,6 +134,14 @@ class Books(RuleBasedStateMachine):
         self.intend(customer, knows_its_claim=False)
         self.send(customer)
 
+    @rule(both=st.permutations([customer for customer in CUSTOMERS if customer.take == SHARED]))
+    def order_together(self, both: list[Customer]) -> None:
+        """Two films want the same take: both look, then both send."""
+        for customer in both:
+            self.intend(customer, knows_its_claim=False)
+        for customer in both:
+            self.send(customer)
+
     @rule(place=place, answer=answers)
     def answer(self, place: int, answer: str) -> None:
         """What came of a request, in good time."""

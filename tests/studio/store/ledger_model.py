@@ -31,10 +31,11 @@ class Customer:
         return f"{self.film}/{self.number}"
 
 
+SHARED = 1
 CUSTOMERS = (
-    Customer("vid_1", 1, take=1),
+    Customer("vid_1", 1, take=SHARED),
     Customer("vid_1", 2, take=2),
-    Customer("vid_2", 1, take=1),
+    Customer("vid_2", 1, take=SHARED),
     Customer("vid_2", 2, take=3),
 )
 TAKES = {customer.take for customer in CUSTOMERS}
