@@ -27,6 +27,7 @@ from tests.studio.store.ledger_model import (
     FILM_LIMIT,
     OPEN,
     PRICE,
+    SHARED,
     TAKES,
     Customer,
     Row,
