@@ -21,7 +21,7 @@ async def test_no_order_of_calls_passes_the_limit_or_leaves_anything_reserved(da
         loop = asyncio.get_running_loop()
 
     Machine.database = database
-    check = settings(max_examples=50, stateful_step_count=40, deadline=None)
+    check = settings(max_examples=40, stateful_step_count=40, deadline=None)
     await asyncio.to_thread(run_state_machine_as_test, Machine, settings=check)
 
 
