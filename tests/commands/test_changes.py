@@ -82,14 +82,13 @@ async def test_the_same_again_is_a_further_take_and_another_order(
     studio: StudioAtWork, session: Session, kie: KieSimulator
 ) -> None:
     await studio.make(await studio.request(clips=2))
-    first = await again(session, 1)
-    second = await again(session, 1)
-    assert kie.ledger.accepted == 4
+    further = [await again(session, 1) for _ in range(3)]
+    assert kie.ledger.accepted == 5
     assert len({task.prompt for task in kie.ledger.tasks}) == 2
     takes = await takes_of(session, 1)
-    assert [take.verdict for take in takes] == ["good", "good", "chosen"]
-    assert [take.parts.variant for take in takes] == [1, 2, 3]
-    assert [first.clips[0].take, second.clips[0].take] == [take.take for take in takes[1:]]
+    assert [take.verdict for take in takes] == ["good", "good", "good", "chosen"]
+    assert [take.parts.variant for take in takes] == [1, 2, 3, 4]
+    assert [result.clips[0].take for result in further] == [take.take for take in takes[1:]]
 
 
 async def test_choosing_an_older_take_brings_the_older_film_back_and_orders_nothing(

@@ -76,6 +76,22 @@ async def test_a_take_whose_file_is_gone_is_none(studio: StudioAtWork, session: 
     ]
 
 
+async def test_a_clip_that_failed_is_paid_anew_until_its_newest_order_delivers(
+    studio: StudioAtWork, session: Session, kie: KieSimulator
+) -> None:
+    kie.order(match="corridor 01", fail="internal", count=1)
+    request = await studio.request(clips=1)
+    handle = await studio.start(request)
+    await studio.waiting(handle)
+    plan = await make_plan(session, request)
+    assert planned(plan) == [NEW]
+    assert plan.clips[0].note.startswith("tried before: ")
+    await handle.signal(VideoWorkflow.resume)
+    result = await handle.result()
+    await studio.objects.delete(keys.take_key("poke1", result.clips[0].take or ""))
+    assert planned(await make_plan(session, request)) == [ORDERED]
+
+
 async def test_clips_with_the_same_inputs_are_paid_once(studio: StudioAtWork, session: Session) -> None:
     request = await studio.request(clips=3)
     film = with_clip(request, 3, still=request.clips[0].still, prompt=request.clips[0].prompt)
