@@ -1,8 +1,9 @@
 """Heartbeats while something long goes on: they notice a dead worker and bring a cancellation in."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from temporalio import activity
 
@@ -12,19 +13,23 @@ LONGEST_SILENCE = 2.0
 
 @asynccontextmanager
 async def beating() -> AsyncIterator[None]:
-    """Beat, well within the activity's own heartbeat timeout, for as long as the block lasts."""
-    timeout = activity.info().heartbeat_timeout
-    if timeout is None:
+    """Beat, well within the activity's own heartbeat timeout, for as long as the block lasts.
+
+    Every beat repeats what an earlier attempt left in its last one: a beat without details would wipe it out.
+    """
+    info = activity.info()
+    if info.heartbeat_timeout is None:
         yield
         return
-    beats = asyncio.create_task(_beat(min(timeout.total_seconds() / 3, LONGEST_SILENCE)))
+    every = min(info.heartbeat_timeout.total_seconds() / 3, LONGEST_SILENCE)
+    beats = asyncio.create_task(_beat(every, info.heartbeat_details))
     try:
         yield
     finally:
         beats.cancel()
 
 
-async def _beat(every: float) -> None:
+async def _beat(every: float, left: Sequence[Any]) -> None:
     while True:
-        activity.heartbeat()
+        activity.heartbeat(*left)
         await asyncio.sleep(every)

@@ -14,7 +14,7 @@ import httpx
 import typer
 import yaml
 
-from commands.filmfile import build_film, put_stills
+from commands.filmfile import build_film, put_stills, read_film_file
 from commands.running import Handle, look, settled, start_film
 from commands.session import Session, fail, open_session, out, show_json
 from commands.table import SETTLED, follow
@@ -22,7 +22,7 @@ from commands.telling import show_result
 from commands.up import show_addresses
 from local.processes import ProcessFailed, free_port
 from local.stack import Stack, StackOptions, running_stack
-from studio.contracts.clip import ClipStatus
+from studio.contracts.clip import MOST_VARIANTS, ClipStatus
 from studio.contracts.film import Provider, VideoProgress, VideoResult, VideoStatus
 from studio.media.probe import probe
 from studio.media.stills import draw_still
@@ -116,7 +116,10 @@ async def _demo(
 
 
 def draw_film(folder: Path, clips: int, seconds: Literal[5, 10], provider: Provider) -> Path:
-    """Draw the stills that are not there yet, and write a film file beside them; returns its path."""
+    """Draw the stills that are not there yet, and write a film file beside them; returns its path.
+
+    A rehearsal asks for further takes of the stills it shares with the one before: each makes its own clips.
+    """
     stills = folder / "stills"
     stills.mkdir(parents=True, exist_ok=True)
     parts = [STORY[place % len(STORY)] for place in range(clips)]
@@ -126,6 +129,8 @@ def draw_film(folder: Path, clips: int, seconds: Literal[5, 10], provider: Provi
             part = path.with_suffix(".part.png")
             draw_still(action, seed=place).image.save(part, compress_level=1)
             part.replace(path)
+    path = folder / "film.yaml"
+    variant = _last_variant(path) % MOST_VARIANTS + 1
     document = {
         "film": f"demo-{datetime.now():%Y%m%d-%H%M%S}",
         "channel": "demo",
@@ -136,13 +141,19 @@ def draw_film(folder: Path, clips: int, seconds: Literal[5, 10], provider: Provi
             {
                 "still": f"stills/{_still_name(place)}",
                 "prompt": {"action": action, "details": details, "camera": camera},
+                "variant": variant,
             }
             for place, (action, details, camera) in enumerate(parts)
         ],
     }
-    path = folder / "film.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return path
+
+
+def _last_variant(path: Path) -> int:
+    if not path.exists():
+        return 0
+    return max(clip.variant or 1 for clip in read_film_file(path).clips)
 
 
 def _still_name(place: int) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio import intake
 from studio.contracts.base import Identifier, MediaRef, Usd
-from studio.contracts.clip import CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
+from studio.contracts.clip import MOST_VARIANTS, CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
 from studio.contracts.complaint import complaint
 from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
 from studio.errors import BadStill
@@ -41,7 +41,7 @@ class FilmClip(_Strict):
     variant: int | None = Field(
         default=None,
         ge=1,
-        le=1_000,
+        le=MOST_VARIANTS,
         description="Which take of these inputs; none: the one the film has, or the first.",
     )
 

@@ -1,8 +1,11 @@
 """Temporal's dev server with a file database and the web UI."""
 
+import asyncio
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from temporalio.client import Client
 
 from local.processes import Process, free_port, listening, spawn
 
@@ -73,4 +76,14 @@ async def start_temporal(
         argv += ["--db-filename", str(data / "temporal.db"), "--sqlite-pragma", "journal_mode=wal"]
     process = await spawn("temporal", argv, log=logs / "temporal.log")
     await process.until(lambda: listening(port) and listening(ui_port))
+    await process.until(lambda: asyncio.ensure_future(_answers(f"127.0.0.1:{port}")))
     return TemporalServer(process, port, ui_port)
+
+
+async def _answers(address: str) -> bool:
+    """Does the frontend serve? It listens a moment before it does."""
+    try:
+        await Client.connect(address)
+    except RuntimeError:
+        return False
+    return True

@@ -12,6 +12,9 @@ from studio.contracts.gate import Slot, Ticket
 PROMPT_LIMIT = 2_500
 """Longest motion prompt in characters (KIE.ai, kling/v2-5-turbo-image-to-video-pro)."""
 
+MOST_VARIANTS = 1_000
+"""How many takes of the same inputs may be asked for."""
+
 ClipNumber = Annotated[int, Field(ge=1, le=500)]
 """A clip's place in its film, from 1."""
 
@@ -64,7 +67,7 @@ class ClipRequest(Contract):
     )
     strength: float = Field(default=0.5, ge=0, le=1, description="How far the local renderer's camera moves.")
     variant: int = Field(
-        default=1, ge=1, le=1_000, description="Same inputs, same take; a higher number asks for a further one."
+        default=1, ge=1, le=MOST_VARIANTS, description="Same inputs, same take; a higher number asks for a further one."
     )
     take: Sha256 | None = Field(default=None, description="Use this take of the channel's, whatever it was made from.")
 

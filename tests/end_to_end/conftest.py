@@ -48,7 +48,7 @@ def starter(stack: Stack) -> Starter:
 
 @pytest.fixture(scope="module")
 def film_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Writes film files with small stills beside them."""
+    """Writes film files with small stills beside them. No two films want the same take."""
     folder = tmp_path_factory.mktemp("films")
     for number in range(1, 4):
         draw_still("A harbour at dawn", seed=number, width=192, height=108).image.save(
@@ -62,7 +62,10 @@ def film_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             "width": 192,
             "height": 108,
             "clips": [
-                {"still": f"clip_{n % 3 + 1:02d}.png", "prompt": f"Boat {n} leaves the harbour. Slow pan left."}
+                {
+                    "still": f"clip_{n % 3 + 1:02d}.png",
+                    "prompt": f"Boat {n} of {film} leaves the harbour. Slow pan left.",
+                }
                 for n in range(length)
             ],
         }

@@ -70,6 +70,7 @@ def test_what_may_be_tried_again_is_few() -> None:
         "Maintenance",
         "ProviderUnavailable",
         "StillRendering",
+        "BeingOrdered",
         "NotToppedUp",
         "DownloadBroken",
         "StorageUnavailable",
