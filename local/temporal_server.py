@@ -5,9 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from temporalio.client import Client
-
 from local.processes import Process, free_port, listening, spawn
+from workflows_temporal.connection import connect
 
 DYNAMIC_CONFIG = {
     # Priority and fairness hold per partition, and rate limits are divided among partitions: one is exact.
@@ -83,7 +82,7 @@ async def start_temporal(
 async def _answers(address: str) -> bool:
     """Does the frontend serve? It listens a moment before it does."""
     try:
-        await Client.connect(address)
+        await connect(address)
     except RuntimeError:
         return False
     return True
