@@ -2,14 +2,19 @@
 
 from studio.contracts.clip import ClipRequest
 from studio.contracts.film import Provider, VideoRequest
-from studio.contracts.take import TakeParts
-from studio.digest import digest_of
+from studio.contracts.project import SentenceId
+from studio.contracts.render import BIGGEST_SEED, Lora, LoraPair
+from studio.contracts.take import RenderParts, TakeParts
+from studio.digest import Part, digest_of
 from studio.media.animatic import RENDERER_VERSION
 from studio.prompts import motion
 from studio.prompts.camera import move_of
 
 TAKE_FORMAT = "take-2"
 """Changes when the meaning of a take's parts changes; every older take is then made anew."""
+
+RENDER_FORMAT = "render-1"
+"""The same for pictures and clips by ComfyUI graphs."""
 
 
 def parts_of(film: VideoRequest, clip: ClipRequest) -> TakeParts:
@@ -33,7 +38,7 @@ def digest_of_take(parts: TakeParts) -> str:
 
     What a maker is not told does not count: the local renderer reads no prompt, Kling no camera move.
     """
-    told: dict[str, str | int | float | bool | None] = {
+    told: dict[str, Part] = {
         "provider": parts.provider,
         "model": parts.model,
         "still": parts.still.sha256,
@@ -63,3 +68,52 @@ def _take_of(film: VideoRequest, clip: ClipRequest) -> tuple[str, TakeParts | No
         return clip.take, None
     parts = parts_of(film, clip)
     return digest_of_take(parts), parts
+
+
+def digest_of_render(parts: RenderParts) -> str:
+    """The name of what a ComfyUI graph makes of these parts: the graph, what it is told, pictures by their bytes.
+
+    What is not said does not count: the graph has a default for it, and its digest knows that. Where a picture lies
+    does not count, nor does the strength of a camera that nobody moves.
+    """
+    asked = parts.parameters
+    told: dict[str, Part] = {
+        "graph": parts.graph,
+        "graph_sha256": parts.graph_sha256,
+        "prompt": asked.prompt,
+        "negative": asked.negative,
+        "width": asked.width,
+        "height": asked.height,
+        "seconds": asked.seconds,
+        "frames": asked.frames,
+        "fps": asked.fps,
+        "seed": asked.seed,
+        "steps": asked.steps,
+        "cfg": asked.cfg,
+        "camera": asked.camera,
+        "strength": None if asked.camera is None else asked.strength,
+        "fast": asked.fast or None,
+        "kept_frames": parts.frames,
+        "variant": parts.variant if parts.variant > 1 else None,
+    }
+    told |= {f"image_{place}": image.sha256 for place, image in enumerate(asked.images, start=1)}
+    for place, lora in enumerate(asked.loras, start=1):
+        told |= _lora_parts(f"lora_{place}", lora)
+    return digest_of(RENDER_FORMAT, {name: part for name, part in told.items() if part is not None})
+
+
+def seed_of(sentence: SentenceId, *, seed: int | None = None, variant: int = 1) -> int:
+    """The seed of a sentence's picture or clip: always the same one, and another one for each further variant.
+
+    A seed that somebody chose is that of the first variant.
+    """
+    if seed is None:
+        name = digest_of("seed", {"project": sentence.project_id, "sentence": sentence.sentence_id})
+        seed = int(name[:13], 16)  # 52 bits: whole in every language's numbers
+    return (seed + variant - 1) % (BIGGEST_SEED + 1)
+
+
+def _lora_parts(place: str, lora: Lora | LoraPair) -> dict[str, Part]:
+    if isinstance(lora, Lora):
+        return {place: lora.name, f"{place}_strength": lora.strength}
+    return {f"{place}_high": lora.high, f"{place}_low": lora.low, f"{place}_strength": lora.strength}

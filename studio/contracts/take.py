@@ -9,6 +9,7 @@ from pydantic import Field
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
 from studio.contracts.clip import CameraMove, ClipFile, ClipNumber, ClipOutcome
 from studio.contracts.film import FilmName, Provider
+from studio.contracts.render import GraphParameters
 
 
 class TakeParts(Contract):
@@ -93,3 +94,33 @@ class LateTake(Contract):
 
     clip: LateClip
     file: ClipFile
+
+
+class RenderParts(Contract):
+    """Everything a picture or clip by a ComfyUI graph is made from."""
+
+    graph: str = Field(description="The graph's name.")
+    graph_sha256: Sha256 = Field(description="Of the graph as it is shipped, before anything is bound.")
+    parameters: GraphParameters = Field(description="As the graph is told them: styled, with the model's defaults.")
+    frames: int | None = Field(default=None, ge=1, description="Frames that are kept of a clip; none: all.")
+    variant: int = Field(default=1, ge=1, description="Which of the takes of these inputs.")
+
+
+class RenderedFile(Contract):
+    """A verified picture or clip of a ComfyUI graph, in the object store."""
+
+    media: MediaRef
+    width: int
+    height: int
+    frames: int | None = Field(default=None, description="None: a picture.")
+    seconds: float | None = Field(default=None, description="None: a picture.")
+
+
+class Render(Contract):
+    """A take by a ComfyUI graph that is there."""
+
+    take: Sha256
+    parts: RenderParts
+    file: RenderedFile
+    seconds: float = Field(description="How long the server worked.")
+    made_at: datetime

@@ -1,6 +1,7 @@
 """Object keys: the one place that makes them. Every key of a film lies under its channel and project."""
 
 from studio.contracts.clip import ClipId
+from studio.contracts.project import SentenceId
 from studio.errors import InvalidRequest
 
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
@@ -62,3 +63,23 @@ def film_key(channel: str, video_id: str) -> str:
 def sheet_key(channel: str, video_id: str) -> str:
     """The contact sheet."""
     return f"{project_prefix(channel, video_id)}/{video_id}_sheet.png"
+
+
+def image_key(sentence: SentenceId) -> str:
+    """The picture a project uses for a sentence: `…/images/{sentence}.png`."""
+    return f"{project_prefix(sentence.channel, sentence.project_id)}/images/{sentence.sentence_id}.png"
+
+
+def video_key(sentence: SentenceId) -> str:
+    """The clip a project uses for a sentence: `…/videos/{sentence}.mp4`."""
+    return f"{project_prefix(sentence.channel, sentence.project_id)}/videos/{sentence.sentence_id}.mp4"
+
+
+def image_take_key(channel: str, take: str) -> str:
+    """A picture as it was made. It is never overwritten by another one; a clip's is `take_key`."""
+    return f"{channel_prefix(channel)}takes/{take}.png"
+
+
+def preview_key(channel: str, take: str) -> str:
+    """The newest preview of a take that is being made: each one replaces the one before."""
+    return f"{channel_prefix(channel)}previews/{take}.jpg"

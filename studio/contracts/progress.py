@@ -1,0 +1,63 @@
+"""What is told of a render while it runs. Never the truth, only news: the truth is in tables and workflow queries."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from studio.contracts.base import Contract, Identifier, ObjectKey
+from studio.contracts.clip import ClipNumber
+
+MOST_NOTE = 400
+"""Characters of a note. PostgreSQL carries less than 8,000 bytes per event, and JSON makes six of some characters."""
+
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=320)]
+"""The id of the workflow that makes it."""
+
+
+class Stage(StrEnum):
+    """How far a picture or a clip is."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    """The graph is bound and checked, pictures are on their way to the server."""
+    WAITING = "waiting"
+    """In the server's queue."""
+    RENDERING = "rendering"
+    KEEPING = "keeping"
+    """The file is fetched, checked and stored."""
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Progress(Contract):
+    """News of one job: the newest of a sentence or clip counts."""
+
+    kind: Literal["progress"] = "progress"
+    job: JobId
+    channel: Identifier
+    project_id: Identifier = Field(description="The project or the film.")
+    sentence_id: Identifier | None = Field(default=None, description="None: not about a single sentence.")
+    clip: ClipNumber | None = Field(default=None, description="None: not about a single clip of a film.")
+    take: str = Field(default="", max_length=64, description="What is being made, where known.")
+    stage: Stage
+    fraction: float = Field(default=0, ge=0, le=1, description="Done of the whole job or of this sentence or clip.")
+    eta_seconds: float | None = Field(default=None, ge=0, description="Until it is done, estimated; none: nobody knows.")
+    preview: ObjectKey | None = Field(default=None, description="The newest preview in the object store: JPEG.")
+    note: Annotated[str, StringConstraints(max_length=MOST_NOTE)] = Field(
+        default="", description="For people: the node that runs, the place in the queue, the reason of a failure."
+    )
+    at: datetime = Field(description="When it was so, by the clock of who tells it.")
+
+
+class EventsLost(Contract):
+    """Told to a subscriber by his own end: here something may be missing. Look at the state once, then listen on."""
+
+    kind: Literal["lost"] = "lost"
+    reason: str
+
+
+Event = Progress | EventsLost
+"""What a subscriber hears."""
