@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from studio.contracts.clip import ClipFile, ClipId
+from studio.contracts.clip import ClipFile
 from studio.media.frames import frame_at
 from studio.media.probe import MediaInfo
 from studio.objects import keys
@@ -14,17 +14,17 @@ PICTURE = (480, 854)
 
 
 async def store_take(
-    objects: ObjectStore, clip: ClipId, take: str, path: Path, info: MediaInfo, *, use: bool = True
+    objects: ObjectStore, channel: str, take: str, path: Path, info: MediaInfo, *, place: str | None
 ) -> ClipFile:
-    """Put the file of a take, and a picture beside it, into the store; with `use` it becomes the clip's."""
+    """Put the file of a take, and a picture beside it, into the store, and a copy where somebody uses it."""
     picture = path.with_suffix(".jpg")
     await asyncio.to_thread(_draw_picture, path, picture)
     media, shown = await asyncio.gather(
-        objects.put(path, keys.take_key(clip.channel, take), "video/mp4"),
-        objects.put(picture, keys.picture_key(clip.channel, take), "image/jpeg"),
+        objects.put(path, keys.take_key(channel, take), "video/mp4"),
+        objects.put(picture, keys.picture_key(channel, take), "image/jpeg"),
     )
-    if use:
-        await objects.copy(media.key, keys.clip_key(clip))
+    if place is not None:
+        await objects.copy(media.key, place)
     return ClipFile(
         media=media, width=info.width, height=info.height, frames=info.frames, seconds=info.seconds, picture=shown
     )

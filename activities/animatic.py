@@ -13,6 +13,7 @@ from activities._take import store_take
 from studio.contracts.clip import CameraMove, ClipFile, ClipToDraw
 from studio.media.animatic import render_clip
 from studio.media.verify import Ordered, verify_clip
+from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.prompts.camera import move_of
 
@@ -45,7 +46,8 @@ class AnimaticActivities:
                     moving=move is not CameraMove.STATIC and clip.strength >= SURELY_MOVING,
                 )
                 info = await asyncio.to_thread(verify_clip, path, ordered)
-                file = await store_take(self._objects, clip.clip, clip.take, path, info)
+                place = keys.clip_key(clip.clip)
+                file = await store_take(self._objects, clip.clip.channel, clip.take, path, info, place=place)
         _log.info("clip.drawn", key=file.media.key, size_bytes=file.media.size, camera=move)
         return file
 

@@ -48,7 +48,8 @@ class KeepingActivities:
                 except BadClip as bad:
                     await self._put_aside(clip, path, bad)
                     raise
-                file = await store_take(self._objects, clip.clip, clip.take, path, info, use=clip.use is not None)
+                place = keys.clip_key(clip.clip) if clip.use is not None else None
+                file = await store_take(self._objects, clip.clip.channel, clip.take, path, info, place=place)
             _log.info("clip.kept", task_id=clip.task_id, key=file.media.key, size_bytes=size, seconds=info.seconds)
             return KeptClip(file=file, recorded=await self._record(clip, file))
 

@@ -1,0 +1,76 @@
+"""What a ComfyUI server made: fetched, looked at, put into the store."""
+
+import asyncio
+from pathlib import Path
+
+from activities._take import store_take
+from comfy_workflows.graph import BoundGraph
+from studio.contracts.clip import ClipFile, ClipId
+from studio.contracts.project import SentenceId
+from studio.contracts.rendering import GraphToRender
+from studio.errors import BadClip
+from studio.media.picture import probe_picture
+from studio.media.probe import MediaInfo, probe
+from studio.media.verify import Ordered, verify_clip
+from studio.objects import keys
+from studio.objects.store import ObjectStore
+
+SUFFIXES = {"image": ".png", "video": ".mp4"}
+"""How the files of each kind end, with us and on the server."""
+
+
+async def verified(path: Path, order: GraphToRender, bound: BoundGraph) -> MediaInfo | None:
+    """Decode all of it and compare it with what was ordered; None for a picture.
+
+    Raises:
+        BadClip: a clip is not what was ordered.
+        BadStill: a picture is not.
+    """
+    if bound.kind == "image":
+        await asyncio.to_thread(_verify_picture, path, bound)
+        return None
+    return await asyncio.to_thread(_verify_clip, path, order, bound)
+
+
+def _verify_clip(path: Path, order: GraphToRender, bound: BoundGraph) -> MediaInfo:
+    found = probe(path)
+    seconds = bound.frames / bound.fps if bound.frames and bound.fps else found.seconds
+    info = verify_clip(
+        path,
+        Ordered(
+            seconds=seconds,
+            width=bound.width or found.width,
+            height=bound.height or found.height,
+            moving=order.moving,
+        ),
+    )
+    if bound.frames and info.frames != bound.frames:
+        raise BadClip(f"{path.name}: {info.frames} frames instead of {bound.frames}")
+    return info
+
+
+def _verify_picture(path: Path, bound: BoundGraph) -> None:
+    picture = probe_picture(path)
+    wanted = (bound.width or picture.width, bound.height or picture.height)
+    if (picture.width, picture.height) != wanted:
+        raise BadClip(f"{path.name}: {picture.width}x{picture.height} instead of {wanted[0]}x{wanted[1]}")
+
+
+async def stored(
+    objects: ObjectStore, order: GraphToRender, path: Path, info: MediaInfo | None, *, use: bool
+) -> ClipFile:
+    """Put a verified file into the store under its take; with `use` also where its film or project wants it."""
+    place = _place(order.clip, info) if use else None
+    if info is not None:
+        return await store_take(objects, order.channel, order.take, path, info, place=place)
+    picture = await asyncio.to_thread(probe_picture, path)
+    media = await objects.put(path, keys.image_take_key(order.channel, order.take), picture.mime)
+    if place is not None:
+        await objects.copy(media.key, place)
+    return ClipFile(media=media, width=picture.width, height=picture.height, frames=1, seconds=0)
+
+
+def _place(clip: ClipId | SentenceId, info: MediaInfo | None) -> str:
+    if isinstance(clip, ClipId):
+        return keys.clip_key(clip)
+    return keys.image_key(clip) if info is None else keys.video_key(clip)

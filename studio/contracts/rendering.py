@@ -1,0 +1,47 @@
+"""A graph on its way through a ComfyUI server: the order, how it stands, what came out."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
+from studio.contracts.clip import ClipFile, ClipId
+from studio.contracts.model import GraphName
+from studio.contracts.project import SentenceId
+from studio.contracts.render import GraphParameters
+
+
+class GraphToRender(Contract):
+    """A picture or a clip to render. Same take, same result: asking again finds the first one."""
+
+    channel: Identifier
+    take: Sha256 = Field(description="The digest of everything it is made from.")
+    graph: GraphName
+    own: MediaRef | None = Field(default=None, description="A user's own graph, in the object store; none: shipped.")
+    parameters: GraphParameters
+    clip: ClipId | SentenceId = Field(description="Which clip of a film, or which sentence, it is for.")
+    moving: bool = Field(default=True, description="False: only then may the picture of a clip stand still.")
+    kept_frames: int | None = Field(default=None, ge=1, description="Cut a clip to so many frames; none: keep all.")
+
+
+class RenderState(Contract):
+    """What an attempt leaves to the next one, and shows people meanwhile, in its heartbeats."""
+
+    server: str = Field(default="", description="Address of the server that has the prompt.")
+    attempt: int = Field(default=1, ge=1, description="Which attempt at the take: part of the prompt's id.")
+    failures: int = Field(default=0, ge=0, description="How often it failed for good on a server.")
+    stage: Literal["preparing", "waiting", "rendering", "keeping", "cancelling"] = "preparing"
+    ahead: int | None = Field(default=None, description="Prompts that come before it in the server's queue.")
+    node: str = Field(default="", description="The node that runs.")
+    fraction: float = Field(default=0, ge=0, le=1)
+
+
+class RenderedGraph(Contract):
+    """What came out, verified and in the object store."""
+
+    take: Sha256
+    kind: Literal["image", "video"]
+    file: ClipFile = Field(description="A picture counts as a clip of one frame.")
+    attempt: int = Field(description="Which attempt at the take it was.")
+    gpu_seconds: float = Field(default=0, ge=0, description="From start to end, by the server's clock.")
+    notes: tuple[str, ...] = Field(default=(), description="Rules that changed what was asked for.")
