@@ -51,7 +51,7 @@ class Parameter(Contract):
     type: Literal["text", "integer", "number"]
     least: int | float | None = None
     most: int | float | None = None
-    step: int = Field(default=1, ge=1, description="Values are n × step + offset.")
+    step: int = Field(default=1, ge=1, description="Values are n * step + offset.")
     offset: int = Field(default=0, ge=0)
     default: str | int | float | None = Field(default=None, description="None: what another node says.")
 

@@ -20,6 +20,8 @@ from studio.errors import InvalidRequest
 
 SHELVES = ("image", "video")
 ROOM = Path(__file__).parent
+TRIAL_IMAGE = "example.png"
+"""Every server has it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class GraphTemplate(Contract):
         output = self.declaration.output
         graph[output.node]["inputs"][output.prefix] = prefix
         return self._bound(cut_loose_ends(graph, output.node), values, notes)
+
+    def trial(self, *, fast: bool = False) -> BoundGraph:
+        """The graph with its defaults and no pictures of its own: for asking a server whether it would run."""
+        images = [TRIAL_IMAGE] * len(self.declaration.images)
+        return self.bind(GraphParameters(prompt="trial", seed=1, fast=fast), images=images, prefix="trial")
 
     def _put_images(self, graph: Graph, images: Sequence[str]) -> None:
         places, references = self.declaration.images, self.declaration.references
