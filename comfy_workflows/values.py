@@ -1,0 +1,120 @@
+"""The values a graph is given: what was asked for, made to fit its rules, and what had to be changed for that."""
+
+import math
+from collections.abc import Mapping
+
+from comfy_workflows.declaration import GraphDeclaration, Parameter, ParameterName
+from studio.contracts.render import GraphParameters
+from studio.errors import InvalidRequest
+
+Value = str | int | float
+Values = Mapping[ParameterName, Value]
+NAMES = ParameterName
+
+
+def values_for(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> dict[ParameterName, Value]:
+    """A value for each parameter of the graph, but for those that another node says; `notes` grows.
+
+    Raises:
+        InvalidRequest: a value the graph cannot take.
+    """
+    wanted = _wanted(declaration, asked, notes)
+    values: dict[ParameterName, Value] = {}
+    for parameter in declaration.parameters:
+        value = wanted.get(parameter.name)
+        if value is not None:
+            values[parameter.name] = _fitting(declaration.name, parameter, value, notes)
+        elif parameter.default is not None:
+            values[parameter.name] = parameter.default
+    _follow_steps(declaration, values, notes)
+    _whole_size(declaration, values)
+    return values
+
+
+def _wanted(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> dict[ParameterName, Value]:
+    steps, cfg = _pace(declaration, asked, notes)
+    fps = asked.fps or _fps_of(declaration)
+    wanted: dict[ParameterName, Value | None] = {
+        NAMES.PROMPT: asked.prompt,
+        NAMES.NEGATIVE: asked.negative,
+        NAMES.WIDTH: asked.width,
+        NAMES.HEIGHT: asked.height,
+        NAMES.LENGTH: _frames(declaration, asked, fps),
+        NAMES.FPS: asked.fps,
+        NAMES.SEED: asked.seed,
+        NAMES.STEPS: steps,
+        NAMES.CFG: cfg,
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    for name in given:
+        if declaration.parameter(name) is None:
+            notes.append(f"{name} left out: {declaration.name} has none")
+    _tell_pace_of_motion(declaration, asked, notes)
+    return given
+
+
+def _pace(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> tuple[int | None, float | None]:
+    """Steps and cfg. The few-step LoRAs are made for their own and go with no others."""
+    if not asked.fast:
+        return asked.steps, asked.cfg
+    fast = declaration.fast
+    if fast is None:
+        notes.append(f"fast left out: {declaration.name} has no few-step LoRAs")
+        return asked.steps, asked.cfg
+    if asked.steps not in (None, fast.steps) or asked.cfg not in (None, fast.cfg):
+        notes.append(f"fast: {fast.steps} steps, cfg {fast.cfg:g}, whatever else was asked for")
+    return fast.steps, fast.cfg
+
+
+def _fps_of(declaration: GraphDeclaration) -> float | None:
+    parameter = declaration.parameter(NAMES.FPS)
+    if parameter is not None and isinstance(parameter.default, (int, float)):
+        return float(parameter.default)
+    return declaration.output.fps
+
+
+def _frames(declaration: GraphDeclaration, asked: GraphParameters, fps: float | None) -> int | None:
+    """Frames for what was asked: never fewer than its seconds need, so that the rest can be cut off."""
+    if asked.seconds is None or declaration.parameter(NAMES.LENGTH) is None:
+        return asked.frames
+    if fps is None:
+        raise InvalidRequest(f"{declaration.name} does not say its frames per second: mark them with in:fps")
+    return math.ceil(round(asked.seconds * fps, 6))
+
+
+def _fitting(graph: str, parameter: Parameter, value: Value, notes: list[str]) -> Value:
+    """The value, raised to the next one its rule allows."""
+    if isinstance(value, str):
+        return value
+    if parameter.type == "integer":
+        fitting = math.ceil((value - parameter.offset) / parameter.step) * parameter.step + parameter.offset
+        if parameter.step > 1 and fitting != value:
+            notes.append(f"{parameter.name} {value} → {fitting} ({parameter.rule})")
+        value = fitting
+    least, most = parameter.least, parameter.most
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise InvalidRequest(f"{graph}: {parameter.name} {value:g} is not between {least} and {most}")
+    return value
+
+
+def _follow_steps(declaration: GraphDeclaration, values: dict[ParameterName, Value], notes: list[str]) -> None:
+    """The second pass begins at half of the steps."""
+    steps = values.get(NAMES.STEPS)
+    if declaration.parameter(NAMES.SPLIT) is None or not isinstance(steps, int):
+        return
+    values[NAMES.SPLIT] = steps // 2
+    if steps % 2:
+        notes.append(f"steps {steps}: {steps // 2} in the first pass, {steps - steps // 2} in the second")
+
+
+def _whole_size(declaration: GraphDeclaration, values: Values) -> None:
+    """A graph that takes its size from a picture must be told both sides or none."""
+    sides = [name for name in (NAMES.WIDTH, NAMES.HEIGHT) if declaration.parameter(name) is not None]
+    if len(sides) == 2 and len([name for name in sides if name in values]) == 1:
+        raise InvalidRequest(f"{declaration.name}: say width and height, or neither")
+
+
+def _tell_pace_of_motion(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> None:
+    own = _fps_of(declaration)
+    if asked.fps and own and asked.fps != own and declaration.parameter(NAMES.FPS) is not None:
+        notes.append(f"fps {asked.fps:g} instead of {own:g}: motion {asked.fps / own:.2g} times as fast")
