@@ -84,7 +84,9 @@ class ComfyJob:
         trouble = self.trouble or {}
         if self.state == "interrupted":
             node = str(trouble.get("node_id") or "")
-            where = f" at {comfyui_refusals.node_name(node, self.graph or {}, trouble.get('node_type'))}" if node else ""
+            where = (
+                f" at {comfyui_refusals.node_name(node, self.graph or {}, trouble.get('node_type'))}" if node else ""
+            )
             return RenderInterrupted(f"Somebody interrupted the render on the ComfyUI server{where}")
         return comfyui_refusals.execution_error(trouble, self.graph or {})
 
@@ -110,11 +112,10 @@ class ComfyQueue:
         """Nothing runs, nothing waits."""
         return not self.running and not self.pending
 
-    def state_of(self, prompt_id: str) -> Literal["pending", "running"] | None:
+    def state_of(self, prompt_id: str) -> JobState | None:
         """Where this prompt stands; None when it is in the queue no more, or never was."""
-        if any(entry.prompt_id == prompt_id for entry in self.running):
-            return "running"
-        return "pending" if any(entry.prompt_id == prompt_id for entry in self.pending) else None
+        job = self.job(prompt_id)
+        return job and job.state
 
     def ahead_of(self, prompt_id: str) -> int | None:
         """How many prompts come before this one: 0 when it runs, None when it is not in the queue."""
@@ -122,6 +123,14 @@ class ComfyQueue:
             return 0
         order = [entry.prompt_id for entry in self.pending]
         return len(self.running) + order.index(prompt_id) if prompt_id in order else None
+
+    def job(self, prompt_id: str) -> ComfyJob | None:
+        """This prompt, as the queue knows it."""
+        for entry in (*self.running, *self.pending):
+            if entry.prompt_id == prompt_id:
+                state: JobState = "running" if entry in self.running else "pending"
+                return ComfyJob(prompt_id, state, client_id=entry.client_id)
+        return None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ on the server is told as "value not in list" of a loader's input, just as a miss
 """
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from studio.errors import (
     ComfyError,
     ExecutionFailed,
     GraphRefused,
+    InvalidRequest,
     InvalidValue,
     ModelMissing,
     NodeMissing,
@@ -52,13 +54,49 @@ _MISSING_TYPES = ("missing_node_type", "invalid_prompt")  # the second is what 0
 Graph = Mapping[str, Any]
 
 
+def check_shape(graph: Graph, prompt_id: str, client_id: str, extra: Mapping[str, Any]) -> None:
+    """Refuse what a server answers with 500, and what stops it for good (a client id that is no string).
+
+    Raises:
+        InvalidRequest
+    """
+    if not isinstance(client_id, str) or not client_id:
+        raise InvalidRequest("A ComfyUI client id is a string")
+    if not _is_canonical(prompt_id):
+        raise InvalidRequest(f"A ComfyUI prompt id is a UUID in lower case with hyphens, not {prompt_id!r}")
+    if isinstance(graph.get("nodes"), list):
+        raise InvalidRequest("This graph is in the editor's format: export it with File → Export (API)")
+    for node, told in graph.items():
+        if not isinstance(told, dict) or not isinstance(told.get("inputs"), dict) or not told.get("class_type"):
+            raise InvalidRequest(f"node {node} of the graph has no class_type or no inputs")
+    png = extra.get("extra_pnginfo", {})
+    if not isinstance(png, dict) or not isinstance(png.get("workflow", {}), dict):
+        raise InvalidRequest(
+            "extra_pnginfo is an object, and so is its workflow: /api/jobs stumbles over anything else"
+        )
+
+
+def _is_canonical(prompt_id: object) -> bool:
+    try:
+        return isinstance(prompt_id, str) and str(uuid.UUID(prompt_id)) == prompt_id
+    except ValueError:
+        return False
+
+
 def node_name(node: str, graph: Graph, node_type: object = None) -> str:
     """A node as a person finds it in the graph: `node 3 "boom" (ComfyMathExpression)`."""
+    kind = node_type or _known(node, graph).get("class_type")
+    return _titled(node, graph) + (f" ({quote(kind)})" if kind else "")
+
+
+def _titled(node: str, graph: Graph) -> str:
+    title = (_known(node, graph).get("_meta") or {}).get("title")
+    return f"node {node}" + (f' "{quote(title)}"' if title else "")
+
+
+def _known(node: str, graph: Graph) -> dict[str, Any]:
     known = graph.get(node)
-    known = known if isinstance(known, dict) else {}
-    title = (known.get("_meta") or {}).get("title")
-    kind = node_type or known.get("class_type")
-    return f"node {node}" + (f' "{quote(title)}"' if title else "") + (f" ({quote(kind)})" if kind else "")
+    return known if isinstance(known, dict) else {}
 
 
 def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
@@ -76,7 +114,7 @@ def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
 
 def refusal(body: Mapping[str, Any], graph: Graph) -> GraphRefused:
     """The error of a prompt that was not taken, or not as a whole, from the answer's `error` and `node_errors`."""
-    complaints = [complaint for complaint in _complaints(body.get("node_errors"), graph)]
+    complaints = list(_complaints(body.get("node_errors"), graph))
     for kind in (ModelMissing, InvalidValue, GraphRefused):
         sentences = dict.fromkeys(str(complaint) for complaint in complaints if type(complaint) is kind)
         if sentences:
@@ -121,10 +159,9 @@ def _whole_refusal(error: object, graph: Graph) -> GraphRefused:
     extra = told.get("extra_info") or {}
     found = re.search(r"Node ID '#(.+)'", str(told.get("details") or ""))
     node = str(extra.get("node_id") or (found[1] if found else ""))
-    known = graph.get(node)
-    node_type = extra.get("class_type") or (known.get("class_type") if isinstance(known, dict) else None)
+    node_type = extra.get("class_type") or _known(node, graph).get("class_type")
     if told.get("type") in _MISSING_TYPES and node and node_type:
-        return NodeMissing.named(str(node_type), node_name(node, graph, " ").removesuffix(" ( )"))
+        return NodeMissing.named(str(node_type), _titled(node, graph))
     words = [str(told.get(key)) for key in ("message", "details") if told.get(key)]
     if not told and error:
         words = [str(error)]
