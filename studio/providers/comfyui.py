@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import mimetypes
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ HAS_CANCEL = (0, 25)
 HAS_TARGETED_INTERRUPT = (0, 3, 56)
 """The first version whose `/interrupt` can be meant for one prompt; before, it stops whatever runs."""
 
-_TIMEOUT = httpx.Timeout(30, connect=5)
+PATIENCE = 30.0
+"""Seconds: a server that loads a model says nothing for a while, one that hangs never says anything."""
+
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _PROXY_TROUBLE = (502, 503, 504)
 
@@ -231,26 +233,31 @@ class ComfyClient:
 
 
 @asynccontextmanager
-async def open_comfyui(*, url: str = API_URL, timeout: httpx.Timeout = _TIMEOUT) -> AsyncIterator[ComfyClient]:
-    """A client of the server at `url`, and its connections."""
-    async with httpx.AsyncClient(base_url=url, timeout=timeout) as http:
+async def open_comfyui(*, url: str = API_URL, patience: float = PATIENCE) -> AsyncIterator[ComfyClient]:
+    """A client of the server at `url`, and its connections. `patience`: seconds without a byte before it is gone."""
+    async with httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(patience, connect=min(5, patience))) as http:
         yield ComfyClient(http)
 
 
 async def _write(answer: httpx.Response, target: Path, output: ComfyOutput, limit: int) -> int:
     promised, length = answer.headers.get("content-length"), 0
-    try:
-        with target.open("wb") as file:
-            async for chunk in answer.aiter_bytes(1 << 18):
-                length += len(chunk)
-                if length > limit:
-                    raise OutputMissing(f"{output.path} is longer than the {limit} bytes that are fetched at most")
-                file.write(chunk)
+    with _removed_unless_whole(target), target.open("wb") as file:
+        async for chunk in answer.aiter_bytes(1 << 18):
+            length += len(chunk)
+            if length > limit:
+                raise OutputMissing(f"{output.path} is longer than the {limit} bytes that are fetched at most")
+            file.write(chunk)
         if promised is not None and int(promised) != length:
             raise DownloadBroken(f"{length} of {promised} bytes of {output.path} came")
         if not length:
             raise OutputMissing(f"ComfyUI finished, but the file {output.path} is empty")
+    return length
+
+
+@contextlib.contextmanager
+def _removed_unless_whole(target: Path) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-    return length

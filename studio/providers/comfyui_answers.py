@@ -115,7 +115,7 @@ class ComfyQueue:
     def state_of(self, prompt_id: str) -> JobState | None:
         """Where this prompt stands; None when it is in the queue no more, or never was."""
         job = self.job(prompt_id)
-        return job and job.state
+        return job.state if job else None
 
     def ahead_of(self, prompt_id: str) -> int | None:
         """How many prompts come before this one: 0 when it runs, None when it is not in the queue."""
