@@ -15,6 +15,8 @@ from studio.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS: tuple[type[BaseModel], ...] = (VideoRequest, VideoProgress, VideoResult, GateState, ChannelWeight)
 """The public contracts: what crosses the border to callers in other languages."""
+RAISED_PARENTS = ("RequestRefused", "GenerationFailed", "GraphRefused", "ExecutionFailed")
+"""Errors that have children and are raised themselves as well."""
 
 
 def generated() -> dict[Path, str]:
@@ -76,7 +78,7 @@ def _errors_table() -> str:
 
 def _named_errors() -> Iterator[type[StudioError]]:
     for error in error_types():
-        if not error.__subclasses__() or error.__name__ in ("RequestRefused", "GenerationFailed"):
+        if not error.__subclasses__() or error.__name__ in RAISED_PARENTS:
             yield error
 
 

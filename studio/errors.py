@@ -22,7 +22,19 @@
     │   ├── GenerationFailed          the provider tried and failed
     │   │   └── ContentRefused          its content policy said no
     │   ├── TaskLost                  the provider does not know its task any more
-    │   └── SubmissionUnknown         ordered or not? nobody knows; perhaps paid
+    │   ├── SubmissionUnknown         ordered or not? nobody knows; perhaps paid
+    │   └── ComfyError                a ComfyUI server said no, or nothing
+    │       ├── GraphRefused            it does not take the graph
+    │       │   ├── ModelMissing          a model file is not on this server
+    │       │   ├── NodeMissing           a node is not installed on this server
+    │       │   └── InvalidValue          an input has a value the node does not take
+    │       ├── ExecutionFailed         a node failed while it worked
+    │       │   ├── OutOfMemory           the GPU's memory is too small now     retryable
+    │       │   └── ServerFileTrouble     it could not read or write a file     retryable
+    │       ├── RenderInterrupted       somebody else stopped it
+    │       ├── ServerGone              down, unreachable, or no proper answer  retryable
+    │       ├── ServerBusy              others' prompts, for too long           retryable
+    │       └── OutputMissing           done, but the file is not there         retryable
     ├── MediaError                  a file is not what it should be
     │   ├── BadClip                   delivered, but not what was ordered
     │   ├── BadStill                  not a picture the provider takes
@@ -40,7 +52,7 @@ Only Temporal retries. `activities/_failures.py` hands `retryable`, `benign` and
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class StudioError(Exception):
@@ -170,6 +182,88 @@ class TaskLost(ProviderError):
 
 class SubmissionUnknown(ProviderError):
     """Nobody knows whether the provider accepted the order. It may have been paid; it is never sent again."""
+
+
+class ComfyError(ProviderError):
+    """A ComfyUI server said no, or nothing."""
+
+
+class GraphRefused(ComfyError):
+    """The ComfyUI server does not take the graph."""
+
+
+class ModelMissing(GraphRefused):
+    """A model file is missing on this ComfyUI server.
+
+    Permanent: the same server would say the same again, until somebody copies the file. Another server may have
+    it, so whoever has several of them catches this type and asks the next one; a policy that retries would not.
+    """
+
+    @classmethod
+    def named(cls, file: str, belongs: str) -> Self:
+        """With the file's name and where it belongs, for example `in models/loras`."""
+        return cls(f"Model file {file} is missing on this ComfyUI server; it belongs {belongs}")
+
+
+class NodeMissing(GraphRefused):
+    """A node of the graph is not installed on this ComfyUI server."""
+
+    @classmethod
+    def named(cls, node_type: str, where: str = "") -> Self:
+        """With the node's class and, where known, which node of the graph it is: `node 72 "concat"`."""
+        place = f" ({where})" if where else ""
+        return cls(
+            f"Node {node_type}{place} is not installed on this ComfyUI server; "
+            "update ComfyUI or install the custom node that brings it"
+        )
+
+
+class InvalidValue(GraphRefused):
+    """A node of the graph does not take the value of an input."""
+
+
+class ExecutionFailed(ComfyError):
+    """A node of the graph failed on the ComfyUI server."""
+
+
+class OutOfMemory(ExecutionFailed):
+    """The ComfyUI server ran out of memory."""
+
+    retryable = True
+
+
+class ServerFileTrouble(ExecutionFailed):
+    """The ComfyUI server could not read or write a file."""
+
+    retryable = True
+
+
+class RenderInterrupted(ComfyError):
+    """Somebody else interrupted the render on the ComfyUI server. A person did that: it is not begun again."""
+
+
+class ServerGone(ComfyError):
+    """The ComfyUI server is down, unreachable or gives no proper answer."""
+
+    retryable = True
+
+
+class ServerBusy(ComfyError):
+    """The ComfyUI server is busy with other prompts for too long."""
+
+    retryable = True
+
+    @classmethod
+    def waited(cls, time: timedelta, *, ahead: int) -> Self:
+        """With how long ours has waited, and how many prompts are still before it."""
+        minutes, prompts = round(time.total_seconds() / 60), "prompt is" if ahead == 1 else "prompts are"
+        return cls(f"This ComfyUI server was busy for {minutes} minutes; {ahead} other {prompts} still before ours")
+
+
+class OutputMissing(ComfyError):
+    """The ComfyUI server finished, but the file it should have made is missing or unusable."""
+
+    retryable = True
 
 
 class MediaError(StudioError):

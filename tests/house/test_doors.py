@@ -9,6 +9,7 @@ from tests.house.tree import Module, modules, under
 DOORS: dict[str, tuple[str, ...]] = {
     "temporalio": ("workflows_temporal", "activities", "composition", "worker", "commands", "benchmarks", "gateway"),
     "httpx": ("studio.providers", "composition", "commands.demo", "benchmarks"),
+    "websockets": ("studio.providers",),
     "asyncpg": ("studio.store", "local.postgres"),
     "ffmpeg": ("studio.media",),
     "imageio_ffmpeg": ("studio.media",),

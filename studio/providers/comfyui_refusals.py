@@ -1,0 +1,169 @@
+"""What ComfyUI says when it cannot do something, as errors that a person can act on.
+
+The useful part of a refused prompt stands in `node_errors`; `error.details` is often empty. A model file that is not
+on the server is told as "value not in list" of a loader's input, just as a misspelt word of any other input is.
+"""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from studio.errors import (
+    ComfyError,
+    ExecutionFailed,
+    GraphRefused,
+    InvalidRequest,
+    InvalidValue,
+    ModelMissing,
+    NodeMissing,
+    OutOfMemory,
+    ServerFileTrouble,
+)
+from studio.providers._http import quote
+
+MODEL_FOLDERS: Mapping[str, str] = {
+    "audio_encoder_name": "audio_encoders",
+    "ckpt_name": "checkpoints",
+    "clip_name1": "text_encoders",
+    "clip_name2": "text_encoders",
+    "clip_name3": "text_encoders",
+    "clip_name4": "text_encoders",
+    "control_net_name": "controlnet",
+    "gligen_name": "gligen",
+    "hypernetwork_name": "hypernetworks",
+    "lora_name": "loras",
+    "photomaker_model_name": "photomaker",
+    "style_model_name": "style_models",
+    "unet_name": "diffusion_models",
+    "vae_name": "vae",
+    "CLIPLoader.clip_name": "text_encoders",
+    "CLIPVisionLoader.clip_name": "clip_vision",
+    "LatentUpscaleModelLoader.model_name": "latent_upscale_models",
+    "ModelPatchLoader.name": "model_patches",
+    "UpscaleModelLoader.model_name": "upscale_models",
+}
+"""Which folder under `models` an input names a file of; with the node's class where the input alone does not tell."""
+
+_MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|gguf|pth?|bin|onnx)$", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|exceed allowed memory", re.I)
+_MEMORY_TYPES = ("OutOfMemoryError", "MemoryError")
+_FILE_TYPES = ("OSError", "IOError", "FileNotFoundError", "PermissionError", "BlockingIOError", "InterruptedError")
+_MISSING_TYPES = ("missing_node_type", "invalid_prompt")  # the second is what 0.3 says
+
+Graph = Mapping[str, Any]
+
+
+def check_shape(graph: Graph, prompt_id: str, client_id: str, extra: Mapping[str, Any]) -> None:
+    """Refuse what a server answers with 500, and what stops it for good (a client id that is no string).
+
+    Raises:
+        InvalidRequest
+    """
+    if not isinstance(client_id, str) or not client_id:
+        raise InvalidRequest("A ComfyUI client id is a string")
+    if not _is_canonical(prompt_id):
+        raise InvalidRequest(f"A ComfyUI prompt id is a UUID in lower case with hyphens, not {prompt_id!r}")
+    if isinstance(graph.get("nodes"), list):
+        raise InvalidRequest("This graph is in the editor's format: export it with File → Export (API)")
+    for node, told in graph.items():
+        if not isinstance(told, dict) or not isinstance(told.get("inputs"), dict) or not told.get("class_type"):
+            raise InvalidRequest(f"node {node} of the graph has no class_type or no inputs")
+    png = extra.get("extra_pnginfo", {})
+    if not isinstance(png, dict) or not isinstance(png.get("workflow", {}), dict):
+        raise InvalidRequest(
+            "extra_pnginfo is an object, and so is its workflow: /api/jobs stumbles over anything else"
+        )
+
+
+def _is_canonical(prompt_id: object) -> bool:
+    try:
+        return isinstance(prompt_id, str) and str(uuid.UUID(prompt_id)) == prompt_id
+    except ValueError:
+        return False
+
+
+def node_name(node: str, graph: Graph, node_type: object = None) -> str:
+    """A node as a person finds it in the graph: `node 3 "boom" (ComfyMathExpression)`."""
+    kind = node_type or _known(node, graph).get("class_type")
+    return _titled(node, graph) + (f" ({quote(kind)})" if kind else "")
+
+
+def _titled(node: str, graph: Graph) -> str:
+    title = (_known(node, graph).get("_meta") or {}).get("title")
+    return f"node {node}" + (f' "{quote(title)}"' if title else "")
+
+
+def _known(node: str, graph: Graph) -> dict[str, Any]:
+    known = graph.get(node)
+    return known if isinstance(known, dict) else {}
+
+
+def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
+    """The error of a prompt that failed at work, from its `execution_error` message."""
+    kind = str(trouble.get("exception_type") or "")
+    words = quote(trouble.get("exception_message") or "no reason given")
+    where = node_name(str(trouble.get("node_id") or "?"), graph, trouble.get("node_type"))
+    if kind.rpartition(".")[2] in _MEMORY_TYPES or _OUT_OF_MEMORY.search(words):
+        return OutOfMemory(f"The ComfyUI server ran out of memory at {where}: {words}")
+    said = f"{kind}: {words}" if kind else words
+    if kind in _FILE_TYPES:
+        return ServerFileTrouble(f"The ComfyUI server could not read or write a file at {where}: {said}")
+    return ExecutionFailed(f"ComfyUI failed at {where}: {said}")
+
+
+def refusal(body: Mapping[str, Any], graph: Graph) -> GraphRefused:
+    """The error of a prompt that was not taken, or not as a whole, from the answer's `error` and `node_errors`."""
+    complaints = list(_complaints(body.get("node_errors"), graph))
+    for kind in (ModelMissing, InvalidValue, GraphRefused):
+        sentences = dict.fromkeys(str(complaint) for complaint in complaints if type(complaint) is kind)
+        if sentences:
+            return kind("; ".join(sentences))
+    return _whole_refusal(body.get("error"), graph)
+
+
+def _complaints(nodes: object, graph: Graph) -> Iterator[GraphRefused]:
+    for node, told in (nodes if isinstance(nodes, dict) else {}).items():
+        if isinstance(told, dict):
+            for error in told.get("errors") or []:
+                yield _complaint(str(node), told.get("class_type"), error, graph)
+
+
+def _complaint(node: str, node_type: object, error: Mapping[str, Any], graph: Graph) -> GraphRefused:
+    extra = error.get("extra_info") or {}
+    name, value = str(extra.get("input_name") or ""), extra.get("received_value")
+    folder = MODEL_FOLDERS.get(f"{node_type}.{name}") or MODEL_FOLDERS.get(name)
+    where = node_name(node, graph, node_type)
+    if error.get("type") == "value_not_in_list" and value is not None:
+        if folder:
+            return ModelMissing.named(str(value), f"in models/{folder}")
+        if _MODEL_FILE.search(str(value)):
+            return ModelMissing.named(str(value), f"where {where} looks for its {name}")
+    kind = GraphRefused if error.get("type") == "dependency_cycle" else InvalidValue
+    return kind(f"ComfyUI does not take the graph: {where}: {_words(error, name)}")
+
+
+def _words(error: Mapping[str, Any], name: str) -> str:
+    """What is wrong with an input. Where the details only name the input, the message says what is the matter."""
+    message, details = str(error.get("message") or ""), str(error.get("details") or "")
+    if not details or details == name:
+        return quote(f"{name}: {message}" if name else message)
+    if error.get("type") in ("value_not_in_list", "custom_validation_failed"):
+        return quote(details)
+    return quote(f"{message}: {details}")
+
+
+def _whole_refusal(error: object, graph: Graph) -> GraphRefused:
+    """What is wrong with the prompt as a whole: a node that is not installed, no output, no graph."""
+    told = error if isinstance(error, dict) else {}
+    extra = told.get("extra_info") or {}
+    found = re.search(r"Node ID '#(.+)'", str(told.get("details") or ""))
+    node = str(extra.get("node_id") or (found[1] if found else ""))
+    node_type = extra.get("class_type") or _known(node, graph).get("class_type")
+    if told.get("type") in _MISSING_TYPES and node and node_type:
+        return NodeMissing.named(str(node_type), _titled(node, graph))
+    words = [str(told.get(key)) for key in ("message", "details") if told.get(key)]
+    if not told and error:
+        words = [str(error)]
+    said = quote(": ".join(dict.fromkeys(words)) or "no reason given")
+    return GraphRefused(f"ComfyUI does not take the graph: {said}")
