@@ -93,4 +93,6 @@ class Character(Contract):
     channel: Identifier
     character_id: Identifier
     name: Name
-    references: tuple[MediaRef, ...] = Field(default=(), max_length=MOST_IMAGES, description="Pictures, the best one first.")
+    references: tuple[MediaRef, ...] = Field(
+        default=(), max_length=MOST_IMAGES, description="Pictures, the best one first."
+    )

@@ -44,7 +44,9 @@ class Progress(Contract):
     take: str = Field(default="", max_length=64, description="What is being made, where known.")
     stage: Stage
     fraction: float = Field(default=0, ge=0, le=1, description="Done of the whole job or of this sentence or clip.")
-    eta_seconds: float | None = Field(default=None, ge=0, description="Until it is done, estimated; none: nobody knows.")
+    eta_seconds: float | None = Field(
+        default=None, ge=0, description="Until it is done, estimated; none: nobody knows."
+    )
     preview: ObjectKey | None = Field(default=None, description="The newest preview in the object store: JPEG.")
     note: Annotated[str, StringConstraints(max_length=MOST_NOTE)] = Field(
         default="", description="For people: the node that runs, the place in the queue, the reason of a failure."

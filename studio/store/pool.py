@@ -15,7 +15,7 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 COMMAND_SECONDS = 5.0
 """Longest time one statement may take; ours are all single-row work."""
 
-_UNAVAILABLE = (
+UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -50,7 +50,7 @@ class Database:
             pool = await self._opened()
             async with pool.acquire(timeout=COMMAND_SECONDS) as connection, connection.transaction():
                 yield connection
-        except _UNAVAILABLE as error:
+        except UNAVAILABLE as error:
             raise DatabaseUnavailable(f"PostgreSQL does not answer ({type(error).__name__})") from None
 
     async def close(self) -> None:
