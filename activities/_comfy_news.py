@@ -1,38 +1,104 @@
-"""What an attempt at a render tells while it runs: its heartbeats, read by the next attempt and by people."""
+"""What an attempt at a render tells while it runs: to the next attempt and the web UI, and to whoever listens."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
 
 from activities._heartbeat import LONGEST_SILENCE
-from studio.contracts.rendering import RenderState
+from studio.contracts.clip import ClipId
+from studio.contracts.progress import MOST_NOTE, Progress, Stage
+from studio.contracts.rendering import GraphToRender, RenderState
+from studio.store.events import EventStore
+
+BETWEEN_EVENTS = 0.5
+"""Seconds from one event to the next at least: a sampler tells every step."""
+
+_STAGES = {
+    "preparing": Stage.PREPARING,
+    "waiting": Stage.WAITING,
+    "rendering": Stage.RENDERING,
+    "keeping": Stage.KEEPING,
+    "cancelling": Stage.CANCELLED,
+}
 
 
 class RenderNews:
     """The state of this attempt. It begins where the one before stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: GraphToRender, events: EventStore) -> None:
         left = activity.info().heartbeat_details
         self.state = RenderState.model_validate(left[0]) if left else RenderState()
+        self.preview: str | None = None
+        self._order = order
+        self._events = events
+        self._changed = asyncio.Event()
+        self._rendering_since: float | None = None
 
     def tell(self, **changes: Any) -> None:
         """Something has changed."""
         self.state = self.state.model_copy(update=changes)
+        if changes.get("stage") == "rendering" and self._rendering_since is None:
+            self._rendering_since = asyncio.get_running_loop().time()
         activity.heartbeat(self.state)
+        self._changed.set()
 
     @asynccontextmanager
-    async def beating(self) -> AsyncIterator[None]:
-        """Say it again and again for as long as the block lasts: that notices a dead worker."""
-        beats = asyncio.create_task(self._beat())
+    async def going_out(self) -> AsyncIterator[None]:
+        """Say it for as long as the block lasts: heartbeats notice a dead worker, events please those who wait."""
+        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._publish())]
         try:
             yield
         finally:
-            beats.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def end(self, stage: Stage, note: str = "") -> None:
+        """The last event of this attempt."""
+        await self._events.publish(self._event(stage, note))
 
     async def _beat(self) -> None:
         while True:
             activity.heartbeat(self.state)
             await asyncio.sleep(LONGEST_SILENCE)
+
+    async def _publish(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._events.publish(self._event(_STAGES[self.state.stage], self._note()))
+            await asyncio.sleep(BETWEEN_EVENTS)
+
+    def _note(self) -> str:
+        if self.state.stage == "waiting" and self.state.ahead:
+            return f"{self.state.ahead} before it in the server's queue"
+        return self.state.node
+
+    def _event(self, stage: Stage, note: str) -> Progress:
+        clip = self._order.clip
+        return Progress(
+            job=activity.info().workflow_id or "-",
+            channel=self._order.channel,
+            project_id=clip.video_id if isinstance(clip, ClipId) else clip.project_id,
+            sentence_id=None if isinstance(clip, ClipId) else clip.sentence_id,
+            clip=clip.number if isinstance(clip, ClipId) else None,
+            take=self._order.take,
+            stage=stage,
+            fraction=1 if stage is Stage.DONE else self.state.fraction,
+            eta_seconds=self._eta(),
+            preview=self.preview,
+            note=note[:MOST_NOTE],
+            at=datetime.now(UTC),
+        )
+
+    def _eta(self) -> float | None:
+        """By how long the part that is done has taken."""
+        done = self.state.fraction
+        if self._rendering_since is None or not 0.02 <= done < 1:
+            return None
+        elapsed = asyncio.get_running_loop().time() - self._rendering_since
+        return round(elapsed * (1 - done) / done, 1)

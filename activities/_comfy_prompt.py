@@ -2,16 +2,19 @@
 
 import asyncio
 import uuid
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 from temporalio import activity
 
 from activities._comfy_news import RenderNews
+from activities._comfy_watch import Previews, listen
 from comfy_workflows.graph import BoundGraph
 from studio.errors import RenderInterrupted, ServerBusy, ServerGone
-from studio.providers.comfyui import ComfyClient, ComfyJob
+from studio.providers.comfyui import ComfyClient
+from studio.providers.comfyui_answers import ComfyJob
+from studio.providers.comfyui_socket import new_client_id
 
 _log = structlog.get_logger()
 
@@ -23,8 +26,6 @@ LONGEST_ABSENCE = 20.0
 """Seconds a server may be away in the middle of a render: a restart takes 6 to 17."""
 SETTLING = 1.0
 """Seconds after which a request that got no answer has reached the server, or never will."""
-LONGEST_WAIT = timedelta(minutes=30)
-"""How long a prompt may stand behind others'."""
 
 
 def prompt_id_of(take: str, attempt: int) -> str:
@@ -37,24 +38,15 @@ def prefix_of(take: str, attempt: int) -> str:
     return f"longtake/{take}/{attempt}"
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How long one waits for a server."""
-
-    longest_wait: timedelta = LONGEST_WAIT
-    longest_absence: float = LONGEST_ABSENCE
-
-
 class Prompt:
     """One attempt at a take, on one server."""
 
-    def __init__(self, comfy: ComfyClient, take: str, attempt: int, news: RenderNews, pace: Pace) -> None:
+    def __init__(self, comfy: ComfyClient, take: str, attempt: int, bound: BoundGraph, news: RenderNews) -> None:
         self.id = prompt_id_of(take, attempt)
         self._comfy = comfy
-        self._take = take
-        self._attempt = attempt
+        self._bound = bound
         self._news = news
-        self._pace = pace
+        self._provenance = {"job": activity.info().workflow_id or "", "take": take, "attempt": attempt}
         self._was_away = False
 
     async def look(self) -> ComfyJob | None:
@@ -64,7 +56,7 @@ class Prompt:
             ServerGone: it is away for longer.
         """
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self._pace.longest_absence
+        deadline = clock() + LONGEST_ABSENCE
         while True:
             try:
                 return await self._comfy.look_up(self.id)
@@ -74,7 +66,7 @@ class Prompt:
                     raise
                 await asyncio.sleep(LONGEST_PAUSE)
 
-    async def send(self, bound: BoundGraph) -> None:
+    async def send(self, *, previews: bool) -> None:
         """Hand the prompt over, once: when the answer is lost, the server is asked whether it has it.
 
         Raises:
@@ -84,20 +76,21 @@ class Prompt:
         while True:
             try:
                 await self._comfy.submit(
-                    bound.graph,
+                    self._bound.graph,
                     prompt_id=self.id,
-                    client_id=self.id,
-                    extra={"extra_pnginfo": {"longtake": self._provenance()}},
+                    client_id=new_client_id(),
+                    extra={"extra_pnginfo": {"longtake": self._provenance}},
+                    previews=previews,
                 )
             except ServerGone as gone:
                 _log.warning("render.answer_lost", prompt_id=self.id, error=str(gone))
                 await asyncio.sleep(SETTLING)
                 if await self.look() is None:
                     continue
-            _log.info("render.submitted", prompt_id=self.id, render_attempt=self._attempt)
+            _log.info("render.submitted", prompt_id=self.id, render_attempt=self._provenance["attempt"])
             return
 
-    async def wait(self) -> ComfyJob | None:
+    async def wait(self, longest: timedelta, previews: Previews | None) -> ComfyJob | None:
         """Wait until the server is done with it; None when the server has lost it.
 
         Raises:
@@ -107,26 +100,39 @@ class Prompt:
         """
         clock = asyncio.get_running_loop().time
         began, pause, was_pending = clock(), FIRST_PAUSE, False
-        while True:
-            job = await self.look()
-            if job is None and was_pending and not self._was_away:
-                raise RenderInterrupted("Somebody removed the render from the ComfyUI server's queue")
-            if job is None or job.finished:
-                return job
-            was_pending = job.state == "pending"
-            if was_pending:
-                await self._in_line(timedelta(seconds=clock() - began))
-            else:
-                self._news.tell(stage="rendering", ahead=0)
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.3, LONGEST_PAUSE)
+        look = asyncio.Event()
+        listening: asyncio.Task[None] | None = None
+        try:
+            while True:
+                job = await self.look()
+                if job is None and was_pending and not self._was_away:
+                    raise RenderInterrupted("Somebody removed the render from the ComfyUI server's queue")
+                if job is None or job.finished:
+                    return job
+                if listening is None and job.client_id:
+                    hearing = listen(self._comfy, self.id, job.client_id, self._bound, self._news, previews, look)
+                    listening = asyncio.create_task(hearing)
+                was_pending = job.state == "pending"
+                if was_pending:
+                    await self._in_line(timedelta(seconds=clock() - began), longest)
+                else:
+                    self._news.tell(stage="rendering", ahead=0)
+                await _until(look, pause)
+                pause = min(pause * 1.3, LONGEST_PAUSE)
+        finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.wait([listening])
 
-    async def _in_line(self, waited: timedelta) -> None:
-        ahead = (await self._comfy.queue()).ahead_of(self.id)
-        self._news.tell(stage="waiting", ahead=ahead)
-        if waited > self._pace.longest_wait:
+    async def _in_line(self, waited: timedelta, longest: timedelta) -> None:
+        with suppress(ServerGone):  # the next look waits for it
+            self._news.tell(stage="waiting", ahead=(await self._comfy.queue()).ahead_of(self.id))
+        if waited > longest:
             await self._comfy.cancel(self.id)
-            raise ServerBusy.waited(waited, ahead=ahead or 0)
+            raise ServerBusy.waited(waited, ahead=self._news.state.ahead or 0)
 
-    def _provenance(self) -> dict[str, str | int]:
-        return {"job": activity.info().workflow_id or "", "take": self._take, "attempt": self._attempt}
+
+async def _until(look: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(look.wait(), seconds)
+    look.clear()

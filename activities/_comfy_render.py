@@ -10,9 +10,11 @@ from pathlib import Path
 
 import structlog
 
+from activities._comfy_failures import counted
 from activities._comfy_file import SUFFIXES, verified
 from activities._comfy_news import RenderNews
-from activities._comfy_prompt import LONGEST_PAUSE, Pace, Prompt, prefix_of
+from activities._comfy_prompt import LONGEST_PAUSE, Prompt, prefix_of
+from activities._comfy_watch import Previews
 from comfy_workflows.graph import BoundGraph, GraphTemplate
 from studio.contracts.rendering import GraphToRender
 from studio.errors import (
@@ -20,28 +22,19 @@ from studio.errors import (
     BadStill,
     ComfyError,
     ExecutionFailed,
-    GenerationFailed,
     OutputMissing,
     RenderInterrupted,
-    ServerBusy,
-    ServerGone,
-    StorageUnavailable,
     StudioError,
     TaskLost,
 )
 from studio.media.probe import MediaInfo
-from studio.providers.comfyui import ComfyClient, ComfyOutput
+from studio.providers.comfyui import ComfyClient
+from studio.providers.comfyui_answers import ComfyOutput
 
 _log = structlog.get_logger()
 
-MOST_FAILURES = 3
-"""How often a render may fail for good on servers before its clip has failed."""
 MOST_LOSSES = 3
 """How often a server may lose a render: a graph that brings the server down would do so for ever."""
-FIRST_REST = timedelta(seconds=60)
-"""Pause after a render failed for want of memory; doubles with every failure."""
-ELSEWHERE = timedelta(seconds=1)
-"""Pause before a render that lost its server is tried again, perhaps by a worker with another one."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +52,23 @@ class Render:
     """Makes a take on one server."""
 
     def __init__(
-        self, comfy: ComfyClient, order: GraphToRender, template: GraphTemplate, news: RenderNews, pace: Pace
+        self,
+        comfy: ComfyClient,
+        order: GraphToRender,
+        news: RenderNews,
+        longest_wait: timedelta,
+        previews: Previews | None,
     ) -> None:
         self._comfy = comfy
         self._order = order
-        self._template = template
         self._news = news
-        self._pace = pace
+        self._longest_wait = longest_wait
+        self._previews = previews
         self._prompt: Prompt | None = None
         self._sent = 0
         self._stopping = False
 
-    async def make(self, images: Sequence[str], folder: Path) -> Made:
+    async def make(self, template: GraphTemplate, images: Sequence[str], folder: Path) -> Made:
         """Find the take or have it made. Attempts that ended badly before we came are stepped over.
 
         Raises:
@@ -80,16 +78,11 @@ class Render:
         """
         for attempt in itertools.count(1):
             self._news.tell(attempt=attempt)
-            bound = self._template.bind(
-                self._order.parameters, images=images, prefix=prefix_of(self._order.take, attempt)
-            )
+            bound = template.bind(self._order.parameters, images=images, prefix=prefix_of(self._order.take, attempt))
             try:
                 made = await self._attempt(attempt, bound, folder)
-            except (ServerGone, ServerBusy) as error:
-                error.retry_after = ELSEWHERE
-                raise
             except StudioError as error:
-                raise self._counted(error) from None
+                raise counted(error, self._news) from None
             if made is not None:
                 return made
             if self._sent >= MOST_LOSSES:
@@ -114,7 +107,7 @@ class Render:
 
     async def _attempt(self, attempt: int, bound: BoundGraph, folder: Path) -> Made | None:
         """None: it brought nothing, and the next one may."""
-        prompt = self._prompt = Prompt(self._comfy, self._order.take, attempt, self._news, self._pace)
+        prompt = self._prompt = Prompt(self._comfy, self._order.take, attempt, bound, self._news)
         job = await prompt.look()
         before = job is not None and job.finished
         if job is None:
@@ -122,10 +115,10 @@ class Render:
                 return made
             if self._stopping:
                 raise RenderInterrupted
-            await prompt.send(bound)
+            await prompt.send(previews=self._previews is not None)
             self._sent += 1
         if not before:
-            job = await prompt.wait()
+            job = await prompt.wait(self._longest_wait, self._previews)
         if job is None:
             return await self._left_behind(attempt, bound, folder)
         try:
@@ -159,14 +152,3 @@ class Render:
         path = folder / f"take_{attempt}{SUFFIXES[bound.kind]}"
         await self._comfy.fetch(output, path)
         return Made(path, bound, await verified(path, self._order, bound), attempt, seconds)
-
-    def _counted(self, error: StudioError) -> StudioError:
-        """A failure that may pass is tried again a few times, later and later."""
-        if not error.retryable or isinstance(error, StorageUnavailable):
-            return error
-        failures = self._news.state.failures + 1
-        self._news.tell(failures=failures)
-        if failures >= MOST_FAILURES:
-            return GenerationFailed(f"{error}: {failures} tries")
-        error.retry_after = FIRST_REST * 2 ** (failures - 1)
-        return error

@@ -1,34 +1,56 @@
 """Pictures and clips by ComfyUI: one graph at a time, for the one GPU of this worker's server."""
 
 import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import structlog
 from temporalio import activity
 
+from activities._comfy_check import ensure_taken
 from activities._comfy_file import stored
 from activities._comfy_news import RenderNews
-from activities._comfy_prompt import Pace
 from activities._comfy_render import Made, Render
 from activities._comfy_servers import ComfyServers
+from activities._comfy_watch import Previews
 from activities._scratch import scratch
-from comfy_workflows.check import check_graph
 from comfy_workflows.graph import GraphTemplate, load_graph
+from studio.contracts.progress import Stage
 from studio.contracts.rendering import GraphToRender, RenderedGraph
+from studio.errors import StudioError
+from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.providers.comfyui import ComfyClient
+from studio.store.events import EventStore
+from studio.store.takes import TakeStore
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class RenderRules:
+    """How this worker renders."""
+
+    work_dir: Path
+    longest_wait: timedelta
+    """How long a prompt may stand behind others' in the server's queue."""
+    previews: bool
+    """Ask for previews, and keep the newest."""
 
 
 class ComfyActivities:
     """Renders graphs, on the queue `gpu`. Its worker takes one at a time: the slot is the GPU."""
 
-    def __init__(self, servers: ComfyServers, objects: ObjectStore, *, work_dir: Path, pace: Pace) -> None:
+    def __init__(
+        self, servers: ComfyServers, objects: ObjectStore, events: EventStore, takes: TakeStore, rules: RenderRules
+    ) -> None:
         self._servers = servers
         self._objects = objects
-        self._work_dir = work_dir
-        self._pace = pace
+        self._events = events
+        self._takes = takes
+        self._rules = rules
 
     @activity.defn
     async def render_graph(self, order: GraphToRender) -> RenderedGraph:
@@ -36,12 +58,25 @@ class ComfyActivities:
 
         Nothing is sent twice: whoever comes later finds the running prompt by its id, or the file by its name.
         """
-        news = RenderNews()
+        news = RenderNews(order, self._events)
+        try:
+            async with news.going_out():
+                rendered = await self._render(order, news)
+        except (StudioError, asyncio.CancelledError) as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            await news.end(Stage.CANCELLED if cancelled else Stage.FAILED, str(error))
+            raise
+        await news.end(Stage.DONE)
+        return rendered
+
+    async def _render(self, order: GraphToRender, news: RenderNews) -> RenderedGraph:
         template = await self._template(order)
-        async with news.beating(), self._servers.having(order.take, news.state) as (comfy, address):
+        async with self._servers.having(order.take, news.state) as (comfy, address):
             news.tell(server=address)
-            with scratch(self._work_dir) as folder:
-                render = Render(comfy, order, template, news, self._pace)
+            with scratch(self._rules.work_dir) as folder:
+                key = keys.preview_key(order.channel, order.take)
+                previews = Previews(self._objects, key, folder) if self._rules.previews else None
+                render = Render(comfy, order, news, self._rules.longest_wait, previews)
                 making = asyncio.create_task(self._make(render, comfy, order, template, folder))
                 try:
                     made = await asyncio.shield(making)
@@ -53,15 +88,13 @@ class ComfyActivities:
     async def _make(
         self, render: Render, comfy: ComfyClient, order: GraphToRender, template: GraphTemplate, folder: Path
     ) -> Made:
-        images = [await self._uploaded(comfy, order, place, folder) for place in range(len(order.parameters.images))]
-        bound = template.bind(order.parameters, images=images, prefix="check")
-        check_graph(bound.graph, await comfy.object_info())
-        return await render.make(images, folder)
+        images = [await self._uploaded(comfy, order, place) for place in range(len(order.parameters.images))]
+        await ensure_taken(comfy, template.bind(order.parameters, images=images, prefix=order.take))
+        return await render.make(template, images, folder)
 
-    async def _uploaded(self, comfy: ComfyClient, order: GraphToRender, place: int, folder: Path) -> str:
+    async def _uploaded(self, comfy: ComfyClient, order: GraphToRender, place: int) -> str:
         image = order.parameters.images[place]
-        path = await self._objects.fetch(image, folder / f"image_{place}")
-        return await comfy.upload(path, image)
+        return await comfy.upload(await self._objects.read(image), image.key)
 
     async def _called_off(self, render: Render, making: "asyncio.Task[Made]", order: GraphToRender) -> None:
         """Only somebody's wish stops the server. When this worker ends, or is too late, another one goes on."""
@@ -72,7 +105,8 @@ class ComfyActivities:
             return
         made = await render.call_off(making)
         if made is not None:
-            await self._keep(made, order, use=False)
+            rendered = await self._keep(made, order, use=False)
+            await self._takes.finish(order.channel, order.take, rendered.file, cost_usd=Decimal(0))
 
     async def _keep(self, made: Made, order: GraphToRender, *, use: bool) -> RenderedGraph:
         file = await stored(self._objects, order, made.path, made.info, use=use)

@@ -1,0 +1,27 @@
+"""Renders that failed for good on a server: how often they are tried again, and after what pause."""
+
+from datetime import timedelta
+
+from activities._comfy_news import RenderNews
+from studio.errors import GenerationFailed, ServerBusy, ServerGone, StorageUnavailable, StudioError
+
+MOST_FAILURES = 3
+"""How often a render may fail for good on servers before its clip has failed."""
+FIRST_REST = timedelta(seconds=60)
+"""Pause after a failure that may pass, a lack of memory say; it doubles every time."""
+ELSEWHERE = timedelta(seconds=1)
+"""Pause before a render that lost its server is tried again, perhaps by a worker with another one."""
+
+
+def counted(error: StudioError, news: RenderNews) -> StudioError:
+    """The error to raise: with its pause, or another one when it came too often. A server that is away is no failure."""
+    if isinstance(error, (ServerGone, ServerBusy)):
+        error.retry_after = ELSEWHERE
+    if not error.retryable or isinstance(error, (ServerGone, ServerBusy, StorageUnavailable)):
+        return error
+    failures = news.state.failures + 1
+    news.tell(failures=failures)
+    if failures >= MOST_FAILURES:
+        return GenerationFailed(f"{error}: {failures} tries")
+    error.retry_after = FIRST_REST * 2 ** (failures - 1)
+    return error
