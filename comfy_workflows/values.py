@@ -87,7 +87,8 @@ def _fitting(graph: str, parameter: Parameter, value: Value, notes: list[str]) -
     if isinstance(value, str):
         return value
     if parameter.type == "integer":
-        fitting = math.ceil((value - parameter.offset) / parameter.step) * parameter.step + parameter.offset
+        whole = math.ceil(value)
+        fitting = whole + (parameter.offset - whole) % parameter.step
         if parameter.step > 1 and fitting != value:
             notes.append(f"{parameter.name} {value} → {fitting} ({parameter.rule})")
         value = fitting
