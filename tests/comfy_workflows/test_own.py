@@ -71,9 +71,22 @@ def test_the_servers_schema_gives_ranges_and_steps(clip: Graph, object_info: Gra
     assert (by_name["length"].least, by_name["length"].most, by_name["length"].rule) == (1, 16_384, "4n+1")
     assert by_name["width"].rule == "a multiple of 16"
     assert (by_name["seed"].most, by_name["seed"].rule) == (2**64 - 1, "")
-    with pytest.raises(InvalidRequest, match="mine: fps 0.5 is not between 1 and 120"):
-        bind(template, images=("x.png",), fps=1)  # within range, then a value below it
-        template.bind(GraphParameters.model_construct(prompt="a", seed=1, fps=0.5), images=["x.png"], prefix="p")
+
+
+@pytest.mark.parametrize(
+    ("range_of", "asked", "message"),
+    [
+        ({"min": 1.0, "max": 60.0}, 72, "mine: fps 72 is not between 1 and 60"),
+        ({"max": 60.0}, 72, "mine: fps 72 is not at most 60"),
+        ({"min": 12.5}, 12, "mine: fps 12 is not at least 12.5"),
+    ],
+)
+def test_a_value_out_of_the_servers_range_is_refused(
+    clip: Graph, object_info: Graph, range_of: Graph, asked: float, message: str
+) -> None:
+    object_info["CreateVideo"]["input"]["required"]["fps"][1] = range_of
+    with pytest.raises(InvalidRequest, match=message):
+        bind(read(clip, object_info=object_info), images=("x.png",), fps=asked)
 
 
 def test_without_a_schema_values_are_taken_as_they_come(clip: Graph) -> None:
@@ -206,7 +219,7 @@ def test_a_marker_off_the_way_to_the_output_is_refused(clip: Graph) -> None:
 def test_an_output_that_cannot_be_named_is_refused(clip: Graph) -> None:
     clip["108"]["_meta"]["title"] = "save"
     clip["94"]["_meta"]["title"] = "out:video"
-    with pytest.raises(InvalidRequest, match="node 94 .* has no filename_prefix"):
+    with pytest.raises(InvalidRequest, match=r"node 94 .* has no filename_prefix"):
         read(clip)
 
 
