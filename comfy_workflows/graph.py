@@ -99,11 +99,14 @@ class GraphTemplate(Contract):
         move = parameters.camera
         if move is None:
             return
-        if self.camera_in_words(move):
+        pose, places = POSES[move], self.declaration.camera
+        if places is None:
             notes.append(f"camera {move}: {self.name} has no numbers for it, only the prompt can say it")
-        if self.declaration.camera is not None:
-            put(graph, self.declaration.camera.pose, POSES[move].name)
-            put(graph, self.declaration.camera.speed, speed_of(parameters.strength))
+            return
+        if not pose.exact:
+            notes.append(f"camera {move}: {pose.name} is the nearest {self.name} has, the prompt has to say the rest")
+        put(graph, places.pose, pose.name)
+        put(graph, places.speed, speed_of(parameters.strength))
 
     def _bound(self, graph: Graph, values: Values, notes: list[str]) -> BoundGraph:
         output = self.declaration.output

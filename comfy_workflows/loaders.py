@@ -28,6 +28,8 @@ FOLDERS: Mapping[tuple[str, str], str] = {
     ("AudioEncoderLoader", "audio_encoder_name"): "audio_encoders",
     ("ModelPatchLoader", "name"): "model_patches",
 }
+NO_FILES = ("pixel_space", "taesd", "taesdxl", "taesd3", "taef1")
+"""What the list of VAEs holds besides files."""
 ENDINGS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pth", ".pt", ".bin", ".onnx")
 
 
@@ -35,11 +37,9 @@ def folder_of(class_type: str, input_name: str, value: object) -> str | None:
     """The folder of the model file this input names; empty: an unknown loader; None: no model file."""
     if not isinstance(value, str):
         return None
-    folder = FOLDERS.get((class_type, input_name))
-    if folder is None and value.lower().endswith(ENDINGS):
-        return ""
-    # A loader's list may hold words that are no files, such as the VAE called pixel_space.
-    return folder if "." in value else None
+    if (class_type, input_name) in FOLDERS:
+        return FOLDERS[class_type, input_name] if value not in NO_FILES else None
+    return "" if value.lower().endswith(ENDINGS) else None
 
 
 def model_files(graph: Mapping[str, Mapping[str, Any]]) -> tuple[ModelFile, ...]:

@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from comfy_workflows.check import name_of
 from comfy_workflows.declaration import GraphDeclaration, GraphType, Output, Parameter, ParameterName, Place
 from comfy_workflows.graph import GraphTemplate
 from comfy_workflows.loaders import model_files
 from comfy_workflows.rewire import cut_loose_ends, is_link
 from comfy_workflows.schema import InputSpec, ObjectInfo, inputs_of
+from studio.contracts.complaint import complaint
 from studio.errors import InvalidRequest
 
 USUAL: Mapping[str, tuple[str, ...]] = {
@@ -33,7 +36,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 }
 """Marker → what the input is usually called; the first one the node has counts."""
 
-_MARKER = re.compile(r"(?<!\w)(in|out):([a-z]+)(\d*)(?:=(\w+))?", re.IGNORECASE)
+_MARKER = re.compile(r"(?<![\w-])(in|out):([a-z]+)(\d*)(?:=(\w+))?", re.IGNORECASE)
 _TEXTS = (ParameterName.PROMPT, ParameterName.NEGATIVE)
 _NUMBERS = (ParameterName.FPS, ParameterName.CFG)
 EXPORT = "open it in ComfyUI and choose Workflow → Export (API)"
@@ -66,15 +69,19 @@ def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | No
         if marker.node not in graph:
             raise InvalidRequest(f"in:{marker.what} is on node {marker.node}, which does not lead to the output")
     images = _images(graph, [marker for marker in inward if marker.what == "image"])
-    declaration = GraphDeclaration(
-        name=name,
-        title=name,
-        type=GraphType(f"{'image' if images else 'text'}-to-{output.kind}"),
-        output=output,
-        parameters=tuple(_parameters(graph, [m for m in inward if m.what != "image"], object_info or {})),
-        images=images,
-        models=model_files(graph),
-    )
+    parameters = _parameters(graph, [marker for marker in inward if marker.what != "image"], object_info or {})
+    try:
+        declaration = GraphDeclaration(
+            name=name,
+            title=name,
+            type=GraphType(f"{'image' if images else 'text'}-to-{output.kind}"),
+            output=output,
+            parameters=tuple(parameters),
+            images=images,
+            models=model_files(graph),
+        )
+    except ValidationError as error:
+        raise InvalidRequest(complaint(error)) from None
     return GraphTemplate(declaration=declaration, graph=graph)
 
 
@@ -85,8 +92,8 @@ def _api_graph(text: str | bytes) -> dict[str, Any]:
         raise InvalidRequest(f"this file is not JSON: {error}") from None
     if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
         raise InvalidRequest(
-            "this file is a workflow as the editor saves it: where its nodes lie on the screen, not what they are given. "
-            f"A server cannot run it; {EXPORT}"
+            "this file is a workflow as the editor saves it, with its nodes' places on the screen. A server cannot run "
+            f"it; {EXPORT}"
         )
     if not isinstance(graph, dict) or not graph or not all(_is_node(content) for content in graph.values()):
         raise InvalidRequest(f"this file is not a graph in API format (node id → class_type and inputs): {EXPORT}")

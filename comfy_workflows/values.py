@@ -87,14 +87,26 @@ def _fitting(graph: str, parameter: Parameter, value: Value, notes: list[str]) -
     if isinstance(value, str):
         return value
     if parameter.type == "integer":
-        fitting = math.ceil((value - parameter.offset) / parameter.step) * parameter.step + parameter.offset
+        whole = math.ceil(value)
+        fitting = whole + (parameter.offset - whole) % parameter.step
         if parameter.step > 1 and fitting != value:
             notes.append(f"{parameter.name} {value} → {fitting} ({parameter.rule})")
         value = fitting
     least, most = parameter.least, parameter.most
     if (least is not None and value < least) or (most is not None and value > most):
-        raise InvalidRequest(f"{graph}: {parameter.name} {value:g} is not between {least} and {most}")
+        raise InvalidRequest(f"{graph}: {parameter.name} {_plain(value)} is not {_range(parameter)}")
     return value
+
+
+def _range(parameter: Parameter) -> str:
+    if parameter.least is None or parameter.most is None:
+        return f"at least {_plain(parameter.least)}" if parameter.most is None else f"at most {_plain(parameter.most)}"
+    return f"between {_plain(parameter.least)} and {_plain(parameter.most)}"
+
+
+def _plain(number: float | None) -> str:
+    """`16` for 16.0; a seed keeps all its digits."""
+    return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
 
 
 def _follow_steps(declaration: GraphDeclaration, values: dict[ParameterName, Value], notes: list[str]) -> None:

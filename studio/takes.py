@@ -84,14 +84,14 @@ def digest_of_render(parts: RenderParts) -> str:
         "negative": asked.negative,
         "width": asked.width,
         "height": asked.height,
-        "seconds": asked.seconds,
+        "seconds": _decimal(asked.seconds),
         "frames": asked.frames,
-        "fps": asked.fps,
+        "fps": _decimal(asked.fps),
         "seed": asked.seed,
         "steps": asked.steps,
-        "cfg": asked.cfg,
+        "cfg": _decimal(asked.cfg),
         "camera": asked.camera,
-        "strength": None if asked.camera is None else asked.strength,
+        "strength": None if asked.camera is None else _decimal(asked.strength),
         "fast": asked.fast or None,
         "kept_frames": parts.frames,
         "variant": parts.variant if parts.variant > 1 else None,
@@ -113,7 +113,12 @@ def seed_of(sentence: SentenceId, *, seed: int | None = None, variant: int = 1) 
     return (seed + variant - 1) % (BIGGEST_SEED + 1)
 
 
+def _decimal(number: float | None) -> float | None:
+    """Always a float: 5 and 5.0 are the same length, and two different texts."""
+    return None if number is None else float(number)
+
+
 def _lora_parts(place: str, lora: Lora | LoraPair) -> dict[str, Part]:
     if isinstance(lora, Lora):
-        return {place: lora.name, f"{place}_strength": lora.strength}
-    return {f"{place}_high": lora.high, f"{place}_low": lora.low, f"{place}_strength": lora.strength}
+        return {place: lora.name, f"{place}_strength": _decimal(lora.strength)}
+    return {f"{place}_high": lora.high, f"{place}_low": lora.low, f"{place}_strength": _decimal(lora.strength)}

@@ -4,13 +4,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from studio.contracts.base import Contract, Identifier, ObjectKey
 from studio.contracts.clip import ClipNumber
 
 MOST_NOTE = 400
-"""Characters of a note. PostgreSQL carries less than 8,000 bytes per event, and JSON makes six of some characters."""
+"""Characters of a note, longer ones are cut. PostgreSQL carries less than 8,000 bytes per event, and JSON makes six of some characters."""
 
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=320)]
 """The id of the workflow that makes it."""
@@ -48,10 +48,15 @@ class Progress(Contract):
         default=None, ge=0, description="Until it is done, estimated; none: nobody knows."
     )
     preview: ObjectKey | None = Field(default=None, description="The newest preview in the object store: JPEG.")
-    note: Annotated[str, StringConstraints(max_length=MOST_NOTE)] = Field(
+    note: str = Field(
         default="", description="For people: the node that runs, the place in the queue, the reason of a failure."
     )
     at: datetime = Field(description="When it was so, by the clock of who tells it.")
+
+    @field_validator("note", mode="after")
+    @classmethod
+    def _cut(cls, note: str) -> str:
+        return note[:MOST_NOTE]
 
 
 class EventsLost(Contract):

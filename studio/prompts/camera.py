@@ -15,6 +15,24 @@ WORDS: dict[CameraMove, str] = {
 }
 """How a move is said to a model that has no numbers for it."""
 
+PACES: tuple[tuple[float, str], ...] = (
+    (0.2, "barely perceptible"),
+    (0.4, "very slow"),
+    (0.6, "slow"),
+    (0.8, "brisk"),
+    (1.0, "fast"),
+)
+"""Strength up to and including → how a move is paced in words."""
+
+_PACED: dict[CameraMove, str] = {
+    CameraMove.PAN_LEFT: "pan left",
+    CameraMove.PAN_RIGHT: "pan right",
+    CameraMove.ZOOM_IN: "dolly forward",
+    CameraMove.ZOOM_OUT: "pull back",
+    CameraMove.ORBIT: "orbit around the subject",
+    CameraMove.TRUCK: "truck alongside the subject",
+}
+
 # First match wins: the more exact words stand first.
 _PATTERNS: tuple[tuple[re.Pattern[str], CameraMove], ...] = tuple(
     (re.compile(pattern), move)
@@ -29,6 +47,21 @@ _PATTERNS: tuple[tuple[re.Pattern[str], CameraMove], ...] = tuple(
         (r"\b(push\w*|zoom\w*|doll\w+|creep\w*|forward)\b", CameraMove.ZOOM_IN),
     )
 )
+
+
+def words_for(move: CameraMove, strength: float) -> str:
+    """A move and how far it goes, in words: `Very slow pan left`. `strength` from 0 to 1; a static camera has none."""
+    if move is CameraMove.STATIC:
+        return WORDS[move]
+    pace = next(words for most, words in PACES if strength <= most)
+    return f"{pace} {_PACED[move]}".capitalize()
+
+
+def with_camera(prompt: str, move: CameraMove, strength: float) -> str:
+    """The prompt with its camera movement said at the end, for a model that has no numbers for it."""
+    text = prompt.rstrip()
+    end = "" if text.endswith((".", "!", "?", ";")) else "."
+    return f"{text}{end} {words_for(move, strength)}."
 
 
 def move_of(prompt: str | MotionPrompt, default: CameraMove = CameraMove.ZOOM_IN) -> CameraMove:

@@ -7,8 +7,10 @@ import pytest
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove, ClipRequest
 from studio.contracts.film import Provider, VideoRequest
-from studio.contracts.take import TakeParts
-from studio.takes import TAKE_FORMAT, digest_of_take, parts_of, takes_of
+from studio.contracts.project import SentenceId
+from studio.contracts.render import BIGGEST_SEED, GraphParameters, Lora, LoraPair
+from studio.contracts.take import RenderParts, TakeParts
+from studio.takes import RENDER_FORMAT, TAKE_FORMAT, digest_of_render, digest_of_take, parts_of, seed_of, takes_of
 
 STILL = MediaRef(key="channels/poke1/projects/vid_1/stills/clip_01.png", sha256="ab" * 32, mime="image/png")
 KLING = TakeParts(
@@ -83,3 +85,105 @@ def test_a_chosen_take_stands_whatever_the_clip_says() -> None:
     assert own == digest_of_take(parts_of(film, clips[0]))
     assert parts.camera is CameraMove.PAN_LEFT
     assert chosen == ("cd" * 32, None)
+
+
+RENDER = RenderParts(
+    graph="wan22_i2v",
+    graph_sha256="cd" * 32,
+    parameters=GraphParameters(
+        prompt="Film still. Haunter floats.",
+        negative="text",
+        width=832,
+        height=480,
+        frames=81,
+        fps=16,
+        seed=42,
+        steps=20,
+        cfg=3.5,
+        camera=CameraMove.ZOOM_IN,
+        strength=0.5,
+        images=(STILL,),
+        loras=(Lora(name="ink.safetensors", strength=0.8), LoraPair(high="h.safetensors", low="l.safetensors")),
+    ),
+    frames=80,
+)
+RENDER_GOLDEN = "990de82bf96b771201d8c34f8e5a43cdc1158a5d2c6b8e46de359a663ccc7e6c"
+OTHER_PARTS: dict[str, Any] = {"graph": "mine", "graph_sha256": "ef" * 32, "frames": 79, "variant": 2}
+OTHER_PARAMETERS: dict[str, Any] = {
+    "prompt": "Haunter floats.",
+    "negative": "",
+    "width": 1_280,
+    "height": 720,
+    "seconds": 5.0,
+    "frames": 77,
+    "fps": 24,
+    "seed": 43,
+    "steps": 21,
+    "cfg": 3.6,
+    "camera": CameraMove.ORBIT,
+    "strength": 0.6,
+    "images": (STILL.model_copy(update={"sha256": "ab" * 31 + "ac"}),),
+    "loras": (),
+    "fast": True,
+}
+
+
+def asked(**changes: Any) -> RenderParts:
+    return RENDER.model_copy(update={"parameters": RENDER.parameters.model_copy(update=changes)})
+
+
+def test_a_render_has_the_digest_it_always_had() -> None:
+    """When this fails, pictures and clips are made again. Change RENDER_FORMAT only on purpose."""
+    assert RENDER_FORMAT == "render-1"
+    assert digest_of_render(RENDER) == RENDER_GOLDEN
+
+
+def test_every_part_of_a_render_is_tried_below() -> None:
+    assert RenderParts.model_fields.keys() == {"parameters", *OTHER_PARTS}
+    assert GraphParameters.model_fields.keys() == OTHER_PARAMETERS.keys()
+
+
+def test_everything_a_graph_is_told_counts_and_nothing_is_mistaken_for_another() -> None:
+    other = [RENDER.model_copy(update={part: value}) for part, value in OTHER_PARTS.items()]
+    other += [asked(**{part: value}) for part, value in OTHER_PARAMETERS.items()]
+    assert len({digest_of_render(parts) for parts in [RENDER, *other]}) == len(other) + 1
+
+
+def test_the_order_of_pictures_and_loras_and_the_pass_of_a_lora_count() -> None:
+    second = STILL.model_copy(update={"sha256": "ef" * 32})
+    loras = RENDER.parameters.loras
+    variants = [
+        RENDER,
+        asked(images=(STILL, second)),
+        asked(images=(second, STILL)),
+        asked(loras=loras[::-1]),
+        asked(loras=(loras[0], LoraPair(high="l.safetensors", low="h.safetensors"))),
+        asked(loras=(loras[0], LoraPair(high="h.safetensors"))),
+        asked(loras=(loras[0], Lora(name="h.safetensors"))),
+    ]
+    assert len({digest_of_render(parts) for parts in variants}) == len(variants)
+
+
+def test_where_a_picture_lies_and_how_strongly_nothing_moves_do_not_count() -> None:
+    elsewhere = STILL.model_copy(update={"key": "channels/poke1/other.png", "size": 7})
+    assert digest_of_render(asked(images=(elsewhere,))) == digest_of_render(RENDER)
+    unmoved = {digest_of_render(asked(camera=None, strength=strength)) for strength in (0.1, 0.9)}
+    assert len(unmoved) == 1
+
+
+def test_a_whole_number_has_one_digest_however_it_is_written() -> None:
+    """1 and 1.0 are one number to Python and two texts to a digest."""
+    for whole in (asked(cfg=1, strength=1, fps=16), asked(seconds=5, frames=None, loras=(Lora(name="ink"),))):
+        again = RenderParts.model_validate_json(whole.model_dump_json())
+        assert digest_of_render(again) == digest_of_render(whole)
+
+
+def test_a_sentence_keeps_its_seed_and_each_variant_has_another() -> None:
+    sentence = SentenceId(channel="poke1", project_id="story", sentence_id="s1")
+    seeds = [seed_of(sentence, variant=variant) for variant in (1, 2, 3)]
+    assert seeds == [seed_of(sentence), seed_of(sentence) + 1, seed_of(sentence) + 2]
+    assert seed_of(sentence) != seed_of(sentence.model_copy(update={"sentence_id": "s2"}))
+    assert seed_of(sentence) == seed_of(SentenceId.model_validate(sentence.model_dump() | {"channel": "poke2"}))
+    assert (seed_of(sentence, seed=7), seed_of(sentence, seed=7, variant=3)) == (7, 9)
+    assert seed_of(sentence, seed=BIGGEST_SEED, variant=2) == 0
+    assert 0 <= seed_of(sentence) < 2**52

@@ -9,11 +9,14 @@ from pydantic import ValidationError
 
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId
+from studio.contracts.project import SentenceId
 from studio.errors import InvalidRequest
 from studio.objects import keys
 
 CLIP = ClipId(channel="poke1", video_id="vid_1", number=7)
+SENTENCE = SentenceId(channel="poke1", project_id="story", sentence_id="s1")
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,100}", fullmatch=True)
+SENTENCES = st.builds(SentenceId, channel=NAMES, project_id=NAMES, sentence_id=NAMES)
 CLIPS = st.builds(ClipId, channel=NAMES, video_id=NAMES, number=st.integers(1, 500))
 
 
@@ -36,6 +39,10 @@ def test_keys_are_what_they_always_were() -> None:
     assert keys.rejected_key(CLIP, "9f0c") == "channels/poke1/projects/vid_1/rejected/clip_07_9f0c.mp4"
     assert keys.film_key("poke1", "vid_1") == "channels/poke1/projects/vid_1/vid_1.mp4"
     assert keys.sheet_key("poke1", "vid_1") == "channels/poke1/projects/vid_1/vid_1_sheet.png"
+    assert keys.image_key(SENTENCE) == "channels/poke1/projects/story/images/s1.png"
+    assert keys.video_key(SENTENCE) == "channels/poke1/projects/story/videos/s1.mp4"
+    assert keys.image_take_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.png"
+    assert keys.preview_key("poke1", "ab" * 32) == f"channels/poke1/previews/{'ab' * 32}.jpg"
 
 
 @given(CLIPS, st.sampled_from(["image/png", "image/jpeg"]))
@@ -51,6 +58,13 @@ def test_every_key_of_a_film_lies_below_its_channel_and_project(clip: ClipId, mi
     for key in made:
         assert key.startswith(f"{keys.project_prefix(clip.channel, clip.video_id)}/")
         assert key.startswith(keys.channel_prefix(clip.channel))
+        assert fits(key)
+
+
+@given(SENTENCES)
+def test_every_key_of_a_sentence_lies_below_its_channel_and_project(sentence: SentenceId) -> None:
+    for key in (keys.image_key(sentence), keys.video_key(sentence)):
+        assert key.startswith(f"{keys.project_prefix(sentence.channel, sentence.project_id)}/")
         assert fits(key)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from studio.contracts.clip import CameraMove, MotionPrompt
-from studio.prompts.camera import WORDS, move_of
+from studio.prompts.camera import WORDS, move_of, with_camera, words_for
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,29 @@ def test_the_camera_part_counts_when_there_is_one() -> None:
 @pytest.mark.parametrize("move", CameraMove)
 def test_what_we_write_we_can_read(move: CameraMove) -> None:
     assert move_of(f"Something happens. {WORDS[move]}.") is move
+
+
+@pytest.mark.parametrize("move", CameraMove)
+@pytest.mark.parametrize("strength", [0.0, 0.2, 0.21, 0.5, 0.61, 0.8, 1.0])
+def test_a_paced_move_can_be_read_back(move: CameraMove, strength: float) -> None:
+    assert move_of(with_camera("Something happens", move, strength)) is move
+
+
+def test_the_same_move_is_paced_by_its_strength() -> None:
+    said = [words_for(CameraMove.PAN_LEFT, strength) for strength in (0.0, 0.3, 0.5, 0.7, 1.0)]
+    assert said == [
+        "Barely perceptible pan left",
+        "Very slow pan left",
+        "Slow pan left",
+        "Brisk pan left",
+        "Fast pan left",
+    ]
+
+
+def test_a_static_camera_is_static_at_any_strength() -> None:
+    assert {words_for(CameraMove.STATIC, strength) for strength in (0.0, 0.5, 1.0)} == {"Static camera"}
+
+
+@pytest.mark.parametrize("prompt", ["A cat walks", "A cat walks.", "A cat walks.  "])
+def test_the_camera_is_said_last_in_a_sentence_of_its_own(prompt: str) -> None:
+    assert with_camera(prompt, CameraMove.ZOOM_IN, 0.5) == "A cat walks. Slow dolly forward."

@@ -287,8 +287,15 @@ async def test_many_writers_at_once_do_not_stop_each_other(projects: ProjectStor
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"camera_movement": "spin"}, {"motion_strength": 1.1}, {"motion_strength": -0.1}, {"text": " "}]
-    + [{"image": {"steps": 0}}, {"image": {"width": 1_921}}, {"sentence_id": "../x"}],
+    [
+        {"camera_movement": "spin"},
+        {"motion_strength": 1.1},
+        {"motion_strength": -0.1},
+        {"text": " "},
+        {"image": {"steps": 0}},
+        {"image": {"width": 1_921}},
+        {"sentence_id": "../x"},
+    ],
     ids=str,
 )
 def test_what_no_sentence_can_be_is_refused(wrong: dict[str, Any]) -> None:

@@ -1,0 +1,233 @@
+"""A user's own graph is read by the titles of its nodes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from comfy_workflows.check import check_graph
+from comfy_workflows.declaration import GraphType
+from comfy_workflows.graph import BoundGraph, GraphTemplate
+from comfy_workflows.own import read_own_graph
+from studio.contracts.render import GraphParameters, Lora
+from studio.errors import InvalidRequest
+from tests.comfy_workflows.conftest import accepted
+
+Graph = dict[str, Any]
+
+
+def titled(file: str, **titles: str) -> Graph:
+    """An accepted graph with other titles; every other title is gone."""
+    graph = accepted(file)
+    for node, content in graph.items():
+        content["_meta"] = {"title": titles.get(f"n{node}", content["class_type"])}
+    return graph
+
+
+def read(graph: object, **options: Any) -> GraphTemplate:
+    return read_own_graph(json.dumps(graph), name="mine", **options)
+
+
+def bind(template: GraphTemplate, *, images: tuple[str, ...] = (), **asked: Any) -> BoundGraph:
+    parameters = GraphParameters.model_validate({"prompt": "a cat", "seed": 7} | asked)
+    return template.bind(parameters, images=images, prefix="longtake/mine/1")
+
+
+@pytest.fixture
+def clip() -> Graph:
+    """A two-pass clip graph with every marker."""
+    return titled(
+        "wan22_i2v",
+        n97="start picture in:image",
+        n93="in:prompt",
+        n89="in:negative",
+        n98="Size in:width in:height in:length",
+        n86="High in:seed in:steps in:cfg in:split=end_at_step",
+        n85="Low in:steps in:cfg in:split=start_at_step",
+        n94="in:fps",
+        n108="out:video",
+    )
+
+
+def test_a_titled_graph_becomes_one_like_the_shipped(clip: Graph, object_info: Graph) -> None:
+    template = read(clip, object_info=object_info)
+    bound = bind(template, images=("x.png",), negative="dogs", width=500, frames=80, steps=9, cfg=2, fps=24)
+    assert check_graph(bound.graph, object_info) == []
+    high, low = bound.graph["86"]["inputs"], bound.graph["85"]["inputs"]
+    assert (high["noise_seed"], high["steps"], high["cfg"], high["end_at_step"]) == (7, 9, 2, 4)
+    assert (low["steps"], low["cfg"], low["start_at_step"]) == (9, 2, 4)
+    assert (bound.width, bound.height, bound.frames, bound.fps) == (512, 640, 81, 24)
+    assert bound.graph["93"]["inputs"]["text"] == "a cat"
+    assert bound.graph["89"]["inputs"]["text"] == "dogs"
+    assert bound.graph["97"]["inputs"]["image"] == "x.png"
+    assert bound.graph["108"]["inputs"]["filename_prefix"] == "longtake/mine/1"
+    assert (bound.output_node, bound.kind, template.declaration.type) == ("108", "video", GraphType.IMAGE_TO_VIDEO)
+    assert bound.notes[:2] == ("fps 24 instead of 16: motion 1.5 times as fast", "width 500 → 512 (a multiple of 16)")
+
+
+def test_the_servers_schema_gives_ranges_and_steps(clip: Graph, object_info: Graph) -> None:
+    template = read(clip, object_info=object_info)
+    by_name = {parameter.name.value: parameter for parameter in template.declaration.parameters}
+    assert (by_name["length"].least, by_name["length"].most, by_name["length"].rule) == (1, 16_384, "4n+1")
+    assert by_name["width"].rule == "a multiple of 16"
+    assert (by_name["seed"].most, by_name["seed"].rule) == (2**64 - 1, "")
+
+
+@pytest.mark.parametrize(
+    ("range_of", "asked", "message"),
+    [
+        ({"min": 1.0, "max": 60.0}, 72, "mine: fps 72 is not between 1 and 60"),
+        ({"max": 60.0}, 72, "mine: fps 72 is not at most 60"),
+        ({"min": 12.5}, 12, "mine: fps 12 is not at least 12.5"),
+    ],
+)
+def test_a_value_out_of_the_servers_range_is_refused(
+    clip: Graph, object_info: Graph, range_of: Graph, asked: float, message: str
+) -> None:
+    object_info["CreateVideo"]["input"]["required"]["fps"][1] = range_of
+    with pytest.raises(InvalidRequest, match=message):
+        bind(read(clip, object_info=object_info), images=("x.png",), fps=asked)
+
+
+def test_without_a_schema_values_are_taken_as_they_come(clip: Graph) -> None:
+    bound = bind(read(clip), images=("x.png",), width=500, frames=80)
+    assert (bound.width, bound.frames, bound.notes) == (500, 80, ())
+
+
+def test_a_template_of_a_users_own_survives_being_stored(clip: Graph, object_info: Graph) -> None:
+    template = read(clip, object_info=object_info)
+    stored = GraphTemplate.model_validate_json(template.model_dump_json())
+    assert stored == template
+    assert bind(stored, images=("x.png",)) == bind(template, images=("x.png",))
+
+
+def test_a_graph_without_models_can_be_ones_own(object_info: Graph) -> None:
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}, "_meta": {"title": "in:image"}},
+        "2": {"class_type": "LoadImage", "inputs": {"image": "b.png"}, "_meta": {"title": "In:Image2"}},
+        "3": {
+            "class_type": "ImageScale",
+            "inputs": {"image": ["2", 0], "upscale_method": "lanczos", "width": 64, "height": 64, "crop": "disabled"},
+            "_meta": {"title": "in:width in:height"},
+        },
+        "4": {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["3", 0], "filename_prefix": "x"},
+            "_meta": {"title": "out:image"},
+        },
+        "5": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        "6": {
+            "class_type": "ImageScale",
+            "inputs": {"image": ["1", 0], "upscale_method": "area", "width": 8, "height": 8, "crop": "center"},
+        },
+    }
+    graph["3"]["inputs"]["image"] = ["7", 0]  # type: ignore[index]  # nested by hand
+    graph["7"] = {"class_type": "VAEDecode", "inputs": {"samples": ["8", 0], "vae": ["9", 0]}}
+    graph["8"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["1", 0], "vae": ["9", 0]}}
+    graph["9"] = {"class_type": "VAELoader", "inputs": {"vae_name": ["2", 1]}}
+    template = read(graph, object_info=object_info)
+    bound = bind(template, images=("first.png", "second.png"))
+    assert (bound.graph["1"]["inputs"]["image"], bound.graph["2"]["inputs"]["image"]) == ("first.png", "second.png")
+    assert {"5", "6"}.isdisjoint(bound.graph)
+    assert template.declaration.type is GraphType.IMAGE_TO_IMAGE
+    assert bound.notes == ("prompt left out: mine has none", "seed left out: mine has none")
+
+
+def test_frames_per_second_are_read_where_they_are_no_parameter(clip: Graph) -> None:
+    clip["94"]["_meta"]["title"] = "Create Video"
+    bound = bind(read(clip), images=("x.png",), seconds=2)
+    assert (bound.fps, bound.frames) == (16, 32)
+
+
+def test_seconds_are_refused_where_nobody_knows_the_frames_per_second(clip: Graph) -> None:
+    clip["94"]["inputs"]["fps"] = ["98", 0]
+    clip["94"]["_meta"]["title"] = "Create Video"
+    with pytest.raises(InvalidRequest, match="mark them with in:fps"):
+        bind(read(clip), images=("x.png",), seconds=2)
+
+
+def test_its_model_files_are_listed(clip: Graph) -> None:
+    files = [(file.folder, file.node) for file in read(clip).declaration.models]
+    assert files == [("text_encoders", "84"), ("vae", "90"), ("diffusion_models", "95"), ("diffusion_models", "96")]
+
+
+def test_a_lora_is_refused_where_there_is_no_place_for_it(clip: Graph) -> None:
+    with pytest.raises(InvalidRequest, match="this graph takes no LoRA"):
+        bind(read(clip), images=("x.png",), loras=(Lora(name="style"),))
+
+
+def test_a_workflow_as_the_editor_saves_it_is_refused_with_the_way_to_export() -> None:
+    saved = {
+        "last_node_id": 9,
+        "nodes": [{"id": 3, "type": "KSampler"}],
+        "links": [[1, 4, 0, 3, 0, "MODEL"]],
+        "version": 0.4,
+    }
+    with pytest.raises(InvalidRequest, match=r"as the editor saves it.*Workflow → Export \(API\)"):
+        read(saved)
+
+
+@pytest.mark.parametrize("content", [[], {}, "text", {"1": {"class_type": "SaveImage"}}, {"1": 5}, {"prompt": {}}])
+def test_other_json_is_refused_with_the_way_to_export(content: object) -> None:
+    with pytest.raises(InvalidRequest, match=r"not a graph in API format.*Export \(API\)"):
+        read(content)
+
+
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\x00", '{"1": NaN}'])
+def test_a_file_that_is_no_json_is_refused(text: str | bytes) -> None:
+    with pytest.raises(InvalidRequest, match="this file is not JSON"):
+        read_own_graph(text, name="mine")
+
+
+@pytest.mark.parametrize(
+    ("node", "title", "message"),
+    [
+        ("108", "save", "title exactly one node out:video or out:image.*found: none"),
+        ("94", "out:video", "found: node 94 .*, node 108 "),
+        ("108", "out:audio", "out:audio is no marker; known are out:video, out:image"),
+        ("93", "in:promt", "in:promt is no marker; known are in:prompt, in:negative, in:image"),
+        ("93", "in:prompt2", "in:prompt2 is no marker"),
+        (
+            "90",
+            "in:prompt",
+            r"node 90 .* has no input text or prompt or value or string: name it as in:prompt=…, of vae_name",
+        ),
+        ("93", "in:prompt=words", "has no input words: name it as in:prompt=…, of clip, text"),
+        ("85", "in:split", "has no input that is meant: name it as in:split=…, of model"),
+        ("104", "in:image=model", "number the pictures in:image, in:image2, in:image3 …, each once"),
+        ("97", "in:image2", "number the pictures"),
+        ("87", "in:seed=samples", "samples comes from node 85; put in:seed there"),
+        ("95", "in:steps=weight_dtype", "weight_dtype of node 95 is 'default', not a number"),
+    ],
+)
+def test_a_title_that_leads_nowhere_is_refused(clip: Graph, node: str, title: str, message: str) -> None:
+    clip[node]["_meta"]["title"] = title
+    with pytest.raises(InvalidRequest, match=message):
+        read(clip)
+
+
+def test_a_marker_off_the_way_to_the_output_is_refused(clip: Graph) -> None:
+    clip["200"] = {
+        "class_type": "CLIPTextEncode",
+        "inputs": {"clip": ["84", 0], "text": ""},
+        "_meta": {"title": "in:prompt"},
+    }
+    with pytest.raises(InvalidRequest, match="in:prompt is on node 200, which does not lead to the output"):
+        read(clip)
+
+
+def test_an_output_that_cannot_be_named_is_refused(clip: Graph) -> None:
+    clip["108"]["_meta"]["title"] = "save"
+    clip["94"]["_meta"]["title"] = "out:video"
+    with pytest.raises(InvalidRequest, match=r"node 94 .* has no filename_prefix"):
+        read(clip)
+
+
+def test_a_name_that_is_no_identifier_is_refused(clip: Graph) -> None:
+    with pytest.raises(InvalidRequest, match="name: String should match pattern"):
+        read_own_graph(json.dumps(clip), name="../x")
+
+
+def test_titles_of_other_words_are_no_markers(clip: Graph) -> None:
+    clip["104"]["_meta"]["title"] = "Check-in:desk, begin:x, domain:y"
+    assert read(clip).declaration == read(clip | {"104": clip["104"] | {"_meta": {}}}).declaration
