@@ -56,11 +56,10 @@ async def audit(here: Ground, channel: str, results: Iterable[VideoResult]) -> A
     )
 
 
-async def made_of(here: Ground, results: Iterable[VideoResult]) -> Made:
+def made_of(results: Iterable[VideoResult]) -> Made:
     """What every clip was made from, and what came of it."""
-    takes = {row["id"]: row["take"] for row in await here.rows("select id, take from submissions")}
     return {
-        (result.video_id, clip.number): (takes.get(clip.submission_id or "", ""), clip.file.media.sha256)
+        (result.video_id, clip.number): (clip.take or "", clip.file.media.sha256)
         for result in results
         for clip in result.clips
         if clip.file is not None

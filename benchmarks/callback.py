@@ -47,7 +47,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         say(f"answers: {answers}")
         await here.provider_is_done()
         bills = [await audit(here, channel, [film]) for channel, film in ((PEACE, result), (STORM, stormy))]
-        same = await made_of(here, [result]) == await made_of(here, [stormy])
+        same = made_of([result]) == made_of([stormy])
         return {
             "median_seconds": round(statistics.median(seconds), 2),
             "forged": sum(answers.values()),
