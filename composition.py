@@ -10,9 +10,11 @@ import httpx
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling
 
+from activities._comfy_servers import ComfyServers
 from activities._recording import Recording
 from activities.animatic import AnimaticActivities
 from activities.balance import BalanceActivities
+from activities.comfy import ComfyActivities, RenderRules
 from activities.desk import DeskActivities
 from activities.gatekeeping import GateActivities, Gates, Slots
 from activities.hosting import HostingActivities, SignedStills, StillHost, UploadedStills
@@ -29,6 +31,7 @@ from activities.takes import TakeActivities
 from studio.contracts.gate import GateState
 from studio.objects.store import ObjectStore
 from studio.providers.catbox import open_catbox
+from studio.providers.comfyui import open_comfyui
 from studio.providers.files import FileClient
 from studio.providers.kie import KieClient, open_kie
 from studio.providers.notion import NotionClient, open_notion
@@ -36,6 +39,7 @@ from studio.settings import Settings, plain
 from studio.store.budgets import BudgetStore
 from studio.store.costs import CostStore
 from studio.store.desk import DeskStore
+from studio.store.events import EventStore
 from studio.store.films import FilmStore
 from studio.store.paces import PaceStore
 from studio.store.pool import Database
@@ -184,10 +188,26 @@ async def serve_notices(tools: Tools) -> Serving:
     return Serving([notices.set_notion_status], options=limit)
 
 
+async def serve_gpu(tools: Tools) -> Serving:
+    """The GPU of one ComfyUI server: one render at a time."""
+    settings = tools.settings
+    url = str(settings.comfyui_url).rstrip("/")
+    own = await tools.stack.enter_async_context(open_comfyui(url=url))
+    rules = RenderRules(
+        work_dir=settings.work_dir,
+        longest_wait=timedelta(minutes=settings.comfyui_longest_wait_minutes),
+        previews=settings.comfyui_previews,
+    )
+    servers = ComfyServers(own, url, lambda address: open_comfyui(url=address))
+    comfy = ComfyActivities(servers, tools.objects, EventStore(tools.database), tools.takes, rules)
+    return Serving([comfy.render_graph, comfy.render_clip], options={"max_concurrent_activities": 1})
+
+
 SERVINGS: dict[TaskQueue, Callable[[Tools], Awaitable[Serving]]] = {
     TaskQueue.STUDIO: serve_studio,
     TaskQueue.KLING: serve_kling,
     TaskQueue.MEDIA: serve_media,
+    TaskQueue.GPU: serve_gpu,
     TaskQueue.NOTICES: serve_notices,
 }
 

@@ -14,7 +14,7 @@ ELSEWHERE = timedelta(seconds=1)
 
 
 def counted(error: StudioError, news: RenderNews) -> StudioError:
-    """The error to raise: with its pause, or another one when it came too often. A server that is away is no failure."""
+    """The error to raise, with its pause; another when it came too often. A server that is away is no failure."""
     if isinstance(error, (ServerGone, ServerBusy)):
         error.retry_after = ELSEWHERE
     if not error.retryable or isinstance(error, (ServerGone, ServerBusy, StorageUnavailable)):

@@ -10,6 +10,7 @@ import structlog
 from temporalio import activity
 
 from activities._comfy_check import ensure_taken
+from activities._comfy_clip import order_of_clip, said
 from activities._comfy_file import stored
 from activities._comfy_news import RenderNews
 from activities._comfy_render import Made, Render
@@ -18,7 +19,7 @@ from activities._comfy_watch import Previews
 from activities._scratch import scratch
 from comfy_workflows.graph import GraphTemplate, load_graph
 from studio.contracts.progress import Stage
-from studio.contracts.rendering import GraphToRender, RenderedGraph
+from studio.contracts.rendering import ClipToRender, GraphToRender, RenderedGraph
 from studio.errors import StudioError
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -58,6 +59,14 @@ class ComfyActivities:
 
         Nothing is sent twice: whoever comes later finds the running prompt by its id, or the file by its name.
         """
+        return await self._rendered(order)
+
+    @activity.defn
+    async def render_clip(self, clip: ClipToRender) -> RenderedGraph:
+        """The same for a clip of a film."""
+        return await self._rendered(order_of_clip(clip))
+
+    async def _rendered(self, order: GraphToRender) -> RenderedGraph:
         news = RenderNews(order, self._events)
         try:
             async with news.going_out():
@@ -71,6 +80,7 @@ class ComfyActivities:
 
     async def _render(self, order: GraphToRender, news: RenderNews) -> RenderedGraph:
         template = await self._template(order)
+        order = order.model_copy(update={"parameters": said(order.parameters, template)})
         async with self._servers.having(order.take, news.state) as (comfy, address):
             news.tell(server=address)
             with scratch(self._rules.work_dir) as folder:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from comfy_workflows.declaration import GraphType
+from comfy_workflows.graph import load_graph
 from studio.contracts.clip import PROMPT_LIMIT
 from studio.contracts.film import Provider, VideoRequest
 from studio.errors import BadStill, InvalidRequest
@@ -24,6 +26,8 @@ def complaints(request: VideoRequest) -> Iterator[str]:
             limit = min(limit, kling_model(request.model).prompt_limit)
         except InvalidRequest as error:
             yield f"model: {error}"
+    if request.provider is Provider.COMFYUI and (words := _graph_complaint(request)):
+        yield f"model: {words}"
     for place, clip in enumerate(request.clips):
         try:
             motion.check(clip.prompt, limit=limit)
@@ -31,6 +35,19 @@ def complaints(request: VideoRequest) -> Iterator[str]:
             yield f"clips.{place}.prompt: {error}"
         if not clip.still.key.startswith(channel_prefix(request.channel)):
             yield f"clips.{place}.still.key: {clip.still.key} lies outside channel {request.channel}"
+
+
+def _graph_complaint(request: VideoRequest) -> str:
+    """What is wrong with the graph a film names. A user's own was looked at when it was added."""
+    if request.graph is not None:
+        return ""
+    try:
+        made = load_graph(request.model).declaration.type
+    except InvalidRequest as error:
+        return str(error)
+    if made is not GraphType.IMAGE_TO_VIDEO:
+        return f"{request.model} makes {made}; a film's clips are made of stills"
+    return ""
 
 
 def check_still(content: bytes, *, width: int, height: int) -> str:

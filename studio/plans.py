@@ -108,7 +108,7 @@ def _planned(
 
 
 def _price(film: VideoRequest, clip: ClipRequest) -> Decimal:
-    return Decimal(0) if film.provider is Provider.ANIMATIC else kling_model(film.model).price_usd(clip.seconds)
+    return kling_model(film.model).price_usd(clip.seconds) if film.provider is Provider.KLING else Decimal(0)
 
 
 def _seconds(clips: int, at_once: int, clip_seconds: float) -> float | None:

@@ -84,6 +84,14 @@ class Settings(BaseSettings):
         default=1, gt=0, description="How much faster than real KIE.ai's clock runs; other than 1 only in rehearsals."
     )
 
+    comfyui_url: HttpUrl = Field(
+        default=HttpUrl("http://127.0.0.1:8188"), description="The ComfyUI server of a worker on the queue gpu."
+    )
+    comfyui_longest_wait_minutes: float = Field(
+        default=30, gt=0, description="How long a render may stand behind others' before it goes to another server."
+    )
+    comfyui_previews: bool = Field(default=False, description="Keep the newest preview of a render while it goes on.")
+
     notion_token: SecretStr | None = Field(default=None, description="Integration of Notion; none: no notices.")
     notion_api_url: HttpUrl = Field(default=HttpUrl("https://api.notion.com"), description="Notion's API.")
     notion_property: str = Field(default="Status", description="The page property that shows the status.")

@@ -1,5 +1,8 @@
 """What a clip is made from, and the digest that names its take."""
 
+import json
+
+from comfy_workflows.identity import digest_of_shipped
 from studio.contracts.clip import ClipRequest
 from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.project import SentenceId
@@ -21,7 +24,7 @@ def parts_of(film: VideoRequest, clip: ClipRequest) -> TakeParts:
     """Everything this clip is made from."""
     return TakeParts(
         provider=film.provider,
-        model=RENDERER_VERSION if film.provider is Provider.ANIMATIC else film.model,
+        model=_maker(film),
         prompt=motion.render(clip.prompt),
         still=clip.still,
         seconds=clip.seconds,
@@ -29,8 +32,25 @@ def parts_of(film: VideoRequest, clip: ClipRequest) -> TakeParts:
         height=film.height,
         camera=clip.camera or move_of(clip.prompt),
         strength=clip.strength,
+        options=_options(film),
         variant=clip.variant,
     )
+
+
+def _maker(film: VideoRequest) -> str:
+    if film.provider is Provider.ANIMATIC:
+        return RENDERER_VERSION
+    if film.provider is Provider.COMFYUI:
+        digest = film.graph.sha256 if film.graph else digest_of_shipped(film.model)
+        return f"{film.model}@{digest[:16]}"
+    return film.model
+
+
+def _options(film: VideoRequest) -> str:
+    if film.provider is not Provider.COMFYUI or not (film.loras or film.fast):
+        return ""
+    loras = [lora.model_dump(mode="json", exclude_none=True) for lora in film.loras]
+    return json.dumps({"fast": film.fast, "loras": loras}, sort_keys=True, separators=(",", ":"))
 
 
 def digest_of_take(parts: TakeParts) -> str:
@@ -46,10 +66,12 @@ def digest_of_take(parts: TakeParts) -> str:
         "width": parts.width,
         "height": parts.height,
     }
-    if parts.provider is Provider.ANIMATIC:
+    if parts.provider is not Provider.KLING:
         told |= {"camera": parts.camera, "strength": parts.strength}
-    else:
+    if parts.provider is not Provider.ANIMATIC:
         told |= {"prompt": parts.prompt}
+    if parts.options:
+        told |= {"options": parts.options}
     if parts.variant > 1:
         told |= {"variant": parts.variant}
     return digest_of(TAKE_FORMAT, told)

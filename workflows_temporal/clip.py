@@ -28,6 +28,7 @@ from workflows_temporal.hints import Hints
 from workflows_temporal.outcome import failure_of, is_unknown, kind_of, not_ordered, reason_of
 from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, titled
 from workflows_temporal.recorder import revision
+from workflows_temporal.render import render_clip
 from workflows_temporal.slot import Gate, GateShut, Place
 from workflows_temporal.table import Table
 from workflows_temporal.watch import watch
@@ -38,6 +39,8 @@ async def try_clip(
 ) -> ClipOutcome:
     """Make the clip, with a failure as a value: one clip must not sink the other seventeen."""
     try:
+        if film.provider is Provider.COMFYUI:
+            return await render_clip(film, clip, take, table)
         if film.provider is Provider.ANIMATIC:
             return await draw_clip(film, clip, take, table)
         return await order_clip(film, clip, take, gate, table, hints)

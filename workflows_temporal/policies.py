@@ -134,6 +134,15 @@ ASSEMBLE = ActivityConfig(
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
 
+RENDER = ActivityConfig(
+    task_queue=TaskQueue.GPU,
+    start_to_close_timeout=timedelta(hours=4),
+    heartbeat_timeout=_SILENCE,
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+"""Waiting for a GPU is no failure, however long. Failures that may pass are counted where they happen."""
+
 SWEEP = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(minutes=2),

@@ -2,13 +2,18 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
 from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.money import Cost
+from studio.contracts.render import MOST_LORAS, Lora, LoraPair
+
+KLING_MODEL = "kling/v2-5-turbo-image-to-video-pro"
+COMFYUI_GRAPH = "wan22_i2v"
+"""What makes the clips of a film that names no model."""
 
 Even = Annotated[int, Field(ge=64, le=4_096, multiple_of=2)]
 
@@ -17,7 +22,11 @@ class Provider(StrEnum):
     """Who makes the clips."""
 
     KLING = "kling"
+    """Kling, through KIE.ai."""
+    COMFYUI = "comfyui"
+    """A graph on our own ComfyUI servers."""
     ANIMATIC = "animatic"
+    """The local renderer."""
 
 
 class OnUnknown(StrEnum):
@@ -60,9 +69,16 @@ class VideoRequest(Contract):
     title: Annotated[str, StringConstraints(max_length=200)] = ""
     provider: Provider = Provider.KLING
     model: str = Field(
-        default="kling/v2-5-turbo-image-to-video-pro",
-        description="The provider's model; only listed ones are taken.",
+        default=KLING_MODEL,
+        description="The provider's model, or the ComfyUI graph (wan22_i2v when none is named); only listed ones.",
     )
+    graph: MediaRef | None = Field(
+        default=None, description="The ComfyUI graph `model` names, when it is a user's own: as `comfy add` stored it."
+    )
+    loras: Annotated[tuple[Lora | LoraPair, ...], Field(max_length=MOST_LORAS)] = Field(
+        default=(), description="LoRAs for the ComfyUI graph."
+    )
+    fast: bool = Field(default=False, description="With the ComfyUI graph's few-step LoRAs, where it has some.")
     width: Even = 1_920
     height: Even = 1_080
     priority: int = Field(default=3, ge=1, le=5, description="1: urgent, before all others.")
@@ -81,6 +97,13 @@ class VideoRequest(Contract):
     )
     notion_page: str | None = Field(default=None, description="The Notion page whose status follows the film.")
     carried: VideoCarry | None = Field(default=None, description="Set by continue-as-new; not for callers.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _graph_when_none_is_named(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("provider") == Provider.COMFYUI and not values.get("model"):
+            return values | {"model": COMFYUI_GRAPH}
+        return values
 
     @model_validator(mode="after")
     def _numbers_are_places(self) -> "VideoRequest":

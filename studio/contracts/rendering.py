@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
-from studio.contracts.clip import ClipFile, ClipId
+from studio.contracts.clip import CameraMove, ClipFile, ClipId, MotionPrompt, PromptText
 from studio.contracts.model import GraphName
 from studio.contracts.project import SentenceId
-from studio.contracts.render import GraphParameters
+from studio.contracts.render import GraphParameters, Lora, LoraPair
 
 
 class GraphToRender(Contract):
@@ -22,6 +22,24 @@ class GraphToRender(Contract):
     clip: ClipId | SentenceId = Field(description="Which clip of a film, or which sentence, it is for.")
     moving: bool = Field(default=True, description="False: only then may the picture of a clip stand still.")
     kept_frames: int | None = Field(default=None, ge=1, description="Cut a clip to so many frames; none: keep all.")
+
+
+class ClipToRender(Contract):
+    """A clip of a film, for a ComfyUI graph that makes clips of stills."""
+
+    clip: ClipId
+    take: Sha256
+    graph: GraphName
+    own: MediaRef | None = None
+    still: MediaRef
+    prompt: PromptText | MotionPrompt
+    camera: CameraMove | None
+    strength: float
+    seconds: Literal[5, 10]
+    width: int
+    height: int
+    loras: tuple[Lora | LoraPair, ...] = ()
+    fast: bool = False
 
 
 class RenderState(Contract):

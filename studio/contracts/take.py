@@ -16,7 +16,9 @@ class TakeParts(Contract):
     """Everything a take is made from."""
 
     provider: Provider
-    model: str = Field(description="The provider's model, or the local renderer's version.")
+    model: str = Field(
+        description="The provider's model, the local renderer's version, or a graph and the digest of it."
+    )
     prompt: str = Field(description="As the provider reads it.")
     still: MediaRef
     seconds: Literal[5, 10]
@@ -24,6 +26,7 @@ class TakeParts(Contract):
     height: int
     camera: CameraMove = Field(description="The move of the local renderer; elsewhere only for checking the clip.")
     strength: float
+    options: str = Field(default="", description="What else a ComfyUI graph is told, as JSON.")
     variant: int = Field(default=1, ge=1, description="Which of the takes of these inputs.")
 
 

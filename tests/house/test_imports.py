@@ -20,10 +20,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # The rules a film has to pass look at words, pictures and models at once.
     "studio.intake": frozenset(
         {"studio.contracts", "studio.errors", "studio.media.picture", "studio.objects.keys", "studio.prompts"}
-        | {"studio.providers.kie_models"}
+        | {"studio.providers.kie_models", "comfy_workflows"}
     ),
     # What a take is made from: words, pictures' digests, the renderer's version.
-    "studio.takes": frozenset({"studio.contracts", "studio.digest", "studio.prompts", "studio.media.animatic"}),
+    "studio.takes": frozenset({"studio.contracts", "studio.digest", "studio.prompts", "studio.media.animatic"})
+    | {"comfy_workflows.identity"},
     # Which model makes a picture, and what a style adds to it.
     "studio.styles": frozenset({"studio.contracts", "studio.errors"}),
     # What becomes of a film's takes when it is changed, and what starting it would do.
