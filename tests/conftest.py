@@ -14,10 +14,12 @@ from temporalio.client import Client
 
 from local.postgres import Postgres, start_postgres
 from local.temporal_server import TemporalServer, start_temporal
+from simulators.comfyui import ComfyConfig, ComfySimulator
 from simulators.kie import KieConfig, KieSimulator
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
 from tests.studio_at_work import StudioAtWork, make_studio
+from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import StudioPlugin, ensure_search_attributes
 
 NOBODY = "http://127.0.0.1:9"
@@ -107,6 +109,24 @@ async def rarely_looking(
     """One that looks at its tasks every half minute of our time, and asks for callbacks."""
     rare = {"kling_look_min_seconds": 30, "kling_look_max_seconds": 30, "kie_speed": 1}
     async with _at_work(temporal, database_url, kie, tmp_path, kie_callback_url=NOBODY, **rare) as at_work:
+        yield at_work
+
+
+@pytest.fixture
+async def comfy() -> AsyncIterator[ComfySimulator]:
+    """A ComfyUI server with ready-made files and a fast clock."""
+    async with ComfySimulator(ComfyConfig(speed=SPEED, files="placeholder")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def gpu_studio(
+    temporal: Client, database_url: str, kie: KieSimulator, comfy: ComfySimulator, tmp_path: Path
+) -> AsyncIterator[StudioAtWork]:
+    """A studio with the queue gpu, for the one server `comfy`."""
+    async with AsyncExitStack() as stack:
+        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, comfyui_url=comfy.urls["api_url"])
+        await at_work.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
         yield at_work
 
 
