@@ -29,6 +29,8 @@ from studio.media.stills import draw_still
 
 SPEED = 25.0
 """Kling's two to four minutes become five to ten seconds."""
+GPUS = 2
+"""ComfyUI servers of a rehearsal with ComfyUI."""
 TYPICAL_SECONDS = 165.0
 STORY = (
     ("A harbour wakes at dawn, light spreads over the water", "Small waves lap and glitter", "Slow dolly forward"),
@@ -78,7 +80,13 @@ def demo(
     # Nobody listens there: KIE.ai calls back, and only the looks find out that a clip is done.
     settings = {"KIE_CALLBACK_URL": f"http://127.0.0.1:{free_port()}"} if faults else {}
     options = StackOptions(
-        data=data, simulate=simulate, order=simulate, speed=SPEED, kie={"workers": 2}, settings=settings
+        data=data,
+        simulate=simulate,
+        order=simulate,
+        gpus=GPUS if provider is Provider.COMFYUI else 0,
+        speed=SPEED,
+        kie={"workers": 2},
+        settings=settings,
     )
     try:
         report = asyncio.run(_demo(options, clips, cast(Literal[5, 10], seconds), provider, faults, as_json))
@@ -86,7 +94,7 @@ def demo(
         fail(str(error))
     if as_json:
         show_json(asdict(report))
-    if report.status != VideoStatus.VIDEO_READY or (simulate and report.submissions != clips):
+    if report.status != VideoStatus.VIDEO_READY or (provider is not Provider.ANIMATIC and report.submissions != clips):
         fail(f"{report.status}: {report.submissions} submissions for {clips} clips")
 
 
@@ -111,7 +119,7 @@ async def _demo(
         report = await _report(session, stack, progress, outcome, kills, time.monotonic() - began)
         if outcome is not None and not as_json:
             show_result(session, outcome)
-            _show_ledger(report, faults)
+            _show_ledger(report, provider, faults)
         return report
 
 
@@ -172,7 +180,7 @@ async def _kill_worker_midway(stack: Stack, handle: Handle) -> int:
 
     Not while an order is on its way: whether that one was accepted nobody could say, and the film would ask a person.
     """
-    name = "studio" if stack.kie else "media"
+    name = "studio" if stack.kie else "gpu-1" if stack.comfyui else "media"
     while True:
         progress = await look(handle)
         if progress.status in SETTLED:
@@ -182,7 +190,7 @@ async def _kill_worker_midway(stack: Stack, handle: Handle) -> int:
             break
         await asyncio.sleep(0.1)
     await stack.kill_worker(name)
-    await stack.start_worker(name)
+    await (stack.start_gpu_worker(1) if name == "gpu-1" else stack.start_worker(name))
     return 1
 
 
@@ -193,7 +201,7 @@ async def _report(
     counters = seen["counters"]
     return Report(
         clips=progress.total,
-        submissions=counters.get("accepted", 0),
+        submissions=counters.get("accepted", 0) + await _rendered(stack),
         billed=counters.get("billed", 0),
         refused=counters.get("refused", 0),
         worker_kills=kills,
@@ -208,6 +216,13 @@ async def _report(
     )
 
 
+async def _rendered(stack: Stack) -> int:
+    """How many prompts the ComfyUI servers were sent."""
+    async with httpx.AsyncClient() as http:
+        ledgers = [await http.get(f"{urls['admin_url']}/__sim/ledger") for urls in stack.comfyui_urls.values()]
+    return sum(ledger.json()["counters"]["accepted"] for ledger in ledgers)
+
+
 async def _verify(session: Session, outcome: VideoResult) -> bool:
     """Read the film back from the store and count: no frame of any clip is missing."""
     with tempfile.TemporaryDirectory(dir=session.settings.work_dir) as folder:
@@ -216,12 +231,15 @@ async def _verify(session: Session, outcome: VideoResult) -> bool:
     return info.frames == sum(clip.file.frames for clip in outcome.clips if clip.file)
 
 
-def _show_ledger(report: Report, faults: bool) -> None:
-    if report.submissions:
+def _show_ledger(report: Report, provider: Provider, faults: bool) -> None:
+    if report.submissions and provider is Provider.COMFYUI:
+        out.print(f"renders at ComfyUI: {report.submissions} for {report.clips} clips")
+    elif report.submissions:
         out.print(f"orders at KIE.ai: {report.submissions} accepted, {report.billed} billed, {report.refused} refused")
     if faults:
         out.print(f"the worker was killed with kill -9 {report.worker_kills} time(s) on the way")
-        out.print(f"{report.callbacks_lost} callbacks were lost; the clips were found all the same")
+        if provider is Provider.KLING:
+            out.print(f"{report.callbacks_lost} callbacks were lost; the clips were found all the same")
     out.print(f"history  {report.ui_url}  (while a stack runs: starter.py up)   {report.seconds:.0f} s")
 
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from local.postgres import Postgres, start_postgres
 from local.processes import Process, ProcessFailed, spawn
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ADDRESSES = "stack.json"
 """In the data directory while a stack runs: how to reach it."""
 USUAL_TEMPORAL_PORT, USUAL_UI_PORT = 7233, 8233
+
+_COMFYUI_PORTS = {"port": "api_url", "admin_port": "admin_url"}
 
 WORKERS: Mapping[str, str] = {"studio": "studio,kling", "media": "media"}
 """The worker processes a stack starts: name → queues."""
@@ -40,6 +43,10 @@ class StackOptions:
     """How much faster than real the simulated provider's clock runs."""
     kie: Mapping[str, Any] = field(default_factory=dict)
     """Further configuration of the simulator."""
+    gpus: int = 0
+    """Simulated ComfyUI servers, each with a worker process of its own."""
+    comfyui: Mapping[str, Any] = field(default_factory=dict)
+    """Further configuration of these servers."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings of the workers."""
     workers: Mapping[str, str] = field(default_factory=lambda: dict(WORKERS))
@@ -56,6 +63,8 @@ class Stack:
         self.logs = self.data / "logs"
         self.workers: dict[str, Process] = {}
         self.kie: dict[str, str] = {}
+        self.comfyui: dict[str, Process] = {}
+        self.comfyui_urls: dict[str, dict[str, str]] = {}
         self._temporal: TemporalServer | None = None
         self._postgres: Postgres | None = None
         self._simulator: Process | None = None
@@ -114,6 +123,28 @@ class Stack:
         """SIGKILL a worker process."""
         await self.workers.pop(name).kill()
 
+    async def start_comfyui(self, name: str) -> None:
+        """Start a simulated ComfyUI server, on the port it had before if it had one."""
+        folder = self.data / name
+        folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, at the start
+        config: dict[str, Any] = {"data": str(folder), "cache": str(self.data / "drawings")}
+        known = self.comfyui_urls.get(name, {})
+        config |= {key: urlsplit(known[url]).port for key, url in _COMFYUI_PORTS.items() if known}
+        argv = [sys.executable, "-m", "simulators", "comfyui", "--speed", str(self.options.speed)]
+        argv += ["--config", json.dumps(config | dict(self.options.comfyui))]
+        server = await spawn(name, argv, log=self.logs / f"{name}.log", env={"PYTHONPATH": str(ROOT)}, listen=True)
+        self.comfyui[name] = server
+        self.comfyui_urls[name] = json.loads(await _first_line(server))
+
+    async def kill_comfyui(self, name: str) -> None:
+        """SIGKILL a simulated ComfyUI server: it forgets everything but its files."""
+        await self.comfyui.pop(name).kill()
+
+    async def start_gpu_worker(self, number: int) -> Process:
+        """Start the worker of one ComfyUI server."""
+        url = self.comfyui_urls[f"comfyui-{number}"]["api_url"]
+        return await self.start_worker(f"gpu-{number}", "gpu", COMFYUI_URL=url)
+
     async def restart_temporal(self) -> None:
         """SIGKILL the Temporal server and start it again on its file and its ports."""
         old = self.temporal
@@ -139,8 +170,11 @@ class Stack:
         self._database_url = await self.postgres.ensure_database("longtake")
         if self.options.simulate:
             await asyncio.gather(self._start_simulator(), *([self._start_gateway()] if self.options.callbacks else []))
+        gpus = range(1, self.options.gpus + 1)
+        await asyncio.gather(*(self.start_comfyui(f"comfyui-{number}") for number in gpus))
         stack.push_async_callback(self._stop_workers)
-        await asyncio.gather(*(self.start_worker(name) for name in self.options.workers))
+        workers = [self.start_worker(name) for name in self.options.workers]
+        await asyncio.gather(*workers, *map(self.start_gpu_worker, gpus))
         self._publish(stack)
 
     def _queues(self, name: str) -> str:
@@ -173,7 +207,7 @@ class Stack:
         await asyncio.gather(*(worker.stop() for worker in self.workers.values()))
 
     async def _stop_servers(self) -> None:
-        for process in (self._simulator, self._gateway):
+        for process in (self._simulator, self._gateway, *self.comfyui.values()):
             if process is not None:
                 await process.stop()
         if self._temporal is not None:
