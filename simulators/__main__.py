@@ -1,4 +1,4 @@
-"""`python -m simulators kie|catbox|notion`: one simulator in a process of its own."""
+"""`python -m simulators kie|catbox|notion|comfyui`: one simulator in a process of its own."""
 
 import argparse
 import asyncio
@@ -10,6 +10,7 @@ from typing import Any
 
 from simulators.admin import add_faults
 from simulators.catbox import CatboxConfig, CatboxSimulator
+from simulators.comfyui import ComfyConfig, ComfySimulator
 from simulators.kie import KieConfig, KieSimulator
 from simulators.notion import NotionConfig, NotionSimulator
 from simulators.simulator import Simulator
@@ -44,6 +45,8 @@ def _build(name: str, config: dict[str, Any]) -> Simulator[Any]:
             return KieSimulator(KieConfig.model_validate(config))
         case "catbox":
             return CatboxSimulator(CatboxConfig.model_validate(config))
+        case "comfyui":
+            return ComfySimulator(ComfyConfig.model_validate(config))
         case _:
             return NotionSimulator(NotionConfig.model_validate(config))
 
@@ -64,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
         catbox.add_argument(flag, type=int)
     notion = _common(kinds.add_parser("notion", help="Notion pages"))
     notion.add_argument("--token", action="append")
+    comfyui = _common(kinds.add_parser("comfyui", help="a ComfyUI server"))
+    comfyui.add_argument("--generation", choices=("new", "old"), help="0.33.0 or 0.3.64")
+    comfyui.add_argument("--files", choices=("rendered", "placeholder"))
+    comfyui.add_argument("--prompt-seconds", type=float, help="GPU seconds of every prompt")
+    comfyui.add_argument("--workers", type=int)
+    comfyui.add_argument("--cache", type=Path, metavar="DIR")
+    comfyui.add_argument("--persist", action="store_true", help="keep the ledger in --data")
     return parser
 
 

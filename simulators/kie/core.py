@@ -8,9 +8,9 @@ from aiohttp import ClientSession
 
 from simulators.clock import Clock, Timers
 from simulators.faults import Plan
+from simulators.journal import Journal
 from simulators.kie.account import Account
 from simulators.kie.config import KieConfig, TaskOrder
-from simulators.kie.journal import Journal
 from simulators.kie.ledger import Ledger
 from simulators.kie.tasks import TaskBook
 from simulators.simulator import Errands

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from simulators.clock import Clock, Timers
-from simulators.kie.journal import Journal
+from simulators.journal import Journal
 from simulators.kie.tasks import Task, TaskBook
 from simulators.refusals import Refusal
 from simulators.windows import Peak

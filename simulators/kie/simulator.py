@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from aiohttp import ClientSession, DummyCookieJar, web
 
 from simulators.faults import Plan, Rule
+from simulators.journal import Journal
 from simulators.kie.account import Account
 from simulators.kie.api import Api
 from simulators.kie.callbacks import Caller
@@ -17,7 +18,6 @@ from simulators.kie.config import KieConfig, TaskOrder
 from simulators.kie.core import Core
 from simulators.kie.course import Course
 from simulators.kie.envelope import Envelope
-from simulators.kie.journal import Journal
 from simulators.kie.ledger import Ledger
 from simulators.kie.links import Links
 from simulators.kie.ordering import Ordering

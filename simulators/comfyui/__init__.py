@@ -1,0 +1,6 @@
+"""A ComfyUI server of either generation: queue, history, jobs, files, WebSocket, and one simulated GPU."""
+
+from simulators.comfyui.config import ComfyConfig, RunOrder
+from simulators.comfyui.simulator import ComfySimulator
+
+__all__ = ["ComfyConfig", "ComfySimulator", "RunOrder"]
