@@ -59,12 +59,13 @@ def slow(prefix: str, nodes: int = 80) -> Graph:
 
 
 def without_its_model(prefix: str) -> Graph:
-    """A checkpoint nobody has."""
+    """A picture through a VAE nobody has."""
     return {
-        "1": node("CheckpointLoaderSimple", ckpt_name="longtake_nobody_has_this.safetensors"),
-        "2": node("EmptyLatentImage", width=64, height=64, batch_size=1),
-        "3": node("VAEDecode", samples=["2", 0], vae=["1", 2]),
-        OUTPUT: node("SaveImage", images=["3", 0], filename_prefix=prefix),
+        "1": node("VAELoader", vae_name="longtake_nobody_has_this.safetensors"),
+        "2": _paper(),
+        "3": node("VAEEncode", pixels=["2", 0], vae=["1", 0]),
+        "4": node("VAEDecode", samples=["3", 0], vae=["1", 0]),
+        OUTPUT: node("SaveImage", images=["4", 0], filename_prefix=prefix),
     }
 
 

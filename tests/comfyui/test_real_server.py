@@ -175,8 +175,7 @@ async def test_a_missing_model_is_named_with_its_folder(client: ComfyClient) -> 
     missing = await refused(client, graphs.without_its_model(prefix), prompt_id)
     assert type(missing) is ModelMissing
     assert str(missing) == (
-        "Model file longtake_nobody_has_this.safetensors is missing on this ComfyUI server; "
-        "it belongs in models/checkpoints"
+        "Model file longtake_nobody_has_this.safetensors is missing on this ComfyUI server; it belongs in models/vae"
     )
     assert await client.look_up(prompt_id) is None
 

@@ -224,9 +224,11 @@ async def test_a_prompt_that_is_taken_in_part_is_cancelled_and_refused(
     prompt_id = half["body"]["prompt_id"]
     server.answers["POST /prompt"] = (200, half["body"])
     server.answers[f"POST /api/jobs/{prompt_id}/cancel"] = (200, {"cancelled": True})
+    server.answers[f"GET /api/jobs/{prompt_id}"] = (200, {"id": prompt_id, "status": "in_progress"})
     with pytest.raises(InvalidValue, match=r"node 10 \(SaveImage\): filename_prefix: Required input is missing"):
         await submit(client, prompt_id=prompt_id)
-    assert server.lines() == ["POST /prompt", f"POST /api/jobs/{prompt_id}/cancel"]
+    cancel, look = f"POST /api/jobs/{prompt_id}/cancel", f"GET /api/jobs/{prompt_id}"
+    assert server.lines() == ["POST /prompt", cancel, look, cancel]
 
 
 async def test_a_lost_answer_is_looked_for_and_never_sent_again(server: RecordedComfy, client: ComfyClient) -> None:
@@ -280,9 +282,10 @@ async def test_a_server_that_gives_ids_of_its_own_is_refused_and_its_prompt_canc
     server.answers["POST /prompt"] = (200, {"prompt_id": UNKNOWN, "number": 1, "node_errors": {}})
     server.answers["POST /queue"] = (200, b"")
     server.answers["GET /queue"] = (200, NOTHING_QUEUED)
+    server.answers[f"GET /history/{UNKNOWN}"] = (200, {})
     with pytest.raises(GraphRefused, match="too old"):
         await submit(client)
-    assert server.seen[-2].body == {"delete": [UNKNOWN]}
+    assert [request.body for request in server.seen if request.line == "POST /queue"] == [{"delete": [UNKNOWN]}]
 
 
 async def test_nothing_is_believed_of_a_server_that_refused_a_graph(server: RecordedComfy, client: ComfyClient) -> None:
