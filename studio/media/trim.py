@@ -27,6 +27,8 @@ async def trim_clip(
     info = await asyncio.to_thread(probe, clip)
     if frames < 1 or info.frames < frames:
         raise BadClip(f"{clip.name}: it has {info.frames} frames, {frames} are asked for")
+    if not info.fps:
+        raise BadClip(f"{clip.name}: it does not say how many frames a second has")
     with written_whole(target) as part:
         if _is_it_already(info, frames):
             await asyncio.to_thread(shutil.copyfile, clip, part)
