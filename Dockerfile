@@ -13,6 +13,7 @@ WORKDIR /srv/longtake
 COPY worker.py composition.py ./
 COPY workflows_temporal workflows_temporal
 COPY activities activities
+COPY comfy_workflows comfy_workflows
 COPY gateway gateway
 COPY studio studio
 ENV PATH=/opt/longtake/bin:$PATH PYTHONUNBUFFERED=1 WORK_DIR=/work METRICS_ADDRESS=0.0.0.0:9464

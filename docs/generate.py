@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from docs.graphs import graphs_page
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
 from studio.contracts.gate import ChannelWeight, GateState
 from studio.errors import StudioError, error_types
@@ -24,6 +25,7 @@ def generated() -> dict[Path, str]:
     files = {ROOT / "docs" / "schemas" / f"{model.__name__}.json": _schema(model) for model in SCHEMAS}
     files[ROOT / "README.md"] = _filled("README.md", "settings", _settings_table())
     files[ROOT / "docs" / "for_services.md"] = _filled("docs/for_services.md", "errors", _errors_table())
+    files[ROOT / "docs" / "graphs.md"] = graphs_page()
     return files
 
 

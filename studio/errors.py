@@ -38,6 +38,7 @@
     ├── MediaError                  a file is not what it should be
     │   ├── BadClip                   delivered, but not what was ordered
     │   ├── BadStill                  not a picture the provider takes
+    │   ├── BadSound                  not a sound file that can be measured
     │   ├── MediaMissing              not in the object store
     │   ├── MediaChanged              in the object store, with other bytes
     │   ├── LinkExpired               the address leads nowhere any more
@@ -276,6 +277,10 @@ class BadClip(MediaError):
 
 class BadStill(MediaError):
     """The still is not a picture the provider takes."""
+
+
+class BadSound(MediaError):
+    """The sound file cannot be read."""
 
 
 class MediaMissing(MediaError):

@@ -28,6 +28,10 @@ SPEED = 100.0
 """How much faster than real the simulated provider's clock runs in tests."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--comfyui-url", help="a real ComfyUI server for the tests marked comfyui")
+
+
 @pytest.fixture(scope="session")
 async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
     """One dev server for all tests, in memory, with the flags every server of ours has."""

@@ -33,7 +33,8 @@ class Prompt:
 
     @property
     def client_id(self) -> str | None:
-        return self.extra.get("client_id")
+        given = self.extra.get("client_id")
+        return given if isinstance(given, str) else None
 
 
 @dataclass(eq=False)

@@ -35,7 +35,7 @@ def ticks(class_type: str, inputs: Inputs) -> int:
         case "KSampler":
             return int(inputs["steps"])
         case "KSamplerAdvanced":
-            return max(0, min(inputs["end_at_step"], inputs["steps"]) - inputs["start_at_step"])
+            return max(0, int(min(inputs["end_at_step"], inputs["steps"]) - inputs["start_at_step"]))
         case "SamplerCustomAdvanced":
             return int(inputs["sigmas"].count)
         case "ColorTransfer":

@@ -36,7 +36,7 @@ class AiohttpWords:
     def error(self, route: str, status: int, code: int | str | None, msg: str | None) -> Answer:
         if status >= 500:
             return text_answer(msg or TROUBLE, status, code=code or status)
-        return text_answer(msg or f"{status}: {REASONS.get(status, 'Error')}", status, code=code or status)
+        return text_answer(f"{status}: {msg or REASONS.get(status, 'Error')}", status, code=code or status)
 
     def coded(self, route: str, code: int | str, msg: str | None) -> Answer:
         return json_answer({"error": {"type": str(code), "message": msg or "error"}}, 200, code=code)

@@ -10,7 +10,10 @@ from studio.contracts.base import Contract, Identifier, ObjectKey
 from studio.contracts.clip import ClipNumber
 
 MOST_NOTE = 400
-"""Characters of a note, longer ones are cut. PostgreSQL carries less than 8,000 bytes per event, and JSON makes six of some characters."""
+"""Characters of a note; longer ones are cut.
+
+PostgreSQL carries less than 8,000 bytes per event, and JSON makes six of some characters.
+"""
 
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=320)]
 """The id of the workflow that makes it."""

@@ -149,7 +149,10 @@ class ComfyClient:
         await self._check_taken(answer, told or {}, graph, prompt_id)
 
     async def cancel(self, prompt_id: str) -> None:
-        """Ask that a prompt is not made. It may still succeed: look until it has ended, or is unknown."""
+        """Ask that a prompt is not made. It may still succeed: look until it has ended, or is unknown.
+
+        An interrupt that comes in the very moment a prompt begins can get lost: ask again while it goes on.
+        """
         if await self._wire.at_least(HAS_CANCEL):
             answer = await self._wire.ask("POST", f"/api/jobs/{prompt_id}/cancel", fine=(404,))
             if answer.is_success or _http.json_object(answer):
@@ -228,8 +231,12 @@ class ComfyClient:
             raise error
 
     async def _drop(self, prompt_id: str) -> None:
+        """Cancel what should not be made. Twice if need be: it may just have begun, see `cancel`."""
         with contextlib.suppress(StudioError):
             await self.cancel(prompt_id)
+            left = await self.look_up(prompt_id)
+            if left is not None and not left.finished:
+                await self.cancel(prompt_id)
 
 
 @asynccontextmanager

@@ -49,6 +49,7 @@ _MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|gguf|pth?|bin|onnx)$", re.IGN
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|exceed allowed memory", re.I)
 _MEMORY_TYPES = ("OutOfMemoryError", "MemoryError")
 _FILE_TYPES = ("OSError", "IOError", "FileNotFoundError", "PermissionError", "BlockingIOError", "InterruptedError")
+_NOT_TAKEN = "ComfyUI does not take the graph"
 _MISSING_TYPES = ("missing_node_type", "invalid_prompt")  # the second is what 0.3 says
 
 Graph = Mapping[str, Any]
@@ -114,33 +115,38 @@ def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
 
 def refusal(body: Mapping[str, Any], graph: Graph) -> GraphRefused:
     """The error of a prompt that was not taken, or not as a whole, from the answer's `error` and `node_errors`."""
-    complaints = list(_complaints(body.get("node_errors"), graph))
-    for kind in (ModelMissing, InvalidValue, GraphRefused):
-        sentences = dict.fromkeys(str(complaint) for complaint in complaints if type(complaint) is kind)
-        if sentences:
-            return kind("; ".join(sentences))
+    found: dict[type[GraphRefused], list[str]] = {}
+    for kind, sentence in _complaints(body.get("node_errors"), graph):
+        if sentence not in found.setdefault(kind, []):
+            found[kind].append(sentence)
+    if ModelMissing in found:
+        return ModelMissing("; ".join(found[ModelMissing]))
+    for kind in (InvalidValue, GraphRefused):
+        if kind in found:
+            return kind(f"{_NOT_TAKEN}: {'; '.join(found[kind])}")
     return _whole_refusal(body.get("error"), graph)
 
 
-def _complaints(nodes: object, graph: Graph) -> Iterator[GraphRefused]:
+def _complaints(nodes: object, graph: Graph) -> Iterator[tuple[type[GraphRefused], str]]:
     for node, told in (nodes if isinstance(nodes, dict) else {}).items():
         if isinstance(told, dict):
             for error in told.get("errors") or []:
                 yield _complaint(str(node), told.get("class_type"), error, graph)
 
 
-def _complaint(node: str, node_type: object, error: Mapping[str, Any], graph: Graph) -> GraphRefused:
+def _complaint(node: str, node_type: object, error: Mapping[str, Any], graph: Graph) -> tuple[type[GraphRefused], str]:
     extra = error.get("extra_info") or {}
     name, value = str(extra.get("input_name") or ""), extra.get("received_value")
     folder = MODEL_FOLDERS.get(f"{node_type}.{name}") or MODEL_FOLDERS.get(name)
     where = node_name(node, graph, node_type)
-    if error.get("type") == "value_not_in_list" and value is not None:
-        if folder:
-            return ModelMissing.named(str(value), f"in models/{folder}")
-        if _MODEL_FILE.search(str(value)):
-            return ModelMissing.named(str(value), f"where {where} looks for its {name}")
-    kind = GraphRefused if error.get("type") == "dependency_cycle" else InvalidValue
-    return kind(f"ComfyUI does not take the graph: {where}: {_words(error, name)}")
+    match error.get("type"):
+        case "value_not_in_list" if value is not None and folder:
+            return ModelMissing, str(ModelMissing.named(str(value), f"in models/{folder}"))
+        case "value_not_in_list" if _MODEL_FILE.search(str(value)):
+            return ModelMissing, str(ModelMissing.named(str(value), f"where {where} looks for its {name}"))
+        case "dependency_cycle":
+            return GraphRefused, _words(error, name)
+    return InvalidValue, f"{where}: {_words(error, name)}"
 
 
 def _words(error: Mapping[str, Any], name: str) -> str:
@@ -166,4 +172,4 @@ def _whole_refusal(error: object, graph: Graph) -> GraphRefused:
     if not told and error:
         words = [str(error)]
     said = quote(": ".join(dict.fromkeys(words)) or "no reason given")
-    return GraphRefused(f"ComfyUI does not take the graph: {said}")
+    return GraphRefused(f"{_NOT_TAKEN}: {said}")

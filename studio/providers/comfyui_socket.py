@@ -70,7 +70,7 @@ async def watch_prompt(url: str, prompt_id: str, client_id: str) -> AsyncGenerat
 
     The first hint comes as soon as the socket is open. That it ended says nothing but "look now".
     """
-    told = _Told(prompt_id)
+    told = Story(prompt_id)
     try:
         async with connect(
             f"{url}?clientId={client_id}",
@@ -89,7 +89,7 @@ async def watch_prompt(url: str, prompt_id: str, client_id: str) -> AsyncGenerat
         return
 
 
-class _Told:
+class Story:
     """One prompt's progress, put together from the frames."""
 
     def __init__(self, prompt_id: str) -> None:
@@ -150,6 +150,7 @@ def preview_of(frame: bytes, prompt_id: str) -> ComfyPreview | None:
 
 
 def _at(now: ComfyProgress, node: str, value: float, of: float) -> ComfyProgress:
+    value, of = float(value), float(of)
     share = min(max(value / of, 0.0), 1.0) if of else 0.0
     return replace(now, node=node, value=value, of=of, shares={**now.shares, node: share})
 

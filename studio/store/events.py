@@ -20,7 +20,7 @@ CHANNEL = "longtake_progress"
 """The name of the channel in PostgreSQL, one for all; whoever listens picks his own out of it."""
 
 PUBLISH_SECONDS = 1.0
-"""Longest time that telling may take from the work."""
+"""Longest time that telling waits; once five more, where a database stops in the middle of an answer."""
 
 MOST_WAITING = 1_000
 """Events kept for a listener who is slow; of more, the oldest are dropped and he is told."""

@@ -5,7 +5,7 @@ before anything is made, the digest of its take (`want_image`, `want_video`): th
 Nothing here makes anything, and a file is taken only while it is still the one that is wanted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from studio.contracts.base import MediaRef
 from studio.contracts.project import Project, RenderChoices, Sentence, SentenceDraft, SentenceId
 from studio.errors import InvalidRequest
-from studio.store.pool import Database
+from studio.store.pool import Connection, Database
 
 _NEW_PROJECT = """
 insert into projects (channel, project_id, title, image_choices, video_choices) values ($1, $2, $3, $4, $5)
@@ -73,20 +73,29 @@ on conflict (channel, project_id, sentence_id) do update
 
 _THIS = "where s.channel = $1 and s.project_id = $2 and s.sentence_id = $3"
 
-# A file without a take was brought by hand: no digest speaks against it, only a change of the sentence did.
+
+def _is_not(kind: str, take: str) -> str:
+    """Whether a file is not this take. One that was brought by hand has none: only a change of the sentence speaks
+    against it, as it does where nobody knows the take."""
+    return f"""case when {kind}_file is null then true
+                    else coalesce({kind}_take <> {take}, is_{kind}_dirty) end"""
+
+
 _WANT_IMAGE = f"""
 update sentences s
    set image_wanted = $5, updated_at = now(),
-       is_image_dirty = case when image_file is null then true
-                             when image_take is null then is_image_dirty else image_take <> $5 end
+       is_image_dirty = {_is_not("image", "$5")}
  {_THIS} and version = $4 returning {_COLUMNS}
 """
 _WANT_VIDEO = f"""
 update sentences s
    set video_wanted = $5, updated_at = now(),
-       is_video_dirty = case when video_file is null then true
-                             when video_take is null then is_video_dirty else video_take <> $5 end
+       is_video_dirty = {_is_not("video", "$5")}
  {_THIS} and version = $4 returning {_COLUMNS}
+"""
+_COMPARE = f"""
+update sentences s set is_image_dirty = {_is_not("image", "$5")}, is_video_dirty = {_is_not("video", "$6")}
+ {_THIS} and version = $4
 """
 
 _NEW_PICTURE = "(s.image_file ->> 'sha256' is distinct from $4::jsonb ->> 'sha256')"
@@ -142,12 +151,9 @@ class ProjectStore:
         Raises:
             InvalidRequest: there is no such project.
         """
-        rows = sorted((_draft_row(draft) for draft in drafts), key=lambda row: row[:3])
-        projects = sorted({(draft.channel, draft.project_id) for draft in drafts})
+        rows = [_draft_row(draft) for draft in drafts]
         async with self._database.transaction() as connection:
-            for channel, project_id in projects:  # one writer at a time, so that nobody waits for him who waits
-                if not await connection.fetchval(_TURN, channel, project_id):
-                    raise InvalidRequest(f"project_id: channel {channel} has no project {project_id}")
+            await _take_turns(connection, drafts)
             await connection.executemany(_PUT_SENTENCE, rows)
 
     async def remove_sentence(self, sentence: SentenceId) -> None:
@@ -181,6 +187,17 @@ class ProjectStore:
         """The same for the clip."""
         return await self._want(_WANT_VIDEO, sentence, take)
 
+    async def compare(self, takes: Sequence[tuple[Sentence, str | None, str | None]]) -> None:
+        """Let the flags follow what picture and clip of each sentence, as it was read, would be made from today.
+
+        For what changes without anybody touching the sentence: a style's words, a model's defaults, a graph. None:
+        nobody knows. Nothing is wanted by this, and a sentence that changed since it was read stays as it is.
+        """
+        rows = [(*_key(sentence), sentence.version, image, video) for sentence, image, video in takes]
+        async with self._database.transaction() as connection:
+            await _take_turns(connection, [sentence for sentence, _, _ in takes])
+            await connection.executemany(_COMPARE, rows)
+
     async def set_image(self, sentence: SentenceId, take: str, file: MediaRef) -> bool:
         """The sentence has this picture, and a clip of another picture is dirty now. May be repeated.
 
@@ -209,6 +226,13 @@ class ProjectStore:
         async with self._database.transaction() as connection:
             done = await connection.execute(statement, *_key(sentence), file.model_dump_json(), take)
         return bool(done == "UPDATE 1")
+
+
+async def _take_turns(connection: Connection, sentences: Iterable[SentenceId]) -> None:
+    """One writer of many sentences of a project at a time, so that no two wait for each other."""
+    for channel, project_id in sorted({(sentence.channel, sentence.project_id) for sentence in sentences}):
+        if not await connection.fetchval(_TURN, channel, project_id):
+            raise InvalidRequest(f"project_id: channel {channel} has no project {project_id}")
 
 
 def _key(sentence: SentenceId) -> tuple[str, str, str]:

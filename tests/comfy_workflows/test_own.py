@@ -102,35 +102,35 @@ def test_a_template_of_a_users_own_survives_being_stored(clip: Graph, object_inf
 
 
 def test_a_graph_without_models_can_be_ones_own(object_info: Graph) -> None:
+    scale = {"image": ["1", 0], "upscale_method": "lanczos", "width": 64, "height": 64, "crop": "disabled"}
+    save = {"images": ["2", 0], "filename_prefix": "ComfyUI"}
     graph = {
         "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}, "_meta": {"title": "in:image"}},
-        "2": {"class_type": "LoadImage", "inputs": {"image": "b.png"}, "_meta": {"title": "In:Image2"}},
-        "3": {
-            "class_type": "ImageScale",
-            "inputs": {"image": ["2", 0], "upscale_method": "lanczos", "width": 64, "height": 64, "crop": "disabled"},
-            "_meta": {"title": "in:width in:height"},
-        },
-        "4": {
-            "class_type": "SaveImage",
-            "inputs": {"images": ["3", 0], "filename_prefix": "x"},
-            "_meta": {"title": "out:image"},
-        },
-        "5": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
-        "6": {
-            "class_type": "ImageScale",
-            "inputs": {"image": ["1", 0], "upscale_method": "area", "width": 8, "height": 8, "crop": "center"},
-        },
+        "2": {"class_type": "ImageScale", "inputs": scale, "_meta": {"title": "in:width in:height"}},
+        "3": {"class_type": "SaveImage", "inputs": save, "_meta": {"title": "OUT:Image"}},
     }
-    graph["3"]["inputs"]["image"] = ["7", 0]  # type: ignore[index]  # nested by hand
-    graph["7"] = {"class_type": "VAEDecode", "inputs": {"samples": ["8", 0], "vae": ["9", 0]}}
-    graph["8"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["1", 0], "vae": ["9", 0]}}
-    graph["9"] = {"class_type": "VAELoader", "inputs": {"vae_name": ["2", 1]}}
     template = read(graph, object_info=object_info)
-    bound = bind(template, images=("first.png", "second.png"))
-    assert (bound.graph["1"]["inputs"]["image"], bound.graph["2"]["inputs"]["image"]) == ("first.png", "second.png")
-    assert {"5", "6"}.isdisjoint(bound.graph)
+    bound = bind(template, images=("x.png",), width=128)
+    assert check_graph(bound.graph, object_info) == []
+    assert (bound.width, bound.height, bound.kind, bound.model_files) == (128, 64, "image", ())
     assert template.declaration.type is GraphType.IMAGE_TO_IMAGE
     assert bound.notes == ("prompt left out: mine has none", "seed left out: mine has none")
+
+
+def test_pictures_go_where_their_numbers_say() -> None:
+    graph = titled(
+        "flux2_klein_edit_2refs_1920x1088", n76="in:image2", n200="in:image", n74="in:prompt", n9="out:image"
+    )
+    bound = bind(read(graph), images=("first.png", "second.png"))
+    assert bound.graph["200"]["inputs"]["image"] == "first.png"
+    assert bound.graph["76"]["inputs"]["image"] == "second.png"
+
+
+def test_other_outputs_and_previews_are_left_out(clip: Graph) -> None:
+    clip["300"] = {"class_type": "PreviewImage", "inputs": {"images": ["87", 0]}}
+    clip["301"] = {"class_type": "SaveImage", "inputs": {"images": ["87", 0], "filename_prefix": "x"}}
+    bound = bind(read(clip), images=("x.png",))
+    assert bound.graph.keys() == accepted("wan22_i2v").keys()
 
 
 def test_frames_per_second_are_read_where_they_are_no_parameter(clip: Graph) -> None:

@@ -10,7 +10,8 @@ from docs.generate import ROOT, generated
 from studio.contracts.film import VideoRequest
 
 FILES = generated()
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "simulators" / "README.md"]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS += [ROOT / room / "README.md" for room in ("comfy_workflows", "simulators")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -27,6 +27,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     | {"comfy_workflows.identity"},
     # Which model makes a picture, and what a style adds to it.
     "studio.styles": frozenset({"studio.contracts", "studio.errors"}),
+    # What a sentence's picture and clip are made with.
+    "studio.sentences": frozenset({"studio.contracts", "studio.errors", "studio.styles", "studio.takes"}),
     # What becomes of a film's takes when it is changed, and what starting it would do.
     "studio.edits": frozenset({"studio.contracts", "studio.errors", "studio.intake", "studio.takes"})
     | {"studio.store.takes"},

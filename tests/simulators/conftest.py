@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from simulators.comfyui import ComfyConfig, ComfySimulator
 from simulators.kie import KieConfig, KieSimulator
 from tests.simulators.callers import KieCaller, Receiver, Stills
+from tests.simulators.comfy import ComfyCaller
 
 Kie = Callable[..., Any]
 
@@ -64,3 +66,40 @@ async def stills() -> AsyncIterator[Stills]:
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(timeout=5, verify=False) as client:
         yield client
+
+
+@pytest.fixture
+def start_comfy(stack: AsyncExitStack, clips: Path) -> Callable[..., Any]:
+    """Start a ComfyUI simulator with these settings; placeholders and next to no GPU time unless said otherwise."""
+
+    async def start(**settings: Any) -> ComfySimulator:
+        usual = {"files": "placeholder", "prompt_seconds": 0.02, "cache": clips, **settings}
+        return await stack.enter_async_context(ComfySimulator(ComfyConfig(**usual)))
+
+    return start
+
+
+@pytest.fixture
+async def comfy(start_comfy: Callable[..., Any]) -> AsyncIterator[ComfySimulator]:
+    simulator: ComfySimulator = await start_comfy()
+    yield simulator
+    assert simulator.errands.problems == []
+
+
+@pytest.fixture
+async def old_comfy(start_comfy: Callable[..., Any]) -> AsyncIterator[ComfySimulator]:
+    simulator: ComfySimulator = await start_comfy(generation="old")
+    yield simulator
+    assert simulator.errands.problems == []
+
+
+@pytest.fixture
+async def artist(comfy: ComfySimulator) -> AsyncIterator[ComfyCaller]:
+    async with ComfyCaller(comfy) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def old_artist(old_comfy: ComfySimulator) -> AsyncIterator[ComfyCaller]:
+    async with ComfyCaller(old_comfy) as caller:
+        yield caller

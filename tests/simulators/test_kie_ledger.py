@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulators.kie import KieConfig, KieSimulator
 from simulators.journal import Journal
+from simulators.kie import KieConfig, KieSimulator
 from simulators.kie.revival import OtherClock
 from tests.simulators.callers import ELSEWHERE, KieCaller, Receiver, order, png, until
 

@@ -164,6 +164,45 @@ async def test_a_change_that_is_taken_back_leaves_nothing_to_make(projects: Proj
     assert await flags(projects) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("image", "video", "marked"),
+    [
+        (ONE, OTHER, (False, False)),
+        (THIRD, OTHER, (True, False)),
+        (ONE, THIRD, (False, True)),
+        (THIRD, None, (True, False)),
+    ],
+)
+async def test_flags_follow_the_digests_when_a_style_or_a_graph_has_changed(
+    projects: ProjectStore, image: str, video: str | None, marked: tuple[bool, bool]
+) -> None:
+    await make_both(projects)
+    await projects.compare([(await read(projects), image, video)])
+    assert await flags(projects) == marked
+    assert await projects.set_image(DRAFT, ONE, PICTURE)  # what is being made is still wanted
+
+
+async def test_a_comparison_finds_again_what_fits_and_leaves_what_changed_meanwhile(projects: ProjectStore) -> None:
+    await make_both(projects)
+    before = await read(projects)
+    await projects.put_sentences([DRAFT.model_copy(update={"text": "Gengar floats."})])
+    await projects.compare([(before, ONE, OTHER)])
+    assert await flags(projects) == (True, True)
+    await projects.put_sentences([DRAFT])
+    await projects.compare([(await read(projects), ONE, OTHER)])
+    assert await flags(projects) == (False, False)
+
+
+async def test_a_comparison_speaks_neither_for_what_is_missing_nor_against_what_was_brought(
+    projects: ProjectStore,
+) -> None:
+    await projects.compare([(await read(projects), ONE, OTHER)])
+    assert await flags(projects) == (True, True)
+    await projects.give_image(DRAFT, PICTURE)
+    await projects.compare([(await read(projects), ONE, OTHER)])
+    assert await flags(projects) == (False, True)
+
+
 async def test_a_picture_of_the_text_as_it_was_is_not_taken(projects: ProjectStore) -> None:
     await projects.want_image(await read(projects), ONE)
     await projects.put_sentences([DRAFT.model_copy(update={"text": "Gengar floats."})])

@@ -1,0 +1,62 @@
+"""A clip cut to its frame count: models render in their own steps, speech ends where it ends."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import ffmpeg
+
+from studio.errors import BadClip, FfmpegFailed
+from studio.media import _ffmpeg
+from studio.media._part import written_whole
+from studio.media.conform import conform_filters
+from studio.media.probe import MediaInfo, probe
+from studio.media.recipe import TIMESCALE, can_write, h264_options
+
+
+async def trim_clip(
+    clip: Path, target: Path, frames: int, *, on_frame: Callable[[int], None] | None = None
+) -> MediaInfo:
+    """Write the first `frames` frames of `clip` to `target`, as the house writes H.264 and without sound.
+
+    A silent clip that has just these frames is copied byte for byte; any other is encoded again, since frames refer
+    to later ones and cannot be left out. Raises `BadClip` when the clip is no video or too short, `FfmpegFailed`.
+    """
+    info = await asyncio.to_thread(probe, clip)
+    if frames < 1 or info.frames < frames:
+        raise BadClip(f"{clip.name}: it has {info.frames} frames, {frames} are asked for")
+    if not info.fps:
+        raise BadClip(f"{clip.name}: it does not say how many frames a second has")
+    with written_whole(target) as part:
+        if _is_it_already(info, frames):
+            await asyncio.to_thread(shutil.copyfile, clip, part)
+        else:
+            await _ffmpeg.run(trim_arguments(clip, info, part, frames), on_frame=on_frame)
+        written = await asyncio.to_thread(probe, part)
+        if written.frames != frames:
+            raise FfmpegFailed(f"{clip.name} was cut to {written.frames} frames instead of {frames}")
+    return written
+
+
+def trim_arguments(clip: Path, info: MediaInfo, target: Path, frames: int) -> list[str]:
+    """The ffmpeg command of `trim_clip`, for a clip that is `info`. Size, rate and colours stay as they are."""
+    video = ffmpeg.input(str(clip))["v:0"]
+    for name, values in conform_filters(info, info):
+        video = video.filter(name, **values)
+    video = video.filter("trim", end_frame=frames)
+    options = h264_options(info.fps, timescale=_timescale(info.fps), colour=info.colour)
+    output = video.output(str(target), **options)
+    argv: list[str] = output.compile(cmd=_ffmpeg.binary())
+    return argv
+
+
+def _timescale(fps: Fraction) -> int:
+    """The house's ticks per second, unless frames would not come out whole: 23.976 and its like."""
+    return TIMESCALE if (TIMESCALE / fps).denominator == 1 else fps.numerator
+
+
+def _is_it_already(info: MediaInfo, frames: int) -> bool:
+    ours = can_write(info.codec, info.profile, info.pix_fmt)
+    return ours and info.frames == frames and not info.has_audio and not info.hidden
