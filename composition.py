@@ -10,11 +10,12 @@ import httpx
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling
 
+from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._recording import Recording
 from activities.animatic import AnimaticActivities
 from activities.balance import BalanceActivities
-from activities.comfy import ComfyActivities, RenderRules
+from activities.comfy import ComfyActivities
 from activities.desk import DeskActivities
 from activities.gatekeeping import GateActivities, Gates, Slots
 from activities.hosting import HostingActivities, SignedStills, StillHost, UploadedStills
@@ -196,6 +197,7 @@ async def serve_gpu(tools: Tools) -> Serving:
     rules = RenderRules(
         work_dir=settings.work_dir,
         longest_wait=timedelta(minutes=settings.comfyui_longest_wait_minutes),
+        first_rest=timedelta(seconds=settings.comfyui_rest_seconds),
         previews=settings.comfyui_previews,
     )
     servers = ComfyServers(own, url, lambda address: open_comfyui(url=address))

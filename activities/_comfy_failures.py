@@ -7,14 +7,15 @@ from studio.errors import GenerationFailed, ServerBusy, ServerGone, StorageUnava
 
 MOST_FAILURES = 3
 """How often a render may fail for good on servers before its clip has failed."""
-FIRST_REST = timedelta(seconds=60)
-"""Pause after a failure that may pass, a lack of memory say; it doubles every time."""
 ELSEWHERE = timedelta(seconds=1)
 """Pause before a render that lost its server is tried again, perhaps by a worker with another one."""
 
 
-def counted(error: StudioError, news: RenderNews) -> StudioError:
-    """The error to raise, with its pause; another when it came too often. A server that is away is no failure."""
+def counted(error: StudioError, news: RenderNews, rest: timedelta) -> StudioError:
+    """The error to raise, with its pause; another when it came too often. A server that is away is no failure.
+
+    `rest`: the pause after the first failure; it doubles every time.
+    """
     if isinstance(error, (ServerGone, ServerBusy)):
         error.retry_after = ELSEWHERE
     if not error.retryable or isinstance(error, (ServerGone, ServerBusy, StorageUnavailable)):
@@ -23,5 +24,5 @@ def counted(error: StudioError, news: RenderNews) -> StudioError:
     news.tell(failures=failures)
     if failures >= MOST_FAILURES:
         return GenerationFailed(f"{error}: {failures} tries")
-    error.retry_after = FIRST_REST * 2 ** (failures - 1)
+    error.retry_after = rest * 2 ** (failures - 1)
     return error

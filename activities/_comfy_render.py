@@ -4,8 +4,6 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -14,6 +12,7 @@ from activities._comfy_failures import counted
 from activities._comfy_file import SUFFIXES, verified
 from activities._comfy_news import RenderNews
 from activities._comfy_prompt import LONGEST_PAUSE, Prompt, prefix_of
+from activities._comfy_rules import Made, RenderRules
 from activities._comfy_watch import Previews
 from comfy_workflows.graph import BoundGraph, GraphTemplate
 from studio.contracts.rendering import GraphToRender
@@ -27,7 +26,6 @@ from studio.errors import (
     StudioError,
     TaskLost,
 )
-from studio.media.probe import MediaInfo
 from studio.providers.comfyui import ComfyClient
 from studio.providers.comfyui_answers import ComfyOutput
 
@@ -37,32 +35,16 @@ MOST_LOSSES = 3
 """How often a server may lose a render: a graph that brings the server down would do so for ever."""
 
 
-@dataclass(frozen=True)
-class Made:
-    """A verified file, still in the scratch folder."""
-
-    path: Path
-    bound: BoundGraph
-    info: MediaInfo | None
-    attempt: int
-    seconds: float
-
-
 class Render:
     """Makes a take on one server."""
 
     def __init__(
-        self,
-        comfy: ComfyClient,
-        order: GraphToRender,
-        news: RenderNews,
-        longest_wait: timedelta,
-        previews: Previews | None,
+        self, comfy: ComfyClient, order: GraphToRender, news: RenderNews, rules: RenderRules, previews: Previews | None
     ) -> None:
         self._comfy = comfy
         self._order = order
         self._news = news
-        self._longest_wait = longest_wait
+        self._rules = rules
         self._previews = previews
         self._prompt: Prompt | None = None
         self._sent = 0
@@ -82,7 +64,7 @@ class Render:
             try:
                 made = await self._attempt(attempt, bound, folder)
             except StudioError as error:
-                raise counted(error, self._news) from None
+                raise counted(error, self._news, self._rules.first_rest) from None
             if made is not None:
                 return made
             if self._sent >= MOST_LOSSES:
@@ -118,7 +100,7 @@ class Render:
             await prompt.send(previews=self._previews is not None)
             self._sent += 1
         if not before:
-            job = await prompt.wait(self._longest_wait, self._previews)
+            job = await prompt.wait(self._rules.longest_wait, self._previews)
         if job is None:
             return await self._left_behind(attempt, bound, folder)
         try:

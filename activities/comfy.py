@@ -1,8 +1,6 @@
 """Pictures and clips by ComfyUI: one graph at a time, for the one GPU of this worker's server."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from activities._comfy_check import ensure_taken
 from activities._comfy_clip import order_of_clip, said
 from activities._comfy_file import stored
 from activities._comfy_news import RenderNews
-from activities._comfy_render import Made, Render
+from activities._comfy_render import Render
+from activities._comfy_rules import Made, RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._comfy_watch import Previews
 from activities._scratch import scratch
@@ -28,17 +27,6 @@ from studio.store.events import EventStore
 from studio.store.takes import TakeStore
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class RenderRules:
-    """How this worker renders."""
-
-    work_dir: Path
-    longest_wait: timedelta
-    """How long a prompt may stand behind others' in the server's queue."""
-    previews: bool
-    """Ask for previews, and keep the newest."""
 
 
 class ComfyActivities:
@@ -86,7 +74,7 @@ class ComfyActivities:
             with scratch(self._rules.work_dir) as folder:
                 key = keys.preview_key(order.channel, order.take)
                 previews = Previews(self._objects, key, folder) if self._rules.previews else None
-                render = Render(comfy, order, news, self._rules.longest_wait, previews)
+                render = Render(comfy, order, news, self._rules, previews)
                 making = asyncio.create_task(self._make(render, comfy, order, template, folder))
                 try:
                     made = await asyncio.shield(making)

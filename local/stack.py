@@ -126,7 +126,7 @@ class Stack:
     async def start_comfyui(self, name: str) -> None:
         """Start a simulated ComfyUI server, on the port it had before if it had one."""
         folder = self.data / name
-        folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, at the start
+        folder.mkdir(parents=True, exist_ok=True)
         config: dict[str, Any] = {"data": str(folder), "cache": str(self.data / "drawings")}
         known = self.comfyui_urls.get(name, {})
         config |= {key: urlsplit(known[url]).port for key, url in _COMFYUI_PORTS.items() if known}

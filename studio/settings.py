@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     comfyui_longest_wait_minutes: float = Field(
         default=30, gt=0, description="How long a render may stand behind others' before it goes to another server."
     )
+    comfyui_rest_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="Pause before a render that failed, for want of memory say, is tried again; doubles.",
+    )
     comfyui_previews: bool = Field(default=False, description="Keep the newest preview of a render while it goes on.")
 
     notion_token: SecretStr | None = Field(default=None, description="Integration of Notion; none: no notices.")

@@ -119,7 +119,7 @@ async def rarely_looking(
 @pytest.fixture
 async def comfy() -> AsyncIterator[ComfySimulator]:
     """A ComfyUI server with ready-made files and a fast clock."""
-    async with ComfySimulator(ComfyConfig(speed=SPEED, files="placeholder")) as simulator:
+    async with ComfySimulator(ComfyConfig(speed=SPEED, files="placeholder", prompt_seconds=20)) as simulator:
         yield simulator
 
 
@@ -129,7 +129,9 @@ async def gpu_studio(
 ) -> AsyncIterator[StudioAtWork]:
     """A studio with the queue gpu, for the one server `comfy`."""
     async with AsyncExitStack() as stack:
-        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, comfyui_url=comfy.urls["api_url"])
+        at_work = make_studio(
+            temporal, database_url, kie, tmp_path, stack, comfyui_url=comfy.urls["api_url"], comfyui_rest_seconds=0.5
+        )
         await at_work.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
         yield at_work
 

@@ -1,18 +1,217 @@
-"""Films whose clips a ComfyUI server renders."""
+"""Films whose clips a ComfyUI server renders: made once each, whatever servers and connections do."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 from simulators.comfyui import ComfySimulator
-from studio.contracts.film import Provider
-from tests.studio_at_work import StudioAtWork
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import Provider, VideoStatus
+from tests.studio_at_work import Handle, StudioAtWork, eventually
+from workflows_temporal.video import VideoWorkflow
 
 FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
+LONG = 300
+"""GPU seconds of a long render: three real ones."""
 
 
-async def test_a_film_is_rendered_by_the_graph_one_clip_at_a_time(
+def states(comfy: ComfySimulator) -> list[str]:
+    """What became of every prompt, in the order they came."""
+    return [entry.state for entry in comfy.ledger.prompts]
+
+
+async def running(comfy: ComfySimulator) -> None:
+    """Wait until the server renders."""
+
+    async def look() -> list[str]:
+        return states(comfy)
+
+    await eventually(look, lambda seen: "running" in seen)
+
+
+async def note_of(studio: StudioAtWork, handle: Handle) -> str:
+    """Why the film's clip failed, as people read it."""
+    return (await studio.waiting(handle)).clips[0].note
+
+
+async def test_a_film_is_rendered_clip_by_clip_and_costs_nothing(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
     result = await gpu_studio.make(await gpu_studio.request(clips=3, **FILM))
     assert [clip.file.frames for clip in result.clips if clip.file] == [81, 81, 81]
     assert result.total_cost_usd == 0
-    assert comfy.counters()["accepted"] == 3
+    assert states(comfy) == ["success"] * 3
+
+
+async def test_a_take_that_is_there_is_not_rendered_again(gpu_studio: StudioAtWork, comfy: ComfySimulator) -> None:
+    film = await gpu_studio.request(clips=2, **FILM)
+    await gpu_studio.make(film)
+    other = film.model_copy(update={"video_id": "vid_2"})
+    assert (await gpu_studio.make(other)).summary == "Skipped 2 existing clips, generated 0 new clips"
+    assert comfy.ledger.accepted == 2
+
+
+async def test_another_strength_of_the_camera_is_another_take(gpu_studio: StudioAtWork, comfy: ComfySimulator) -> None:
+    film = await gpu_studio.request(clips=1, **FILM)
+    await gpu_studio.make(film)
+    faster = film.clips[0].model_copy(update={"strength": 1.0})
+    await gpu_studio.make(film.model_copy(update={"video_id": "vid_2", "clips": [faster]}))
+    assert comfy.ledger.accepted == 2
+
+
+async def test_a_lost_answer_to_a_submission_costs_no_second_render(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.script("prompt", ["accept_then_reset"])
+    await gpu_studio.make(await gpu_studio.request(clips=2, **FILM))
+    assert states(comfy) == ["success", "success"]
+
+
+async def test_a_server_that_restarts_under_way_renders_the_lost_clip_once_more(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.order(seconds=LONG, count=1)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    await running(comfy)
+    await comfy.restart(seconds=0.5)
+    assert (await handle.result()).clips[0].done
+    assert states(comfy) == ["lost", "success"]
+    first, second = (entry.prefix for entry in comfy.ledger.prompts)
+    assert (first[-2:], second[-2:]) == ("/1", "/2")
+
+
+async def test_a_file_that_survived_a_restart_is_found_by_its_name(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    film = await gpu_studio.request(clips=1, **FILM)
+    await gpu_studio.make(film)
+    await _forget_takes(gpu_studio)
+    await comfy.restart()
+    await gpu_studio.make(film.model_copy(update={"video_id": "vid_2"}))
+    assert comfy.ledger.accepted == 1
+
+
+async def test_half_a_file_that_survived_a_restart_is_not_believed(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    film = await gpu_studio.request(clips=1, **FILM)
+    await gpu_studio.make(film)
+    await _forget_takes(gpu_studio)
+    (path,) = Path(comfy.folder, "output").rglob("*.mp4")
+    path.write_bytes(path.read_bytes()[:2_000])  # noqa: ASYNC240
+    await comfy.restart()
+    await gpu_studio.make(film.model_copy(update={"video_id": "vid_2"}))
+    assert comfy.ledger.accepted == 2
+
+
+async def test_a_cancelled_film_stops_the_gpu_within_two_seconds(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.order(seconds=6_000)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=3, **FILM))
+    await running(comfy)
+    asked = asyncio.get_running_loop().time()
+    await handle.cancel()
+
+    async def interrupted() -> list[str]:
+        return states(comfy)
+
+    await eventually(interrupted, lambda seen: seen == ["interrupted"])
+    assert asyncio.get_running_loop().time() - asked < 20
+    rows = await eventually(
+        lambda: gpu_studio.rows("select status from films"), lambda rows: rows[0]["status"] == "cancelled"
+    )
+    assert rows == [{"status": VideoStatus.CANCELLED}]
+
+
+async def test_a_render_that_is_finished_in_spite_of_the_cancel_is_kept_as_a_take(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.order(seconds=LONG, deaf=True, count=1)
+    film = await gpu_studio.request(clips=1, **FILM)
+    handle = await gpu_studio.start(film)
+    await running(comfy)
+    await handle.cancel()
+    await eventually(lambda: gpu_studio.rows("select 1 from takes where file is not null"), bool)
+    assert (await gpu_studio.make(film.model_copy(update={"video_id": "vid_2"}))).clips[0].reused
+    assert states(comfy) == ["success"]
+
+
+async def test_a_render_waits_behind_a_person_in_the_browser(gpu_studio: StudioAtWork, comfy: ComfySimulator) -> None:
+    comfy.add_foreign_prompt(seconds=LONG)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+
+    async def waiting() -> Any:
+        pending = (await handle.describe()).raw_description.pending_activities
+        return b"".join(p.data for activity in pending for p in activity.heartbeat_details.payloads)
+
+    await eventually(waiting, lambda told: b'"waiting"' in told and b'"ahead":1' in told)
+    assert (await handle.result()).clips[0].done
+
+
+async def test_a_gpu_without_memory_is_given_a_rest_and_the_clip_made_after_it(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.order(fail="oom", count=1)
+    result = await gpu_studio.make(await gpu_studio.request(clips=1, **FILM))
+    assert result.clips[0].done
+    assert states(comfy) == ["error", "success"]
+
+
+async def test_a_graph_that_never_fits_into_memory_is_given_up_after_three_tries(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.order(fail="oom")
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    assert "memory" in await note_of(gpu_studio, handle)
+    assert states(comfy) == ["error"] * 3
+
+
+async def test_a_missing_model_file_is_named_with_the_folder_it_belongs_into(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.configure(missing_models=["wan_2.1_vae.safetensors"])
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    assert await note_of(gpu_studio, handle) == (
+        "Model file wan_2.1_vae.safetensors is missing on this ComfyUI server; it belongs in models/vae"
+    )
+    comfy.configure(missing_models=[])
+    await handle.signal(VideoWorkflow.resume)
+    assert (await handle.result()).clips[0].done
+    assert states(comfy) == ["success"]
+
+
+async def test_a_node_that_fails_is_named_and_not_tried_again(gpu_studio: StudioAtWork, comfy: ComfySimulator) -> None:
+    comfy.order(fail="the tensor is haunted", node="86", count=1)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    note = await note_of(gpu_studio, handle)
+    assert "the tensor is haunted" in note and "KSampler" in note
+    assert states(comfy) == ["error"]
+    await handle.signal(VideoWorkflow.resume)
+    assert (await handle.result()).clips[0].done
+
+
+async def test_a_clip_that_stands_still_is_not_taken_and_resume_renders_another(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.order(file="frozen", count=1)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    assert "frozen" in await note_of(gpu_studio, handle)
+    await handle.signal(VideoWorkflow.resume)
+    assert (await handle.result()).clips[0].status is ClipStatus.DONE
+    assert comfy.ledger.accepted == 2
+
+
+async def test_a_graph_that_makes_no_clips_of_stills_is_refused_before_anything_is_rendered(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM, model="z_image_turbo"))
+    progress = await eventually(lambda: handle.describe(), lambda found: found.close_time is not None)
+    assert progress.status is not None and progress.status.name == "FAILED"
+    assert comfy.ledger.accepted == 0
+
+
+async def _forget_takes(studio: StudioAtWork) -> None:
+    """As if they had never come home."""
+    async with studio.database.transaction() as connection:
+        await connection.execute("update takes set file = null")
