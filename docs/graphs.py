@@ -1,4 +1,4 @@
-"""Writes docs/graphs.md: every shipped graph with its parameters, rules and files; camera movement in numbers and words."""
+"""Writes docs/graphs.md: every shipped graph with its rules and files; camera movement in numbers and in words."""
 
 from collections.abc import Iterator
 

@@ -48,8 +48,12 @@ def picture_of(sentence: Sentence, project: Project, offer: Offer, references: S
     return Ordered(model, parameters, choices.variant or 1)
 
 
-def clip_of(sentence: Sentence, project: Project, offer: Offer, *, frames: int, fps: float) -> Ordered:
+def clip_of(
+    sentence: Sentence, project: Project, offer: Offer, *, frames: int, fps: float, camera_words: str = ""
+) -> Ordered:
     """How the clip of a sentence is made of its picture; `frames` are those that will be kept, at `fps`.
+
+    `camera_words` say the camera's movement, last, to a graph that has no numbers for it.
 
     Raises:
         InvalidRequest: there is no picture yet, or what was chosen does not exist or go together.
@@ -60,7 +64,8 @@ def clip_of(sentence: Sentence, project: Project, offer: Offer, *, frames: int, 
     style = chosen_style(offer.styles, choices)
     # The character is in the picture already.
     model = choose_model(offer.models, ModelCategory.VIDEO, model_id=choices.model_id, style=style, references=1)
-    told = _told(sentence, choices, model, style, sentence.motion_words)
+    words = f"{_ended(sentence.motion_words)} {_ended(camera_words)}" if camera_words else sentence.motion_words
+    told = _told(sentence, choices, model, style, words)
     parameters = told.model_copy(
         update={
             "width": choices.width,
@@ -105,6 +110,10 @@ def batch_of(
 
 def _dirty(sentence: Sentence, category: ModelCategory) -> bool:
     return sentence.is_image_dirty if category is ModelCategory.IMAGE else sentence.is_video_dirty
+
+
+def _ended(words: str) -> str:
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def _told(

@@ -206,6 +206,15 @@ def test_inputs_that_a_choice_brings_along_are_checked_like_others(object_info: 
     assert [one.text[:27] for one in unknown] == ["format 'gif' is not one of "]
 
 
+def test_an_older_server_spells_choices_otherwise(object_info: Graph) -> None:
+    required = object_info["SaveVideo"]["input"]["required"]
+    required |= {"format": ["COMBO", {"options": ["auto", "mp4"]}], "codec": [["auto", "h264"], {"default": "auto"}]}
+    del object_info["SaveVideo"]["input"]["optional"]
+    assert check_graph(accepted("wan22_i2v"), object_info) == []
+    found = only(changed(object_info, "wan22_i2v", set_input("108", "codec", "av1")))
+    assert found.text == "codec 'av1' is not one of auto, h264"
+
+
 def test_an_uploaded_picture_need_not_be_in_the_servers_list(object_info: Graph) -> None:
     assert changed(object_info, "wan22_i2v", set_input("97", "image", "longtake/0f1e.png")) == []
 

@@ -139,6 +139,12 @@ def test_frames_per_second_are_read_where_they_are_no_parameter(clip: Graph) -> 
     assert (bound.fps, bound.frames) == (16, 32)
 
 
+def test_two_frame_rates_before_the_output_are_none(clip: Graph) -> None:
+    clip["94"]["_meta"]["title"] = "Create Video"
+    clip["90"]["inputs"]["frame_rate"] = 24
+    assert bind(read(clip), images=("x.png",)).fps is None
+
+
 def test_seconds_are_refused_where_nobody_knows_the_frames_per_second(clip: Graph) -> None:
     clip["94"]["inputs"]["fps"] = ["98", 0]
     clip["94"]["_meta"]["title"] = "Create Video"

@@ -105,6 +105,13 @@ def test_a_clip_is_made_of_the_picture_with_the_sentence_s_camera() -> None:
     )
 
 
+@pytest.mark.parametrize("said", ["It floats away", "It floats away."])
+def test_a_graph_without_numbers_for_the_camera_is_told_in_words_last(said: str) -> None:
+    sentence = SENTENCE.model_copy(update={"image_file": STILL, "motion_prompt": said})
+    ordered = clip_of(sentence, PROJECT, OFFER, frames=80, fps=16, camera_words="Very slow pan left")
+    assert ordered.parameters.prompt == "It floats away. Very slow pan left."
+
+
 def test_a_clip_needs_a_picture() -> None:
     with pytest.raises(InvalidRequest, match="sentence s1 has no picture yet - make its image first"):
         clip_of(SENTENCE, PROJECT, OFFER, frames=80, fps=16)
