@@ -2,7 +2,7 @@
 
 import typer
 
-from commands import film, gate, lost, money
+from commands import comfy, film, gate, lost, money
 from commands.demo import demo
 from commands.up import up
 from studio.ending import run_and_leave
@@ -11,6 +11,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Durable AI v
 app.command()(demo)
 app.command()(up)
 app.add_typer(film.app, name="film")
+app.add_typer(comfy.app, name="comfy")
 app.add_typer(gate.app, name="gate")
 app.add_typer(lost.app, name="lost")
 app.add_typer(money.budget, name="budget")

@@ -59,6 +59,37 @@ def settings_for(data: Path) -> Settings:
         fail(f"{error}\nNo stack runs on {data}: start one with `starter.py up`, or set these.", code=WRONG_INPUT)
 
 
+def settings_if_any(data: Path) -> Settings | None:
+    """The same, or None: for commands that can do without a stack."""
+    try:
+        return Settings.from_env(read_addresses(data))
+    except SettingsInvalid:
+        return None
+
+
+@dataclass
+class Stores:
+    """What a command works with that starts and asks nothing."""
+
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+
+
+@asynccontextmanager
+async def open_stores(data: Path) -> AsyncIterator[Stores]:
+    """PostgreSQL and the object store, without Temporal."""
+    async with stores_of(settings_for(data)) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def stores_of(settings: Settings) -> AsyncIterator[Stores]:
+    """The stores these settings name."""
+    async with open_database(str(settings.database_url), connections=2) as database:
+        yield Stores(settings, database, open_store(settings.store_place()))
+
+
 @asynccontextmanager
 async def open_session(data: Path) -> AsyncIterator[Session]:
     """Connect to everything a command needs."""
