@@ -95,7 +95,8 @@ class Watch:
                         task.result()  # it never ends by itself: say what broke it
                 return ended.result()
             finally:
-                for task in (ended, *told):
+                ended.cancel()
+                for task in told:
                     task.cancel()
                 await asyncio.gather(ended, *told, return_exceptions=True)
 
