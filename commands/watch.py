@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from commands.options import DATA, Data, FilmId, Json
 from commands.running import Handle, find, look
-from commands.session import FAILED, Session, fail, open_session, out, show_json
+from commands.session import FAILED, Session, err, fail, open_session, out, show_json
 from commands.telling import cause_of
 from studio.contracts.film import VideoProgress
 from studio.contracts.progress import Event, EventsLost, Progress
@@ -44,7 +44,10 @@ def watch(film: FilmId, preview: PreviewFile = None, data: Data = DATA, as_json:
         async with open_session(data) as session:
             handle = await find(session, film)
             watching = Watch(session, handle, preview, tell)
-            return await _until_interrupted(watching.run())
+            good = await _until_interrupted(watching.run())
+            if preview and not watching.pictures:
+                err.print("No preview came: workers keep them with COMFYUI_PREVIEWS=1", highlight=False)
+            return good
 
     try:
         good = asyncio.run(run())
@@ -73,6 +76,8 @@ class Watch:
         self._handle = handle
         self._preview = preview
         self._tell = tell
+        self.pictures = 0
+        """How many previews came."""
         self._last: dict[str, str] = {}
         """What was said last of each clip, and of the film: only changes are told."""
 
@@ -146,6 +151,7 @@ class Watch:
             picture = await self._session.objects.peek(key)
             if picture:
                 await asyncio.to_thread(_replace, target, picture)
+                self.pictures += 1
 
 
 def _words(event: Progress) -> list[str]:

@@ -108,7 +108,9 @@ async def test_the_newest_preview_is_a_whole_picture_in_the_file(
         await studio.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
         handle = await studio.start(await studio.request(clips=1, **FILM))
         target = tmp_path / "preview.jpg"
-        assert await watch(studio, handle, seen, target)
+        looking = Watch(session_of(studio), handle, target, seen.tell)
+        assert await looking.run()
+        assert looking.pictures > 0
         with Image.open(target) as picture:
             assert picture.format == "JPEG"
         assert [path.name for path in tmp_path.glob(".*.part")] == []  # noqa: ASYNC240

@@ -15,6 +15,7 @@ import yaml
 
 from commands.up import address_lines
 from local.stack import ROOT, Stack, StackOptions, running_stack
+from simulators.comfyui import ComfySimulator
 from studio.media.stills import draw_still
 from tests.comfy_workflows.conftest import own_clip_graph
 from tests.end_to_end.conftest import said
@@ -115,3 +116,14 @@ def test_the_addresses_name_the_servers_and_no_provider_that_is_not_asked(stack:
     told = address_lines(stack)
     assert told["ComfyUI"] == f"simulated, {stack.comfyui_urls['comfyui-1']['api_url']}"
     assert "KIE.ai" not in told
+
+
+async def test_real_servers_get_a_worker_each(comfy: ComfySimulator, tmp_path: Path) -> None:
+    url = comfy.urls["api_url"]
+    options = StackOptions(
+        data=tmp_path, simulate=False, order=False, comfyui_servers=(url,), workers={}, fixed_ports=False
+    )
+    async with running_stack(options) as running:
+        assert list(running.workers) == ["gpu-1"]
+        assert address_lines(running)["ComfyUI"] == url
+        assert running.environment["COMFYUI_URL"] == url
