@@ -25,6 +25,8 @@ ACTIVITIES = {
     "record_clip": "RecordActivities",
     "record_late": "RecordActivities",
     "remove_unfinished": "KeepingActivities",
+    "render_clip": "ComfyActivities",
+    "render_graph": "ComfyActivities",
     "renew_link": "KlingActivities",
     "resubmit_lost": "DeskActivities",
     "set_film_status": "RecordActivities",
