@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 from activities.comfy import ComfyActivities
-from studio.contracts.clip import ClipId, ClipOutcome, ClipRequest, ClipStatus
+from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import VideoRequest
 from studio.contracts.rendering import ClipToRender
 from workflows_temporal.policies import RENDER, titled
@@ -13,21 +13,7 @@ from workflows_temporal.table import Table
 async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
     """Have the clip rendered by the film's graph: no gate, no money; the queue's one slot is the GPU."""
     table.mark(clip.number, ClipStatus.RENDERING)
-    to_render = ClipToRender(
-        clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
-        take=take,
-        graph=film.model,
-        own=film.graph,
-        still=clip.still,
-        prompt=clip.prompt,
-        camera=clip.camera,
-        strength=clip.strength,
-        seconds=clip.seconds,
-        width=film.width,
-        height=film.height,
-        loras=film.loras,
-        fast=film.fast,
-    )
+    to_render = ClipToRender.of(film, clip, take)
     label = f"clip {clip.number:02d}"
     rendered = await workflow.execute_activity_method(ComfyActivities.render_clip, to_render, **titled(RENDER, label))
     return ClipOutcome(
