@@ -15,6 +15,7 @@ from studio.contracts.project import Project, ProjectName, Sentence, SentenceId
 from studio.contracts.rendering import GraphToRender
 from studio.contracts.take import RenderParts
 from studio.errors import InvalidRequest
+from studio.graphs import stored
 from studio.media.length import audio_seconds, frames_for
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -101,7 +102,7 @@ class Planner:
             return await asyncio.to_thread(audio_seconds, await self._objects.fetch(sentence.audio_file, folder / "a"))
 
     async def _template(self, model: GenerationModel) -> GraphTemplate:
-        return load_graph(model.graph)
+        return load_graph(model.graph) if model.graph_file is None else await stored(model.graph_file, self._objects)
 
 
 async def planner_for(name: ProjectName, stores: SentenceStores, objects: ObjectStore) -> Planner:
@@ -126,12 +127,13 @@ def _planned(sentence: Sentence, ordered: Ordered, template: GraphTemplate, fram
         raise InvalidRequest(
             f"model {model.id} is for {model.category}, and its graph {model.graph} makes {bound.kind}"
         )
-    digest = digest_of_shipped(model.graph)
+    digest = model.graph_file.sha256 if model.graph_file else digest_of_shipped(model.graph)
     parts = RenderParts(graph=model.graph, graph_sha256=digest, parameters=told, frames=frames, variant=ordered.variant)
     order = GraphToRender(
         channel=sentence.channel,
         take=digest_of_render(parts),
         graph=model.graph,
+        own=model.graph_file,
         parameters=told,
         clip=SentenceId(channel=sentence.channel, project_id=sentence.project_id, sentence_id=sentence.sentence_id),
         moving=sentence.camera_movement is not CameraMove.STATIC,

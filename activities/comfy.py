@@ -8,7 +8,6 @@ import structlog
 from temporalio import activity
 
 from activities._comfy_check import ensure_taken
-from activities._comfy_clip import order_of_clip, said
 from activities._comfy_file import stored
 from activities._comfy_news import RenderNews
 from activities._comfy_render import Render
@@ -24,6 +23,7 @@ from studio.errors import StudioError
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.providers.comfyui import ComfyClient
+from studio.renders import order_of_clip, said
 from studio.store.events import EventStore
 from studio.store.takes import TakeStore
 

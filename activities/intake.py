@@ -5,9 +5,11 @@ import asyncio
 from temporalio import activity
 
 from activities._heartbeat import beating
-from studio import intake
+from comfy_workflows.graph import GraphTemplate
+from studio import graphs, intake
 from studio.contracts.film import FilmToCheck, VideoRequest
 from studio.errors import BadStill, InvalidRequest, MediaChanged, MediaMissing
+from studio.objects.keys import GRAPHS
 from studio.objects.store import ObjectStore
 from studio.store.takes import TakeStore
 from studio.takes import takes_of
@@ -32,7 +34,8 @@ class IntakeActivities:
             InvalidRequest: something cannot be made.
         """
         request = film.request
-        wrong = list(intake.complaints(request))
+        own, missing = await self._own_graph(request)
+        wrong = missing + list(intake.complaints(request, own))
         async with beating():
             turns = asyncio.Semaphore(STILLS_AT_ONCE)
             looks = [self._look(request, place, turns) for place in await self._to_make(request)]
@@ -40,6 +43,14 @@ class IntakeActivities:
         if wrong:
             more = f"\nand {len(wrong) - MOST_COMPLAINTS} more" if len(wrong) > MOST_COMPLAINTS else ""
             raise InvalidRequest("\n".join(wrong[:MOST_COMPLAINTS]) + more)
+
+    async def _own_graph(self, request: VideoRequest) -> tuple[GraphTemplate | None, list[str]]:
+        if request.graph is None or not request.graph.key.startswith(GRAPHS):
+            return None, []
+        try:
+            return await graphs.stored(request.graph, self._objects), []
+        except (MediaMissing, MediaChanged, InvalidRequest) as error:
+            return None, [f"graph: {error}"]
 
     async def _to_make(self, request: VideoRequest) -> list[int]:
         takes = [take for take, _ in takes_of(request)]

@@ -31,6 +31,23 @@ def values_for(declaration: GraphDeclaration, asked: GraphParameters, notes: lis
     return values
 
 
+def out_of_range(declaration: GraphDeclaration, asked: GraphParameters) -> dict[ParameterName, str]:
+    """The values the graph cannot take, each with the reason.
+
+    Raises:
+        InvalidRequest: its frames per second are unknown, so a length in seconds is, too.
+    """
+    found = {}
+    for name, value in _wanted(declaration, asked, []).items():
+        parameter = declaration.parameter(name)
+        try:
+            if parameter is not None:
+                _fitting(declaration.name, parameter, value, [])
+        except InvalidRequest as error:
+            found[name] = str(error)
+    return found
+
+
 def _wanted(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> dict[ParameterName, Value]:
     steps, cfg = _pace(declaration, asked, notes)
     fps = asked.fps or declaration.fps

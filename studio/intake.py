@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from comfy_workflows.declaration import GraphType
-from comfy_workflows.graph import load_graph
+from comfy_workflows.graph import GraphTemplate, load_graph
 from studio.contracts.clip import PROMPT_LIMIT
 from studio.contracts.film import Provider, VideoRequest
 from studio.errors import BadStill, InvalidRequest
 from studio.media.picture import probe_picture
-from studio.objects.keys import channel_prefix
+from studio.objects.keys import GRAPHS, channel_prefix
 from studio.prompts import motion
 from studio.providers.kie_models import kling_model
+from studio.renders import unable
 
 STILL_BYTES = 10_000_000
 """Largest still KIE.ai takes."""
@@ -18,16 +19,19 @@ ASPECT_TOLERANCE = 0.02
 """How far a still's aspect may be from the film's: Kling's picture has the still's shape."""
 
 
-def complaints(request: VideoRequest) -> Iterator[str]:
-    """What is wrong with the words of a request, each with the field's path: `clips.3.prompt: …`."""
+def complaints(request: VideoRequest, own: GraphTemplate | None = None) -> Iterator[str]:
+    """What is wrong with the words of a request, each with the field's path: `clips.3.prompt: …`.
+
+    `own`: the graph that `request.graph` refers to. Without it nothing is said of what a user's own graph can do.
+    """
     limit = PROMPT_LIMIT
     if request.provider is Provider.KLING:
         try:
             limit = min(limit, kling_model(request.model).prompt_limit)
         except InvalidRequest as error:
             yield f"model: {error}"
-    if request.provider is Provider.COMFYUI and (words := _graph_complaint(request)):
-        yield f"model: {words}"
+    if request.provider is Provider.COMFYUI:
+        yield from _about_graph(request, own)
     for place, clip in enumerate(request.clips):
         try:
             motion.check(clip.prompt, limit=limit)
@@ -37,17 +41,23 @@ def complaints(request: VideoRequest) -> Iterator[str]:
             yield f"clips.{place}.still.key: {clip.still.key} lies outside channel {request.channel}"
 
 
-def _graph_complaint(request: VideoRequest) -> str:
-    """What is wrong with the graph a film names. A user's own was looked at when it was added."""
-    if request.graph is not None:
-        return ""
+def _about_graph(request: VideoRequest, own: GraphTemplate | None) -> Iterator[str]:
+    """What is wrong with the graph a film names, or with what is asked of it."""
+    if request.graph is not None and not request.graph.key.startswith(GRAPHS):
+        yield f"graph.key: {request.graph.key} is no graph that was added with `comfy add`"
+        return
     try:
-        made = load_graph(request.model).declaration.type
+        template = own if request.graph else load_graph(request.model)
     except InvalidRequest as error:
-        return str(error)
+        yield f"model: {error}"
+        return
+    if template is None:
+        return
+    made = template.declaration.type
     if made is not GraphType.IMAGE_TO_VIDEO:
-        return f"{request.model} makes {made}; a film's clips are made of stills"
-    return ""
+        yield f"model: {request.model} makes {made}; a film's clips are made of stills"
+    else:
+        yield from unable(request, template)
 
 
 def check_still(content: bytes, *, width: int, height: int) -> str:

@@ -11,7 +11,7 @@ from temporalio import workflow
 from activities.comfy import ComfyActivities
 from activities.sentences import SentenceActivities
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipId, ClipOutcome, ClipRequest, ClipStatus
+from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import VideoRequest
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
@@ -28,21 +28,7 @@ Tell = Callable[[Stage], None]
 async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
     """Have the clip rendered by the film's graph: no gate, no money; the queue's one slot is the GPU."""
     table.mark(clip.number, ClipStatus.RENDERING)
-    to_render = ClipToRender(
-        clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
-        take=take,
-        graph=film.model,
-        own=film.graph,
-        still=clip.still,
-        prompt=clip.prompt,
-        camera=clip.camera,
-        strength=clip.strength,
-        seconds=clip.seconds,
-        width=film.width,
-        height=film.height,
-        loras=film.loras,
-        fast=film.fast,
-    )
+    to_render = ClipToRender.of(film, clip, take)
     label = f"clip {clip.number:02d}"
     rendered = await workflow.execute_activity_method(ComfyActivities.render_clip, to_render, **titled(RENDER, label))
     return ClipOutcome(

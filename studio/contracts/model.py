@@ -50,8 +50,9 @@ class GenerationModel(Contract):
     category: ModelCategory
     type: ModelType
     graph: GraphName
-    default_steps: int = Field(ge=1, le=10_000)
-    default_cfg: float = Field(ge=0, le=100)
+    graph_file: MediaRef | None = Field(default=None, description="A user's own graph as it was added; none: shipped.")
+    default_steps: int | None = Field(default=None, ge=1, le=10_000, description="None: as the graph has it.")
+    default_cfg: float | None = Field(default=None, ge=0, le=100, description="None: as the graph has it.")
     active: bool = Field(default=True, description="Offered; one that is not stays for what was made with it.")
 
     @model_validator(mode="after")

@@ -1,11 +1,12 @@
 """A graph on its way through a ComfyUI server: the order, how it stands, what came out."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
-from studio.contracts.clip import CameraMove, ClipFile, ClipId, MotionPrompt, PromptText
+from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipRequest, MotionPrompt, PromptText
+from studio.contracts.film import VideoRequest
 from studio.contracts.model import GraphName
 from studio.contracts.project import SentenceId
 from studio.contracts.render import GraphParameters, Lora, LoraPair
@@ -40,6 +41,25 @@ class ClipToRender(Contract):
     height: int
     loras: tuple[Lora | LoraPair, ...] = ()
     fast: bool = False
+
+    @classmethod
+    def of(cls, film: VideoRequest, clip: ClipRequest, take: str) -> Self:
+        """A film's clip."""
+        return cls(
+            clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
+            take=take,
+            graph=film.model,
+            own=film.graph,
+            still=clip.still,
+            prompt=clip.prompt,
+            camera=clip.camera,
+            strength=clip.strength,
+            seconds=clip.seconds,
+            width=film.width,
+            height=film.height,
+            loras=film.loras,
+            fast=film.fast,
+        )
 
 
 class RenderState(Contract):

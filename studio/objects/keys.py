@@ -7,6 +7,10 @@ from studio.errors import InvalidRequest
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
 
 
+GRAPHS = "graphs/"
+"""Users' own ComfyUI graphs lie below this: they are for all channels."""
+
+
 def channel_prefix(channel: str) -> str:
     """Everything of one channel lies below this; nothing of another channel does."""
     return f"channels/{channel}/"
@@ -83,3 +87,8 @@ def image_take_key(channel: str, take: str) -> str:
 def preview_key(channel: str, take: str) -> str:
     """The newest preview of a take that is being made: each one replaces the one before."""
     return f"{channel_prefix(channel)}previews/{take}.jpg"
+
+
+def graph_key(name: str, sha256: str) -> str:
+    """A user's own graph: `graphs/my_graph/3f2a9c41d07be815.json`. An older one of this name stays what it was."""
+    return f"{GRAPHS}{name}/{sha256[:16]}.json"

@@ -69,6 +69,14 @@ class ObjectStore:
             raise MediaChanged(f"{media.key} is not the file it was when it was referred to")
         return content
 
+    async def peek(self, key: str) -> bytes | None:
+        """What lies under `key` just now, whoever put it there: for what is replaced again and again, like previews."""
+        try:
+            with _translated(key):
+                return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+        except MediaMissing:
+            return None
+
     async def size(self, key: str) -> int | None:
         """Length in bytes of what lies under `key`; None when there is nothing."""
         try:

@@ -8,14 +8,17 @@ from studio.errors import InvalidRequest
 from studio.store.pool import Database
 
 _PUT_MODEL = """
-insert into generation_models (id, name, category, type, graph, default_steps, default_cfg, active)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into generation_models (id, name, category, type, graph, graph_file, default_steps, default_cfg, active)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (id) do update
    set name = excluded.name, category = excluded.category, type = excluded.type, graph = excluded.graph,
-       default_steps = excluded.default_steps, default_cfg = excluded.default_cfg, active = excluded.active,
-       updated_at = now()
+       graph_file = excluded.graph_file, default_steps = excluded.default_steps, default_cfg = excluded.default_cfg,
+       active = excluded.active, updated_at = now()
 """
-_MODELS = "select id, name, category, type, graph, default_steps, default_cfg, active from generation_models"
+_MODELS = """
+select id, name, category, type, graph, graph_file, default_steps, default_cfg, active
+  from generation_models order by name, id
+"""
 
 _PUT_STYLE = """
 insert into visual_styles (id, name, type, prompt_prefix, lora_file, lora_strength, compatible_models,
@@ -57,15 +60,16 @@ class ModelStore:
 
     async def put_model(self, model: GenerationModel) -> None:
         """Add a model, or change the one with this id."""
-        values = (model.id, model.name, model.category, model.type, model.graph)
+        file = model.graph_file.model_dump_json() if model.graph_file else None
+        values = (model.id, model.name, model.category, model.type, model.graph, file)
         async with self._database.transaction() as connection:
             await connection.execute(_PUT_MODEL, *values, model.default_steps, model.default_cfg, model.active)
 
     async def models(self) -> list[GenerationModel]:
         """All models by name, also those that are not offered."""
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(f"{_MODELS} order by name, id")
-        return [GenerationModel.model_validate(dict(row)) for row in rows]
+            rows = await connection.fetch(_MODELS)
+        return [_model(row) for row in rows]
 
     async def put_style(self, style: VisualStyle) -> None:
         """Add a style, or change the one with this id.
@@ -116,6 +120,13 @@ class ModelStore:
         if bare := [found[one].name for one in characters if not found[one].references]:
             raise InvalidRequest(f"characters: {', '.join(bare)} has no reference picture yet - add one")
         return tuple(picture for one in dict.fromkeys(characters) for picture in found[one].references)
+
+
+def _model(row: asyncpg.Record) -> GenerationModel:
+    file = row["graph_file"]
+    return GenerationModel.model_validate(
+        dict(row) | {"graph_file": MediaRef.model_validate_json(file) if file else None}
+    )
 
 
 def _character(row: asyncpg.Record) -> Character:

@@ -20,8 +20,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # The rules a film has to pass look at words, pictures and models at once.
     "studio.intake": frozenset(
         {"studio.contracts", "studio.errors", "studio.media.picture", "studio.objects.keys", "studio.prompts"}
-        | {"studio.providers.kie_models", "comfy_workflows"}
+        | {"studio.providers.kie_models", "studio.renders", "comfy_workflows"}
     ),
+    # A film's clip as an order for a graph.
+    "studio.renders": frozenset({"studio.contracts", "studio.errors", "studio.prompts", "comfy_workflows"}),
+    # Graphs as people choose and add them.
+    "studio.graphs": frozenset({"studio.contracts", "studio.errors", "studio.styles", "studio.objects"})
+    | {"studio.store.models", "comfy_workflows"},
     # What a take is made from: words, pictures' digests, the renderer's version.
     "studio.takes": frozenset({"studio.contracts", "studio.digest", "studio.prompts", "studio.media.animatic"})
     | {"comfy_workflows.identity"},

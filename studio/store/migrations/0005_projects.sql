@@ -7,8 +7,11 @@ create table generation_models (
     type          text             not null check (type in ('text-to-image', 'image-to-image', 'image-to-video')),
     -- The ComfyUI graph: the file's name without its ending.
     graph         text             not null,
-    default_steps integer          not null check (default_steps > 0),
-    default_cfg   double precision not null check (default_cfg >= 0),
+    -- Where a user's own graph lies; null: it comes with Longtake.
+    graph_file    jsonb,
+    -- Null: as the graph itself has it.
+    default_steps integer          check (default_steps > 0),
+    default_cfg   double precision check (default_cfg >= 0),
     active        boolean          not null default true,
     updated_at    timestamptz      not null default now(),
     check ((category = 'video') = (type = 'image-to-video'))
