@@ -13,7 +13,7 @@ from temporalio.worker import PollerBehaviorAutoscaling
 from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._recording import Recording
-from activities._sentence_plan import SentenceStores
+from activities._sentence_stores import SentenceStores
 from activities.animatic import AnimaticActivities
 from activities.balance import BalanceActivities
 from activities.batches import BatchActivities

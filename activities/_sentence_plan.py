@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities._scratch import scratch
+from activities._sentence_stores import SentenceStores
 from comfy_workflows.graph import TRIAL_IMAGE, GraphTemplate, load_graph
 from comfy_workflows.identity import digest_of_shipped
 from studio.contracts.base import MediaRef
@@ -21,21 +22,7 @@ from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.prompts.camera import words_for
 from studio.sentences import Offer, Ordered, clip_of, image_choices, picture_of
-from studio.store.events import EventStore
-from studio.store.models import ModelStore
-from studio.store.projects import ProjectStore
-from studio.store.renders import RenderStore
 from studio.takes import digest_of_render
-
-
-@dataclass(frozen=True)
-class SentenceStores:
-    """What is known of sentences, and of what they are made with."""
-
-    projects: ProjectStore
-    models: ModelStore
-    renders: RenderStore
-    events: EventStore
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 from temporalio import activity
 
 from activities._heartbeat import beating
-from activities._sentence_plan import Planned, Planner, SentenceStores, planner_for
+from activities._sentence_plan import Planned, Planner, planner_for
+from activities._sentence_stores import SentenceStores
 from studio.contracts.model import ModelCategory
 from studio.contracts.project import Sentence
 from studio.contracts.sentence import MOST_SENTENCES, Batch, ProjectRequest

@@ -7,7 +7,8 @@ import structlog
 from temporalio import activity
 
 from activities._heartbeat import beating
-from activities._sentence_plan import SentenceStores, planner_for
+from activities._sentence_plan import planner_for
+from activities._sentence_stores import SentenceStores
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import MOST_VARIANTS
 from studio.contracts.model import ModelCategory

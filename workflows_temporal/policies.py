@@ -55,13 +55,6 @@ USE_TAKES = ActivityConfig(
 )
 """Looks at one file per clip, and copies it on the store's side."""
 
-SENTENCE = ActivityConfig(
-    task_queue=TaskQueue.STUDIO,
-    start_to_close_timeout=timedelta(minutes=10),
-    heartbeat_timeout=_SILENCE,
-    retry_policy=_FOREVER_UNLESS_HOPELESS,
-)
-"""Plans: they read speech to know how long a clip is. A batch looks at up to a thousand sentences."""
 SENTENCES_IN_FLIGHT = 16
 """Sentences of one batch on their way at once. More than a studio has GPUs, so that none of them waits; few, so that
 whoever comes later does not stand behind a whole batch."""

@@ -16,7 +16,7 @@ from studio.contracts.sentence import (
     SentenceToMake,
 )
 from workflows_temporal.addresses import CHANNEL
-from workflows_temporal.policies import SENTENCE, SENTENCES_IN_FLIGHT, titled
+from workflows_temporal.policies import CHECK, SENTENCES_IN_FLIGHT, titled
 from workflows_temporal.sentence import try_sentence
 
 _MOST_SHOWN = 20
@@ -55,7 +55,7 @@ class ProjectWorkflow:
         )
 
     async def _choose(self) -> tuple[str, ...]:
-        policy = titled(SENTENCE, "what is to be made")
+        policy = titled(CHECK, "what is to be made")
         try:
             batch = await workflow.execute_activity_method(BatchActivities.choose_sentences, self._request, **policy)
         except ActivityError as error:

@@ -18,7 +18,7 @@ from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, RenderedGraph
 from studio.contracts.sentence import SentenceOutcome, SentencePlan, SentenceRender, SentenceToMake
 from studio.contracts.take import RenderedFile
-from workflows_temporal.policies import RENDER, SENTENCE, USE_TAKES, titled
+from workflows_temporal.policies import CHECK, RENDER, USE_TAKES, titled
 from workflows_temporal.table import Table
 
 Tell = Callable[[Stage], None]
@@ -55,7 +55,7 @@ async def _make(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> Sent
     title = f"{'picture' if wanted.category is ModelCategory.IMAGE else 'clip'} of {wanted.sentence_id}"
     async with turns:
         tell(Stage.PREPARING)
-        policy = titled(SENTENCE, title)
+        policy = titled(CHECK, title)
         plan = await workflow.execute_activity_method(SentenceActivities.plan_sentence, wanted, **policy)
         rendering = _begin(plan, title) if plan.fits is None and plan.there is None else None
     if plan.fits is not None:
