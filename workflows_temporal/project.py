@@ -75,7 +75,9 @@ class ProjectWorkflow:
                 self._fail(outcome)
             return outcome
 
-        return await asyncio.gather(*map(make, sentence_ids))
+        # Waits for every one of them, also when the batch is cancelled: a GPU has to stop first.
+        ends = await asyncio.gather(*map(make, sentence_ids), return_exceptions=True)
+        return [_ended(end) for end in ends]
 
     def _wanted(self, sentence_id: str) -> SentenceToMake:
         return SentenceToMake(
@@ -119,3 +121,9 @@ class ProjectWorkflow:
             summary=self._summary(),
             outcomes=outcomes,
         )
+
+
+def _ended(end: SentenceOutcome | BaseException) -> SentenceOutcome:
+    if isinstance(end, BaseException):
+        raise end
+    return end

@@ -1,4 +1,4 @@
-"""Pictures and clips of a project's sentences: made once, taken only while they are wanted, one by one or as a batch."""
+"""Pictures and clips of a project's sentences: made once, taken only while they are wanted, one by one or in batches."""
 
 import asyncio
 import io
@@ -219,7 +219,8 @@ async def test_a_sentence_that_is_changed_meanwhile_gets_what_it_asks_for_now(
     assert [row["prompt"] for row in rows] == ["Haunter floats past door s1.", "Gengar grins."]
 
 
-async def test_news_end_with_the_sentence_having_its_picture(story: Story) -> None:
+async def test_news_end_with_the_sentence_having_its_picture(story: Story, comfy: ComfySimulator) -> None:
+    comfy.order(seconds=150)
     async with subscribe(str(story.studio.settings.database_url), project_id="story") as news:
         await story.image()
         stages = []
