@@ -62,6 +62,14 @@ def addresses(stack: Stack) -> dict[str, str]:
 
 def show_addresses(stack: Stack) -> None:
     """How to reach a stack, for people."""
+    for name, value in address_lines(stack).items():
+        out.print(f"{name:<11} {value}", highlight=False, soft_wrap=True)
+    example = "examples/harbour_comfyui.yaml" if stack.comfyui_urls else "examples/harbour.yaml"
+    out.print(f"Try: starter.py film start {example} --wait       Ctrl-C stops everything.", highlight=False)
+
+
+def address_lines(stack: Stack) -> dict[str, str]:
+    """What a stack consists of, and where: name → words."""
     lines = {
         "web UI": stack.temporal.ui_url,
         "Temporal": stack.temporal.address,
@@ -71,10 +79,7 @@ def show_addresses(stack: Stack) -> None:
         "ComfyUI": _comfyui(stack),
         "logs": str(stack.logs),
     }
-    for name, value in lines.items():
-        if value:
-            out.print(f"{name:<11} {value}", highlight=False, soft_wrap=True)
-    out.print("Try: starter.py film start examples/harbour.yaml --wait       Ctrl-C stops everything.", highlight=False)
+    return {name: value for name, value in lines.items() if value}
 
 
 def _kie(stack: Stack) -> str:
