@@ -10,12 +10,16 @@ from PIL import Image
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
+from comfy_workflows.graph import load_graph
+from comfy_workflows.identity import digest_of_shipped
 from simulators.comfyui import ComfySimulator
+from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove
 from studio.contracts.model import ModelCategory, StyleType, VisualStyle
 from studio.contracts.progress import Progress, Stage
 from studio.contracts.project import RenderChoices
 from studio.contracts.sentence import SentenceOutcome
+from studio.graphs import add_graph
 from studio.media.probe import probe
 from studio.store.events import subscribe
 from tests.story import Story
@@ -133,6 +137,43 @@ async def test_a_sentence_that_is_changed_meanwhile_gets_what_it_asks_for_now(
     assert comfy.ledger.accepted == 2
     rows = await story.studio.rows("select parts -> 'parameters' ->> 'prompt' as prompt from renders order by made_at")
     assert [row["prompt"] for row in rows] == ["Haunter floats past door s1.", "Gengar grins."]
+
+
+async def test_a_server_out_of_memory_is_given_three_tries(story: Story, comfy: ComfySimulator) -> None:
+    comfy.order(fail="oom")
+    kind, words = await refusal(story.image())
+    assert (kind, words[-9:]) == ("GenerationFailed", ": 3 tries")
+    assert states(comfy) == ["error"] * 3
+    assert await story.flags() == (True, True)
+
+
+async def test_a_graph_of_ones_own_makes_the_picture(story: Story, comfy: ComfySimulator) -> None:
+    shipped = load_graph("z_image_turbo")
+    named = shipped.declaration.model_copy(update={"name": "mine"})
+    mine = shipped.model_copy(update={"declaration": named})
+    await add_graph(mine, story.models, story.studio.objects)
+    await story.write(image=RenderChoices(model_id="mine"))
+    assert not (await story.image()).reused
+    (row,) = await story.studio.rows("select parts ->> 'graph' as graph, parts ->> 'graph_sha256' as sha from renders")
+    assert (row["graph"], row["sha"] != digest_of_shipped("z_image_turbo")) == ("mine", True)
+
+
+async def test_speech_of_another_channel_is_not_read(story: Story, comfy: ComfySimulator) -> None:
+    await story.image()
+    theirs = MediaRef(key="channels/poke2/speech.wav", sha256="0" * 64, mime="audio/wav")
+    await story.write(audio_file=theirs)
+    kind, words = await refusal(story.clip())
+    assert (kind, words) == ("InvalidRequest", "audio_file: channels/poke2/speech.wav lies outside channel poke1")
+
+
+async def test_speech_that_is_longer_than_the_graph_can_do_is_refused_before_it_waits_for_the_gpu(
+    story: Story, comfy: ComfySimulator
+) -> None:
+    await story.image()
+    await story.write(audio_file=await story.speech(25))
+    kind, words = await refusal(story.clip())
+    assert (kind, words) == ("InvalidRequest", "wan22_i2v: length 401 is not between 5 and 321")
+    assert comfy.ledger.accepted == 1
 
 
 async def test_news_end_with_the_sentence_having_its_picture(story: Story, comfy: ComfySimulator) -> None:
