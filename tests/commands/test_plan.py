@@ -132,3 +132,12 @@ async def test_the_local_renderer_costs_nothing(studio: StudioAtWork, session: S
     assert planned(plan) == [NEW] * 3
     assert plan.cost_usd == 0
     assert plan.seconds == 10
+
+
+async def test_by_comfyui_it_costs_nothing_and_nobody_knows_how_long_it_takes(
+    studio: StudioAtWork, session: Session
+) -> None:
+    request = await studio.request(clips=2, provider=Provider.COMFYUI, width=256, height=256)
+    plan = await make_plan(session, request)
+    assert planned(plan) == [NEW] * 2
+    assert (plan.cost_usd, plan.seconds) == (Decimal(0), None)
