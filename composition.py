@@ -12,6 +12,7 @@ from temporalio.worker import PollerBehaviorAutoscaling
 
 from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
+from activities._comfy_slot import one_gpu
 from activities._recording import Recording
 from activities._sentence_stores import SentenceStores
 from activities.animatic import AnimaticActivities
@@ -224,7 +225,7 @@ async def serve_gpu(tools: Tools) -> Serving:
     )
     servers = ComfyServers(own, url, lambda address: open_comfyui(url=address))
     comfy = ComfyActivities(servers, tools.objects, EventStore(tools.database), tools.takes, rules)
-    return Serving([comfy.render_graph, comfy.render_clip], options={"max_concurrent_activities": 1})
+    return Serving([comfy.render_graph, comfy.render_clip], options={"tuner": one_gpu(own)})
 
 
 SERVINGS: dict[TaskQueue, Callable[[Tools], Awaitable[Serving]]] = {
