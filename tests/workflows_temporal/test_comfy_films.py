@@ -98,7 +98,7 @@ async def test_half_a_file_that_survived_a_restart_is_not_believed(
     await gpu_studio.make(film)
     await _forget_takes(gpu_studio)
     (path,) = Path(comfy.folder, "output").rglob("*.mp4")
-    path.write_bytes(path.read_bytes()[:2_000])
+    path.write_bytes(path.read_bytes()[:2_000])  # noqa: ASYNC240
     await comfy.restart()
     await gpu_studio.make(film.model_copy(update={"video_id": "vid_2"}))
     assert comfy.ledger.accepted == 2
