@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -122,11 +123,14 @@ async def ground(
     workers: Mapping[str, str],
     settings: Mapping[str, str],
     callbacks: bool = False,
+    gpus: int = 0,
+    comfyui: Mapping[str, Any] = MappingProxyType({}),
 ) -> AsyncIterator[Ground]:
     """A fresh stack whose simulated provider serves one tiny ready-made clip; gone at the end.
 
     Args:
         callbacks: start the gateway and have the provider call back. Most figures do not depend on that.
+        gpus: so many simulated ComfyUI servers, each with its worker; they serve ready-made files and keep a ledger.
     """
     (ROOT / "data").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "data", ignore_cleanup_errors=True) as folder:
@@ -143,6 +147,8 @@ async def ground(
             workers=workers,
             fixed_ports=False,
             callbacks=callbacks,
+            gpus=gpus,
+            comfyui={"files": "placeholder", "persist": True, **comfyui},
         )
         async with (
             running_stack(options) as stack,

@@ -14,7 +14,8 @@ import httpx
 import typer
 import yaml
 
-from commands.filmfile import build_film, put_stills, read_film_file
+from commands.filmfile import put_stills, read_film_file
+from commands.models import built_film
 from commands.running import Handle, look, settled, start_film
 from commands.session import Session, fail, open_session, out, show_json
 from commands.table import SETTLED, follow
@@ -106,7 +107,7 @@ async def _demo(
     async with running_stack(options) as stack, open_session(options.data) as session:
         if not as_json:
             show_addresses(stack)
-        film = await asyncio.to_thread(build_film, film_file)
+        film = await built_film(session, film_file)
         await put_stills(film, session.objects)
         kills = 0
         if faults and stack.kie:

@@ -11,11 +11,12 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.draft import draft_film
-from commands.filmfile import BuiltFilm, FilmFileInvalid, build_film, put_stills
+from commands.filmfile import BuiltFilm, FilmFileInvalid, put_stills
+from commands.models import built_film
 from commands.options import DATA, Data, FilmId, FilmPath, Json, Wait
 from commands.plan import plan_film
 from commands.running import Handle, find, look, standing, start_film
-from commands.session import WRONG_INPUT, fail, open_session, out, show_json
+from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.table import render
 from commands.takes import choose_take, edit_clip, list_takes
 from commands.telling import TYPICAL_SECONDS, cause_of, say, show_result, watch
@@ -49,7 +50,7 @@ def request(file: FilmPath, data: Data = DATA) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            film = await _build(file)
+            film = await _build(session, file)
             await put_stills(film, session.objects)
             show_json(film.request)
 
@@ -175,7 +176,7 @@ def list_films(
 
 async def _start(file: Path, wait: bool, data: Path, as_json: bool) -> None:
     async with open_session(data) as session:
-        asked = await _build(file)
+        asked = await _build(session, file)
         name = FilmName(channel=asked.request.channel, video_id=asked.request.video_id)
         before = await standing(session, name)
         if before is not None and before.running:
@@ -203,9 +204,9 @@ def _refuse_running(film: FilmName) -> NoReturn:
     )
 
 
-async def _build(file: Path) -> BuiltFilm:
+async def _build(session: Session, file: Path) -> BuiltFilm:
     try:
-        return await asyncio.to_thread(build_film, file)
+        return await built_film(session, file)
     except FilmFileInvalid as error:
         fail(f"{file} cannot be made:\n{error}", code=WRONG_INPUT)
 

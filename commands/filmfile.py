@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from studio import intake
 from studio.contracts.base import Identifier, MediaRef, Usd
 from studio.contracts.clip import MOST_VARIANTS, CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
 from studio.contracts.complaint import complaint
 from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
+from studio.contracts.model import VisualStyle
+from studio.contracts.render import MOST_LORAS, Lora, LoraName, LoraPair, LoraStrength
 from studio.errors import BadStill
+from studio.graphs import Casting
 from studio.objects import keys
 from studio.objects.store import ObjectStore
+from studio.styles import style_loras, styled_prompt
 
 LARGEST_REQUEST = 1_900_000
 """Bytes; Temporal takes inputs of up to 2 MiB."""
@@ -46,6 +50,28 @@ class FilmClip(_Strict):
     )
 
 
+class FilmLora(_Strict):
+    """A LoRA in a film file: one file, or a pair for high and low noise, for graphs with two passes."""
+
+    name: LoraName | None = None
+    high: LoraName | None = None
+    low: LoraName | None = None
+    strength: LoraStrength = 1.0
+
+    @model_validator(mode="after")
+    def _one_or_a_pair(self) -> "FilmLora":
+        if (self.name is None) == (self.high is None and self.low is None):
+            raise ValueError("say name, or high and low")
+        return self
+
+    @property
+    def lora(self) -> Lora | LoraPair:
+        """As graphs are told."""
+        if self.name is not None:
+            return Lora(name=self.name, strength=self.strength)
+        return LoraPair(high=self.high, low=self.low, strength=self.strength)
+
+
 class FilmFile(_Strict):
     """A film file."""
 
@@ -53,7 +79,12 @@ class FilmFile(_Strict):
     channel: Identifier
     title: str = Field(default="", max_length=200)
     provider: Provider = Provider.KLING
-    model: str | None = None
+    model: str | None = Field(default=None, description="The provider's model; of comfyui: a graph, shipped or added.")
+    style: str | None = Field(default=None, description="A visual style by name or id. Only for comfyui.")
+    loras: Annotated[list[FilmLora], Field(max_length=MOST_LORAS - 1)] = Field(  # a style may bring one more
+        default=[], description="Only for comfyui."
+    )
+    fast: bool = Field(default=False, description="With the graph's few-step LoRAs. Only for comfyui.")
     seconds: Literal[5, 10] = 5
     width: Even = 1_920
     height: Even = 1_080
@@ -93,18 +124,24 @@ class BuiltFilm:
     """Clips whose variant stands in the file."""
 
 
-def build_film(path: Path) -> BuiltFilm:
-    """Read a film file and check everything. Nothing is stored.
+def build_film(path: Path, film: FilmFile, casting: Casting | None = None) -> BuiltFilm:
+    """Check everything a film file says. Nothing is stored.
+
+    `casting`: what makes the clips of a film by ComfyUI; without it, what its provider has as a rule.
 
     Raises:
         FilmFileInvalid: something cannot be made.
     """
-    film, folder = read_film_file(path), path.parent
+    folder = path.parent
     stills = [_still(film, place, folder) for place in range(len(film.clips))]
-    request = _request(film, [ref for ref, _ in stills if ref is not None]) if all(ref for ref, _ in stills) else None
-    wrong = [words for _, words in stills if words] + list(intake.complaints(request) if request else ())
-    if request is None or wrong:
+    wrong = [words for _, words in stills if words] + _only_for_comfyui(film)
+    if wrong:
         raise FilmFileInvalid("\n".join(wrong))
+    request = _request(film, [ref for ref, _ in stills if ref is not None], casting)
+    if wrong := list(intake.complaints(request, casting.own if casting else None)):
+        raise FilmFileInvalid("\n".join(wrong))
+    if casting and casting.style:
+        request = _styled(request, casting.style, casting)
     if (size := len(request.model_dump_json())) > LARGEST_REQUEST:
         raise FilmFileInvalid(f"clips: {size:,} bytes of prompts and references; {LARGEST_REQUEST:,} are possible")
     fixed = frozenset(place for place, clip in enumerate(film.clips, start=1) if clip.variant is not None)
@@ -138,7 +175,35 @@ def _still(film: FilmFile, place: int, folder: Path) -> tuple[MediaRef | None, s
     ), ""
 
 
-def _request(film: FilmFile, stills: list[MediaRef]) -> VideoRequest:
+def _only_for_comfyui(film: FilmFile) -> list[str]:
+    if film.provider is Provider.COMFYUI:
+        return []
+    said = [name for name in ("style", "loras", "fast") if getattr(film, name)]
+    return [f"{name}: only a film with provider comfyui has it, this one's is {film.provider}" for name in said]
+
+
+def _styled(request: VideoRequest, style: VisualStyle, casting: Casting) -> VideoRequest:
+    """The film with the style's words before each prompt, and its LoRA."""
+    clips = [clip.model_dump() | {"prompt": _with_words(clip.prompt, style)} for clip in request.clips]
+    try:
+        styled = VideoRequest.model_validate(
+            request.model_dump() | {"clips": clips, "loras": (*request.loras, *style_loras(style))}
+        )
+    except ValidationError as error:
+        raise FilmFileInvalid(complaint(error)) from None
+    # The film was fine before: whatever is wrong with the LoRAs now is wrong with the style's.
+    if wrong := [words.replace("loras: ", "style: ", 1) for words in intake.complaints(styled, casting.own)]:
+        raise FilmFileInvalid("\n".join(wrong))
+    return styled
+
+
+def _with_words(prompt: str | MotionPrompt, style: VisualStyle) -> str | dict[str, Any]:
+    if isinstance(prompt, str):
+        return styled_prompt(prompt, style)
+    return prompt.model_dump() | {"action": styled_prompt(prompt.action, style)}
+
+
+def _request(film: FilmFile, stills: list[MediaRef], casting: Casting | None) -> VideoRequest:
     clips = [
         ClipRequest(
             number=place,
@@ -151,12 +216,16 @@ def _request(film: FilmFile, stills: list[MediaRef]) -> VideoRequest:
         )
         for place, (still, clip) in enumerate(zip(stills, film.clips, strict=True), start=1)
     ]
-    given = {"model": film.model, "clip_deadline_seconds": film.clip_deadline_seconds, "notion_page": film.notion_page}
+    model = casting.model.graph if casting else film.model
+    given = {"model": model, "clip_deadline_seconds": film.clip_deadline_seconds, "notion_page": film.notion_page}
     return VideoRequest(
         channel=film.channel,
         video_id=film.film,
         title=film.title,
         provider=film.provider,
+        graph=casting.model.graph_file if casting else None,
+        loras=tuple(lora.lora for lora in film.loras),
+        fast=film.fast,
         width=film.width,
         height=film.height,
         priority=film.priority,

@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from temporalio.service import RPCError
 
-from commands.filmfile import FilmFileInvalid, build_film
+from commands.filmfile import FilmFileInvalid
+from commands.models import built_film
 from commands.options import DATA, Data, Json
 from commands.running import name_of, standing
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
@@ -36,8 +37,9 @@ def plan_film(
 
     async def run() -> None:
         async with open_session(data) as session:
-            plan = await make_plan(session, await _request(session, film))
-            show_json(plan) if as_json else _show(plan)
+            request = await _request(session, film)
+            plan = await make_plan(session, request)
+            show_json(plan) if as_json else _show(plan, request.provider)
 
     asyncio.run(run())
 
@@ -50,6 +52,8 @@ async def make_plan(session: Session, film: VideoRequest) -> FilmPlan:
         # The local renderer draws about as fast as the clip plays (docs/decisions/0010).
         longest = max(clip.seconds for clip in film.clips)
         return await planner.plan(film, at_once=settings.media_slots, clip_seconds=longest)
+    if film.provider is Provider.COMFYUI:
+        return await planner.plan(film, at_once=0, clip_seconds=0)  # it depends on the graph and on the servers
     at_once = await _gate_limit(session)
     return await planner.plan(film, at_once=at_once, clip_seconds=TYPICAL_SECONDS / settings.kie_speed)
 
@@ -68,7 +72,7 @@ async def _request(session: Session, film: str) -> VideoRequest:
         before = await standing(session, await name_of(session, film))
         return before.request if before else fail(f"No film is called {film}", code=WRONG_INPUT)
     try:
-        asked = await asyncio.to_thread(build_film, path)
+        asked = await built_film(session, path)
     except FilmFileInvalid as error:
         fail(f"{path} cannot be made:\n{error}", code=WRONG_INPUT)
     name = FilmName(channel=asked.request.channel, video_id=asked.request.video_id)
@@ -76,7 +80,7 @@ async def _request(session: Session, film: str) -> VideoRequest:
     return keep_choices(asked.request, before.request if before else None, asked.fixed)[0]
 
 
-def _show(plan: FilmPlan) -> None:
+def _show(plan: FilmPlan, provider: Provider) -> None:
     table = Table("clip", "", "take", "USD", "note", box=None)
     for clip in plan.clips:
         price = f"{clip.cost_usd:.2f}" if clip.cost_usd else ""
@@ -85,7 +89,7 @@ def _show(plan: FilmPlan) -> None:
     counts = ", ".join(f"{count} {kind}" for kind, count in plan.counts.items() if count)
     out.print(f"{len(plan.clips)} clips: {counts}", highlight=False)
     out.print(f"cost      {plan.cost_usd:.2f} USD at list price", highlight=False)
-    out.print(f"time      {_duration(plan.seconds)}", highlight=False)
+    out.print(f"time      {_duration(plan.seconds, provider)}", highlight=False)
     for budget in plan.budgets:
         verdict = "would be passed: the film stops there" if budget.passed else "is kept"
         used = f"{budget.spent_usd:.2f} of {budget.limit_usd:.2f} USD are spent"
@@ -94,7 +98,9 @@ def _show(plan: FilmPlan) -> None:
         out.print("It would be refused: choose another take.", style="red")
 
 
-def _duration(seconds: float | None) -> str:
+def _duration(seconds: float | None, provider: Provider) -> str:
+    if seconds is None and provider is Provider.COMFYUI:
+        return "nobody knows: it depends on the graph and on the ComfyUI servers"
     if seconds is None:
         return "no end: the gate lets nobody in (`gate limit`)"
     if seconds == 0:

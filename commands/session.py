@@ -30,14 +30,20 @@ WRONG_INPUT = 2
 FAILED = 1
 
 
-@dataclass
-class Session:
-    """The stack or the cluster a command talks to."""
+@dataclass(kw_only=True)
+class Stores:
+    """What a command works with that neither starts nor asks anything."""
 
     settings: Settings
-    temporal: Client
     database: Database
     objects: ObjectStore
+
+
+@dataclass(kw_only=True)
+class Session(Stores):
+    """The stack or the cluster a command talks to."""
+
+    temporal: Client
 
     @property
     def films(self) -> FilmStore:
@@ -59,6 +65,28 @@ def settings_for(data: Path) -> Settings:
         fail(f"{error}\nNo stack runs on {data}: start one with `starter.py up`, or set these.", code=WRONG_INPUT)
 
 
+def settings_if_any(data: Path) -> Settings | None:
+    """The same, or None: for commands that can do without a stack."""
+    try:
+        return Settings.from_env(read_addresses(data))
+    except SettingsInvalid:
+        return None
+
+
+@asynccontextmanager
+async def open_stores(data: Path) -> AsyncIterator[Stores]:
+    """PostgreSQL and the object store, without Temporal."""
+    async with stores_of(settings_for(data)) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def stores_of(settings: Settings) -> AsyncIterator[Stores]:
+    """The stores these settings name."""
+    async with open_database(str(settings.database_url), connections=2) as database:
+        yield Stores(settings=settings, database=database, objects=open_store(settings.store_place()))
+
+
 @asynccontextmanager
 async def open_session(data: Path) -> AsyncIterator[Session]:
     """Connect to everything a command needs."""
@@ -67,8 +95,8 @@ async def open_session(data: Path) -> AsyncIterator[Session]:
         temporal = await connect(**settings.temporal())
     except RuntimeError as error:
         fail(f"Temporal does not answer at {settings.temporal_address}: {error}")
-    async with open_database(str(settings.database_url), connections=2) as database:
-        yield Session(settings, temporal, database, open_store(settings.store_place()))
+    async with stores_of(settings) as stores:
+        yield Session(settings=settings, database=stores.database, objects=stores.objects, temporal=temporal)
 
 
 def show_json(value: BaseModel | Mapping[str, Any] | list[Any]) -> None:

@@ -19,13 +19,27 @@ def up(
     real: Annotated[
         bool, typer.Option("--real", help="Order at the real KIE.ai with the KIE_API_KEY of the environment.")
     ] = False,
+    gpus: Annotated[
+        int, typer.Option(min=0, max=16, help="Simulated ComfyUI servers, each with a worker, for films by comfyui.")
+    ] = 0,
+    comfyui: Annotated[
+        list[str] | None, typer.Option("--comfyui", help="A real ComfyUI server, http://host:8188; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
 ) -> None:
-    """Start the stack: Temporal with its web UI, PostgreSQL, a simulated KIE.ai, workers. Ctrl-C stops it all."""
+    """Start the stack: Temporal with its web UI, PostgreSQL, a simulated KIE.ai, workers. Ctrl-C stops it all.
+
+    Films by comfyui need servers: simulated ones (--gpus 2), or your own (--comfyui http://127.0.0.1:8188).
+    """
     if real and not os.environ.get("KIE_API_KEY"):
         fail("--real needs KIE_API_KEY in the environment")
+    if gpus and comfyui:
+        fail("--gpus: simulated servers, --comfyui: real ones; say one of them")
+    options = StackOptions(
+        data=data, simulate=not real, speed=1.0 if real else speed, gpus=gpus, comfyui_servers=comfyui or ()
+    )
     try:
-        asyncio.run(_up(StackOptions(data=data, simulate=not real, speed=1.0 if real else speed), as_json))
+        asyncio.run(_up(options, as_json))
     except ProcessFailed as error:
         fail(str(error))
 
@@ -48,14 +62,34 @@ def addresses(stack: Stack) -> dict[str, str]:
 
 def show_addresses(stack: Stack) -> None:
     """How to reach a stack, for people."""
+    for name, value in address_lines(stack).items():
+        out.print(f"{name:<11} {value}", highlight=False, soft_wrap=True)
+    example = "examples/harbour_comfyui.yaml" if stack.comfyui_urls else "examples/harbour.yaml"
+    out.print(f"Try: starter.py film start {example} --wait       Ctrl-C stops everything.", highlight=False)
+
+
+def address_lines(stack: Stack) -> dict[str, str]:
+    """What a stack consists of, and where: name → words."""
     lines = {
         "web UI": stack.temporal.ui_url,
         "Temporal": stack.temporal.address,
         "PostgreSQL": f"127.0.0.1:{stack.postgres.port}, database longtake (DSN in {stack.data}/stack.json)",
         "objects": str(stack.data / "objects"),
-        "KIE.ai": f"simulated, {stack.kie['api_url']}" if stack.kie else "real",
+        "KIE.ai": _kie(stack),
+        "ComfyUI": _comfyui(stack),
         "logs": str(stack.logs),
     }
-    for name, value in lines.items():
-        out.print(f"{name:<11} {value}", highlight=False, soft_wrap=True)
-    out.print("Try: starter.py film start examples/harbour.yaml --wait       Ctrl-C stops everything.", highlight=False)
+    return {name: value for name, value in lines.items() if value}
+
+
+def _kie(stack: Stack) -> str:
+    """Nothing when this stack orders nothing there."""
+    if stack.kie:
+        return f"simulated, {stack.kie['api_url']}"
+    return "real" if stack.options.order else ""
+
+
+def _comfyui(stack: Stack) -> str:
+    """The servers that films by comfyui are spread over."""
+    urls = ", ".join(server["api_url"] for server in stack.comfyui_urls.values())
+    return f"simulated, {urls}" if stack.options.gpus else urls

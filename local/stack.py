@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,8 @@ class StackOptions:
     """Simulated ComfyUI servers, each with a worker process of its own."""
     comfyui: Mapping[str, Any] = field(default_factory=dict)
     """Further configuration of these servers."""
+    comfyui_servers: Sequence[str] = ()
+    """Addresses of real ComfyUI servers, each with a worker process of its own; instead of simulated ones."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings of the workers."""
     workers: Mapping[str, str] = field(default_factory=lambda: dict(WORKERS))
@@ -101,6 +103,8 @@ class Stack:
                 "KIE_UPLOAD_URL": self.kie["upload_url"],
                 "KIE_SPEED": str(self.options.speed),
             }
+        if self.comfyui_urls:
+            settings["COMFYUI_URL"] = next(iter(self.comfyui_urls.values()))["api_url"]
         if self._gateway_url:
             settings["KIE_CALLBACK_URL"] = self._gateway_url
         return settings | dict(self.options.settings)
@@ -170,8 +174,10 @@ class Stack:
         self._database_url = await self.postgres.ensure_database("longtake")
         if self.options.simulate:
             await asyncio.gather(self._start_simulator(), *([self._start_gateway()] if self.options.callbacks else []))
-        gpus = range(1, self.options.gpus + 1)
-        await asyncio.gather(*(self.start_comfyui(f"comfyui-{number}") for number in gpus))
+        await asyncio.gather(*(self.start_comfyui(f"comfyui-{number + 1}") for number in range(self.options.gpus)))
+        for number, url in enumerate(self.options.comfyui_servers, start=self.options.gpus + 1):
+            self.comfyui_urls[f"comfyui-{number}"] = {"api_url": url}
+        gpus = range(1, len(self.comfyui_urls) + 1)
         stack.push_async_callback(self._stop_workers)
         workers = [self.start_worker(name) for name in self.options.workers]
         await asyncio.gather(*workers, *map(self.start_gpu_worker, gpus))

@@ -13,12 +13,13 @@ from comfy_workflows.check import check_graph
 from comfy_workflows.complaints import Complaint, MissingModel, MissingNode, UnknownInput
 from comfy_workflows.declaration import GraphType, ParameterName
 from comfy_workflows.graph import GraphTemplate, load_graph, shipped_graphs
+from comfy_workflows.own import read_own_graph
 from comfy_workflows.schema import ObjectInfo
 from studio.contracts.base import MediaRef
 from studio.contracts.complaint import complaint
 from studio.contracts.model import GenerationModel, ModelCategory, ModelType, VisualStyle
 from studio.contracts.project import RenderChoices
-from studio.errors import InvalidRequest
+from studio.errors import InvalidRequest, MediaChanged, MediaMissing
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.store.models import ModelStore
@@ -36,17 +37,17 @@ class Standing:
     name: str
     title: str
     type: str
-    runs: bool
-    missing_nodes: tuple[str, ...]
-    missing_models: tuple[tuple[str, str], ...]
+    runs: bool = False
+    missing_nodes: tuple[str, ...] = ()
+    missing_models: tuple[tuple[str, str], ...] = ()
     """Folder below the server's `models` (empty: nobody knows) and name."""
-    complaints: tuple[str, ...]
+    complaints: tuple[str, ...] = ()
     """Everything that is in its way, as people read it."""
-    remarks: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
     """What the server would silently ignore."""
-    fast: bool | None
+    fast: bool | None = None
     """Would it run with its few-step LoRAs? None: it has none."""
-    missing_for_fast: tuple[tuple[str, str], ...]
+    missing_for_fast: tuple[tuple[str, str], ...] = ()
     """Model files that only this needs and the server has not."""
 
 
@@ -73,6 +74,49 @@ def standing(template: GraphTemplate, object_info: ObjectInfo) -> Standing:
     )
 
 
+def shipped() -> list[GraphTemplate]:
+    """The graphs that come with Longtake."""
+    return [load_graph(name) for name in shipped_graphs()]
+
+
+async def standing_of_added(model: GenerationModel, objects: ObjectStore, object_info: ObjectInfo) -> Standing:
+    """The same for a graph that was added; also one that cannot be read any more."""
+    assert model.graph_file is not None
+    try:
+        return standing(await stored(model.graph_file, objects), object_info)
+    except (MediaMissing, MediaChanged, InvalidRequest) as error:
+        return Standing(model.id, model.name, model.type, complaints=(str(error),))
+
+
+def unlisted(models: Sequence[GenerationModel]) -> list[str]:
+    """Shipped graphs that make clips of pictures and are no model: films may name them all the same."""
+    known = {model.id for model in models}
+    return [
+        template.name
+        for template in shipped()
+        if template.declaration.type is GraphType.IMAGE_TO_VIDEO and template.name not in known
+    ]
+
+
+def read_graph(text: bytes, name: str, object_info: ObjectInfo | None) -> GraphTemplate:
+    """A user's own graph from a file; `object_info` gives its parameters their ranges.
+
+    Raises:
+        InvalidRequest: another format, or titles that say nothing or something wrong.
+    """
+    return read_own_graph(text, name=name, object_info=object_info)
+
+
+@dataclass(frozen=True)
+class Casting:
+    """What makes the clips of a film by ComfyUI."""
+
+    model: GenerationModel
+    own: GraphTemplate | None
+    """The model's graph, when it is a user's own."""
+    style: VisualStyle | None
+
+
 def clip_model(models: Sequence[GenerationModel], name: str | None, style: VisualStyle | None) -> GenerationModel:
     """The model of a film's clips: one that was added, by its id, or any shipped graph, by its name.
 
@@ -84,12 +128,11 @@ def clip_model(models: Sequence[GenerationModel], name: str | None, style: Visua
             return choose_model(models, ModelCategory.VIDEO, style=style, references=1)
         except InvalidRequest as error:
             raise InvalidRequest(f"{'style' if style else 'model'}: {error}") from None
+    further = [_model_of(load_graph(graph)) for graph in unlisted(models)]
     try:
-        known = {model.id for model in models}
-        shipped = [_model_of(load_graph(graph)) for graph in _clip_graphs() if graph not in known]
-        if name not in known and name in shipped_graphs():
-            _model_of(load_graph(name))
-        chosen = choose_model([*models, *shipped], ModelCategory.VIDEO, model_id=name, references=1)
+        if name in shipped_graphs() and all(model.id != name for model in models):
+            _model_of(load_graph(name))  # says why it is none, if it is none
+        chosen = choose_model([*models, *further], ModelCategory.VIDEO, model_id=name, references=1)
     except InvalidRequest as error:
         raise InvalidRequest(f"model: {str(error).removeprefix('model_id: ')}") from None
     if style is not None and not works_with(style, chosen):
@@ -163,11 +206,6 @@ def _default(template: GraphTemplate, name: ParameterName) -> float | None:
     parameter = template.declaration.parameter(name)
     value = parameter.default if parameter else None
     return value if isinstance(value, (int, float)) else None
-
-
-def _clip_graphs() -> list[str]:
-    """Shipped graphs that make clips of pictures."""
-    return [name for name in shipped_graphs() if load_graph(name).declaration.type is GraphType.IMAGE_TO_VIDEO]
 
 
 def _serious(found: Sequence[Complaint]) -> list[Complaint]:

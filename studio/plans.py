@@ -33,7 +33,7 @@ class Planner:
         """What starting this film would do.
 
         Args:
-            at_once: how many clips are made at a time.
+            at_once: how many clips are made at a time; 0: none, or nobody knows.
             clip_seconds: how long one takes, typically.
         """
         takes = [take for take, _ in takes_of(film)]

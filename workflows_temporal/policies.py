@@ -148,8 +148,7 @@ LONGEST_PAUSE_BETWEEN_LOOKS_AT_CREDITS = timedelta(minutes=5)
 
 
 def top_up_looks(every: timedelta) -> ActivityConfig:
-    """How often a closed gate looks at the account: often at first, for as long as it takes. A look is an attempt, so
-    a gate that stays closed for days has one more event in its history."""
+    """How often a closed gate looks at the account: often at first. A look is an attempt: days cost one more event."""
     return ActivityConfig(
         task_queue=TaskQueue.KLING,
         start_to_close_timeout=timedelta(minutes=1),

@@ -49,5 +49,7 @@ class FilmPlan(FilmName):
     clips: list[ClipPlan]
     counts: dict[ClipPlanned, int]
     cost_usd: Usd = Field(description="Of the new orders, at list price.")
-    seconds: float | None = Field(description="Until the clips are there, estimated; none: the gate lets nobody in.")
+    seconds: float | None = Field(
+        description="Until the clips are there, estimated; none: nobody knows, or the gate lets nobody in."
+    )
     budgets: list[BudgetPlan]

@@ -6,7 +6,12 @@ from commands.session import Session
 from tests.studio_at_work import StudioAtWork
 
 
+def session_of(studio: StudioAtWork) -> Session:
+    """What a command works with."""
+    return Session(settings=studio.settings, temporal=studio.temporal, database=studio.database, objects=studio.objects)
+
+
 @pytest.fixture
 def session(studio: StudioAtWork) -> Session:
     """What a command works with."""
-    return Session(studio.settings, studio.temporal, studio.database, studio.objects)
+    return session_of(studio)

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
+from commands.filmfile import read_film_file
 from docs.generate import ROOT, generated
 from studio.contracts.film import VideoRequest
 
@@ -50,10 +50,11 @@ def test_every_command_of_the_readme_is_one() -> None:
     ] == []
 
 
-def test_the_example_film_is_a_film() -> None:
-    film = yaml.safe_load((ROOT / "examples" / "harbour.yaml").read_text())
-    for clip in film["clips"]:
-        assert (ROOT / "examples" / clip["still"]).exists()
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_an_example_film_is_a_film(path: Path) -> None:
+    film = read_film_file(path)
+    for clip in film.clips:
+        assert (path.parent / clip.still).exists()
 
 
 def test_the_json_of_the_service_docs_is_a_request() -> None:

@@ -154,6 +154,15 @@ async def over_budget(studio: StudioAtWork) -> Handle:
     return await _finished(studio, handle)
 
 
+async def topped_up(studio: StudioAtWork) -> Handle:
+    """The account is empty after one clip; somebody pays in, and the gate tells the film that it has opened."""
+    studio.kie.configure(credits=60)
+    handle = await studio.start(await studio.request("topped-up", clips=3))
+    await studio.waiting(handle)
+    studio.kie.configure(credits=1_000)
+    return await _finished(studio, handle)
+
+
 async def cancelled(studio: StudioAtWork) -> Handle:
     """Cancelled while some clips are with the provider and others wait."""
     studio.kie.configure(duration=(500, 500))
@@ -251,6 +260,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     adopted,
     edited,
     over_budget,
+    topped_up,
     cancelled,
     expired_link,
     animatic,

@@ -1,0 +1,162 @@
+"""`starter.py comfy …` as people and scripts call it, against a ComfyUI server and real stores."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import ROOT
+from simulators.comfyui import ComfySimulator
+from studio.contracts.base import MediaRef
+from studio.objects.store import StorePlace, open_store
+from tests.comfy_workflows.conftest import own_clip_graph
+from tests.conftest import NOBODY
+
+
+@dataclass
+class Done:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+Starter = Callable[..., Coroutine[Any, Any, Done]]
+
+
+@pytest.fixture
+def starter(database_url: str, tmp_path: Path) -> Starter:
+    """`starter.py comfy …` with stores of its own, and no usual server."""
+    settings = {
+        "DATABASE_URL": database_url,
+        "OBJECT_STORE_URL": (tmp_path / "objects").as_uri(),
+        "COMFYUI_URL": NOBODY,
+    }
+
+    async def call(*arguments: str, **environment: str) -> Done:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "starter.py"),
+            "comfy",
+            *arguments,
+            "--data",
+            str(tmp_path / "no-stack"),
+            env=os.environ | settings | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, complained = await asyncio.wait_for(process.communicate(), 50)
+        return Done(process.returncode or 0, said.decode(), complained.decode())
+
+    return call
+
+
+@pytest.fixture
+def graph_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(own_clip_graph()), encoding="utf-8")
+    return path
+
+
+async def test_a_server_is_described_with_what_it_lacks(starter: Starter, comfy: ComfySimulator) -> None:
+    comfy.configure(missing_models=["z_image_turbo_bf16.safetensors"], missing_nodes=["HunyuanVideo15ImageToVideo"])
+    done = await starter("check", "--url", comfy.urls["api_url"], "--json")
+    told = done.json
+    assert done.code == 0
+    assert (told["version"], told["devices"][0]["vram_total"]) == ("0.33.0", 24 * 1024**3)
+    runs = {graph["name"]: graph["runs"] for graph in told["graphs"]}
+    assert [name for name, good in runs.items() if not good] == ["hunyuan15_i2v", "z_image_turbo"]
+    lacks = {graph["name"]: (graph["missing_nodes"], graph["missing_models"]) for graph in told["graphs"]}
+    assert lacks["z_image_turbo"] == ([], [["diffusion_models", "z_image_turbo_bf16.safetensors"]])
+    assert lacks["hunyuan15_i2v"] == (["HunyuanVideo15ImageToVideo"], [])
+
+
+async def test_people_read_where_a_file_belongs(starter: Starter, comfy: ComfySimulator) -> None:
+    comfy.configure(missing_models=["ae.safetensors"])
+    shown = (await starter("check", COMFYUI_URL=comfy.urls["api_url"])).stdout
+    assert "ComfyUI 0.33.0 at http://127.0.0.1" in shown
+    assert "24.0 of 24.0 GB free" in shown
+    assert "model file ae.safetensors is missing on this server; it belongs in models/vae" in shown
+
+
+async def test_without_any_stack_a_server_is_looked_at_all_the_same(starter: Starter, comfy: ComfySimulator) -> None:
+    done = await starter("check", "--url", comfy.urls["api_url"], "--json", DATABASE_URL="")
+    assert all(graph["source"] == "shipped" for graph in done.json["graphs"])
+    assert "graphs you added were not looked at" in done.json["note"]
+
+
+async def test_a_server_that_does_not_answer_ends_it_with_the_reason(starter: Starter) -> None:
+    done = await starter("check")
+    assert done.code == 1
+    assert f"{NOBODY}: ComfyUI cannot be reached" in done.stderr
+    assert (await starter("check", "--url", "127.0.0.1:8188")).code == 2
+
+
+async def test_a_graph_is_added_checked_and_listed(
+    starter: Starter, comfy: ComfySimulator, graph_file: Path, tmp_path: Path
+) -> None:
+    url = comfy.urls["api_url"]
+    told = (await starter("add", str(graph_file), "--url", url, "--json")).json
+    assert (told["checked"], told["remarks"]) == (True, [])
+    file = MediaRef.model_validate(told["model"]["graph_file"])
+    assert await open_store(StorePlace(url=(tmp_path / "objects").as_uri())).size(file.key) == file.size
+    listed = (await starter("list", "--json")).json
+    assert told["model"] in listed["models"]
+    assert {style["name"] for style in listed["styles"]} >= {"Cinematic", "Watercolour", "Pixel art"}
+    (own,) = [one for one in (await starter("check", "--url", url, "--json")).json["graphs"] if one["name"] == "mine"]
+    assert (own["source"], own["runs"]) == ("added", True)
+    assert "mine (added)" in (await starter("list")).stdout
+
+
+async def test_without_a_server_it_is_added_and_said_to_be_unchecked(starter: Starter, graph_file: Path) -> None:
+    done = await starter("add", str(graph_file), "--name", "other")
+    assert done.code == 0
+    assert f"other: image-to-video, not checked: {NOBODY}" in done.stdout.replace("\n", " ")
+
+
+async def test_a_server_that_is_named_must_answer(starter: Starter, graph_file: Path) -> None:
+    done = await starter("add", str(graph_file), "--url", NOBODY)
+    assert done.code == 1
+    assert "cannot be reached" in done.stderr
+    assert "mine" not in [model["id"] for model in (await starter("list", "--json")).json["models"]]
+
+
+async def test_a_graph_that_would_not_run_is_refused_with_every_reason(
+    starter: Starter, comfy: ComfySimulator, graph_file: Path
+) -> None:
+    comfy.configure(missing_models=["wan_2.1_vae.safetensors"], missing_nodes=["ModelSamplingSD3"])
+    done = await starter("add", str(graph_file), "--url", comfy.urls["api_url"])
+    assert done.code == 2
+    assert "wan_2.1_vae.safetensors is missing on this server; it belongs in models/vae" in done.stderr
+    assert "this server has no node ModelSamplingSD3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "reason"),
+    [
+        ('{"nodes": [], "links": []}', (), "choose Workflow → Export (API)"),
+        ("{", (), "this file is not JSON"),
+        (json.dumps(own_clip_graph()), ("--name", "a b"), "name: String should match pattern"),
+        (json.dumps(own_clip_graph()), ("--name", "wan22_i2v"), "name: wan22_i2v comes with Longtake"),
+    ],
+    ids=["editor", "no json", "no name", "name of ours"],
+)
+async def test_what_is_no_graph_of_ones_own_is_refused_with_the_reason(
+    starter: Starter, tmp_path: Path, content: str, options: tuple[str, ...], reason: str
+) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(content, encoding="utf-8")
+    done = await starter("add", str(path), *options)
+    assert done.code == 2
+    assert reason in done.stderr

@@ -1,0 +1,117 @@
+"""Films by ComfyUI from the command line: a stack with one simulated server and its worker."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from commands.up import address_lines
+from local.stack import ROOT, Stack, StackOptions, running_stack
+from studio.media.stills import draw_still
+from tests.comfy_workflows.conftest import own_clip_graph
+from tests.end_to_end.conftest import said
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    options = StackOptions(
+        data=tmp_path_factory.mktemp("stack"),
+        simulate=False,
+        order=False,
+        gpus=1,
+        comfyui={"files": "placeholder", "prompt_seconds": 40},
+        speed=50,
+        fixed_ports=False,
+    )
+    async with running_stack(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def film_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("film")
+    draw_still("A harbour at dawn", seed=1, width=320, height=320).image.save(folder / "a.png")
+    (folder / "mine.json").write_text(json.dumps(own_clip_graph()), encoding="utf-8")
+    document = {
+        "film": "own",
+        "channel": "tests",
+        "provider": "comfyui",
+        "model": "mine",
+        "style": "Watercolour",
+        "width": 320,
+        "height": 320,
+        "clips": [{"still": "a.png", "prompt": f"Boat {n} leaves. Slow pan left."} for n in (1, 2)],
+    }
+    (folder / "film.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    return folder / "film.yaml"
+
+
+def another(film_file: Path, **changes: str) -> Path:
+    """A film file beside this one, with changes."""
+    path = film_file.with_name(f"{changes['film']}.yaml")
+    path.write_text(yaml.safe_dump(yaml.safe_load(film_file.read_text()) | changes), encoding="utf-8")
+    return path
+
+
+def command(stack: Stack, *arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "starter.py"), *arguments, "--data", str(stack.data)]
+
+
+def starter(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`starter.py …` as a user calls it."""
+    done = subprocess.run(command(stack, *arguments), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+async def rendered(stack: Stack) -> list[dict[str, Any]]:
+    """The graphs the server was sent, and has rendered."""
+    async with httpx.AsyncClient(base_url=stack.comfyui_urls["comfyui-1"]["api_url"]) as http:
+        history = (await http.get("/history")).json().values()
+    return [entry["prompt"][2] for entry in history if entry["status"]["completed"]]
+
+
+async def test_a_graph_of_ones_own_makes_a_film_in_a_style(stack: Stack, film_file: Path) -> None:
+    def whole_way() -> tuple[Any, list[dict[str, Any]], Any]:
+        assert said(starter(stack, "comfy", "check", "--json"))["url"] == stack.comfyui_urls["comfyui-1"]["api_url"]
+        starter(stack, "comfy", "add", str(film_file.with_name("mine.json")))
+        plan = said(starter(stack, "film", "plan", str(film_file), "--json"))
+        starter(stack, "film", "start", str(film_file))
+        watched = starter(stack, "watch", "own", "--json").stdout.splitlines()
+        return plan, [json.loads(line) for line in watched], said(starter(stack, "film", "result", "own", "--json"))
+
+    plan, news, result = await asyncio.to_thread(whole_way)
+    assert (plan["cost_usd"], plan["seconds"], plan["counts"]["new"]) == ("0", None, 2)
+    assert news[-1] == {"kind": "end", "done": True}
+    assert {clip["status"] for clip in result["clips"]} == {"done"}
+    words = [graph["93"]["inputs"]["text"] for graph in await rendered(stack)]
+    style = "Watercolour painting on rough paper, soft edges, visible brush strokes, light washes of colour."
+    assert sorted(words) == [f"{style} Boat {n} leaves. Slow pan left." for n in (1, 2)]
+
+
+async def test_control_c_ends_the_watching_and_not_the_film(stack: Stack, film_file: Path) -> None:
+    changed = another(film_file, film="longer", model="wan22_i2v", style="Cinematic")
+    await asyncio.to_thread(starter, stack, "film", "start", str(changed))
+    pipe = asyncio.subprocess.PIPE
+    watching = await asyncio.create_subprocess_exec(*command(stack, "watch", "tests/longer"), stdout=pipe, stderr=pipe)
+    assert watching.stdout is not None
+    first = await asyncio.wait_for(watching.stdout.readline(), 30)
+    watching.send_signal(signal.SIGINT)
+    _, complained = await asyncio.wait_for(watching.communicate(), 30)
+    assert (watching.returncode, complained) == (0, b"")
+    assert b"film" in first or b"clip" in first
+    assert await asyncio.to_thread(starter, stack, "watch", "longer")
+
+
+def test_the_addresses_name_the_servers_and_no_provider_that_is_not_asked(stack: Stack) -> None:
+    told = address_lines(stack)
+    assert told["ComfyUI"] == f"simulated, {stack.comfyui_urls['comfyui-1']['api_url']}"
+    assert "KIE.ai" not in told

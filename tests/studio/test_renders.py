@@ -1,0 +1,71 @@
+"""What a graph cannot do for a film is said before anything is spent, with the field's path."""
+
+import json
+from typing import Any
+
+import pytest
+
+from comfy_workflows.graph import load_graph
+from studio.contracts.base import MediaRef
+from studio.contracts.clip import ClipRequest
+from studio.contracts.film import Provider, VideoRequest
+from studio.contracts.render import Lora, LoraPair
+from studio.graphs import read_graph
+from studio.intake import complaints
+from studio.renders import unable
+from tests.comfy_workflows.conftest import own_clip_graph
+
+PAIR = LoraPair(high="h.safetensors", low="l.safetensors")
+
+
+def film(*seconds: int, **given: Any) -> VideoRequest:
+    still = MediaRef(key="channels/poke1/projects/v/stills/a.png", sha256="0" * 64, mime="image/png")
+    clips = [
+        ClipRequest.model_validate({"number": n, "still": still, "prompt": "A cat wakes.", "seconds": length})
+        for n, length in enumerate(seconds or (5,), start=1)
+    ]
+    return VideoRequest(channel="poke1", video_id="v", clips=clips, provider=Provider.COMFYUI, **given)
+
+
+@pytest.mark.parametrize("graph", ["wan22_i2v", "wan22_fun_camera", "hunyuan15_i2v"])
+def test_the_usual_film_can_be_made_by_every_graph_of_clips(graph: str) -> None:
+    assert list(unable(film(5, 5, model=graph, width=1280, height=720), load_graph(graph))) == []
+
+
+def test_everything_is_said_at_once_and_once() -> None:
+    told = list(complaints(film(5, 10, 10, model="wan22_i2v", width=4096, height=128, loras=(Lora(name="one"),))))
+    assert [words.partition(":")[0] for words in told] == ["loras", "width", "height"]
+    assert told[1] == "width: wan22_i2v: width 4096 is not between 256 and 1920"
+    assert "is a pair of files" in told[0]
+
+
+def test_a_length_is_refused_at_the_clip_that_has_it() -> None:
+    graph = own_clip_graph()
+    schema = {"WanImageToVideo": {"input": {"required": {"length": ["INT", {"min": 1, "max": 100, "step": 4}]}}}}
+    template = read_graph(json.dumps(graph).encode(), "mine", schema)
+    assert list(unable(film(5, 10, 5, 10, model="mine"), template)) == [
+        "clips.1.seconds: mine: length 161 is not between 1 and 100"
+    ]
+
+
+def test_loras_of_the_right_sort_are_taken() -> None:
+    assert list(complaints(film(model="wan22_i2v", loras=(PAIR,), fast=True))) == []
+    told = list(complaints(film(model="hunyuan15_i2v", width=1280, height=720, loras=(PAIR,))))
+    assert [words.partition(":")[0] for words in told] == ["loras"]
+
+
+def test_a_graph_that_needs_two_pictures_makes_no_clip_of_one_still() -> None:
+    graph = own_clip_graph()
+    graph["93"]["_meta"] = {"title": "in:prompt"}
+    graph["200"] = {"class_type": "LoadImage", "inputs": {"image": "b.png"}, "_meta": {"title": "in:image2"}}
+    graph["98"]["inputs"]["end_image"] = ["200", 0]
+    template = read_graph(json.dumps(graph).encode(), "mine", None)
+    assert list(unable(film(model="mine"), template)) == ["model: mine takes 2 pictures, not 1"]
+
+
+def test_an_own_graph_lies_among_the_graphs_and_nowhere_else() -> None:
+    stranger = MediaRef(key="channels/poke2/x.json", sha256="1" * 64, mime="application/json")
+    (told,) = complaints(film(model="mine", graph=stranger))
+    assert told == "graph.key: channels/poke2/x.json is no graph that was added with `comfy add`"
+    added = stranger.model_copy(update={"key": "graphs/mine/1.json"})
+    assert list(complaints(film(model="mine", graph=added))) == []
