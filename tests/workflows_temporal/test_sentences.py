@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,19 @@ async def test_a_style_that_needs_a_character_says_so_when_there_is_none(story: 
     assert words == (
         "style Portrait needs a character reference, and none is given - choose a character that has a picture"
     )
+
+
+async def test_the_first_file_of_a_take_stays_whoever_renders_it_once_more(story: Story, comfy: ComfySimulator) -> None:
+    first = await story.image()
+    async with story.studio.database.transaction() as connection:
+        await connection.execute("delete from renders")
+        await connection.execute("update sentences set image_file = null, image_take = null, is_image_dirty = true")
+    await asyncio.to_thread(shutil.rmtree, comfy.folder / "output" / "longtake")
+    await comfy.restart()
+    second = (await story.batch()).outcomes[0]
+    assert (second.file, second.reused, comfy.ledger.accepted) == (first.file, False, 2)
+    assert second.file is not None
+    await story.studio.objects.read(second.file)
 
 
 async def test_a_sentence_that_is_changed_meanwhile_gets_what_it_asks_for_now(
