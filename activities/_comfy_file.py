@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from activities._take import store_take
+from activities._take import kept, store_take
 from comfy_workflows.graph import BoundGraph
 from studio.contracts.clip import ClipFile, ClipId
 from studio.contracts.rendering import GraphToRender
@@ -73,5 +73,5 @@ async def stored(
         place = keys.clip_key(order.clip) if use and isinstance(order.clip, ClipId) else None
         return await store_take(objects, order.channel, order.take, path, info, place=place)
     picture = await asyncio.to_thread(probe_picture, path)
-    media = await objects.put(path, keys.image_take_key(order.channel, order.take), picture.mime)
+    media = await kept(objects, path, keys.image_take_key(order.channel, order.take), picture.mime)
     return ClipFile(media=media, width=picture.width, height=picture.height, frames=1, seconds=0)

@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.batches import BatchActivities
 from studio.contracts.progress import Stage
 from studio.contracts.sentence import (
+    BatchCarry,
     ProjectProgress,
     ProjectRequest,
     ProjectResult,
@@ -31,15 +32,21 @@ class ProjectWorkflow:
     def __init__(self, request: ProjectRequest) -> None:
         self._request = request
         self._standings: dict[str, SentenceStanding] = {}
-        self._failures: list[SentenceOutcome] = []
+        self._outcomes: list[SentenceOutcome] = []
+        for outcome in request.carried.outcomes if request.carried else ():
+            self._end(outcome)
 
     @workflow.run
     async def run(self, request: ProjectRequest) -> ProjectResult:
         workflow.upsert_search_attributes([CHANNEL.value_set(request.channel)])
-        sentence_ids = await self._choose()
+        sentence_ids = request.carried.left if request.carried else await self._choose()
         for sentence_id in sentence_ids:
             self._tell(sentence_id, Stage.QUEUED)
-        return self._result(await self._make(sentence_ids))
+        left = await self._make(sentence_ids)
+        if left:
+            carried = BatchCarry(left=left, outcomes=tuple(self._outcomes))
+            workflow.continue_as_new(request.model_copy(update={"carried": carried}))
+        return self._result()
 
     @workflow.query
     def progress(self) -> ProjectProgress:
@@ -64,20 +71,26 @@ class ProjectWorkflow:
             raise
         return batch.sentence_ids
 
-    async def _make(self, sentence_ids: tuple[str, ...]) -> list[SentenceOutcome]:
-        """They join the queue of the GPU one after the other, so that a server need not change models to and fro."""
-        window, turns = asyncio.Semaphore(SENTENCES_IN_FLIGHT), asyncio.Lock()
+    async def _make(self, sentence_ids: tuple[str, ...]) -> tuple[str, ...]:
+        """They join the queue of the GPU one after the other, so that a server need not change models to and fro.
 
-        async def make(sentence_id: str) -> SentenceOutcome:
+        Returns those that a run whose history is long leaves to its next one.
+        """
+        window, turns, left = asyncio.Semaphore(SENTENCES_IN_FLIGHT), asyncio.Lock(), list[str]()
+
+        async def make(sentence_id: str) -> None:
             async with window:
-                outcome = await try_sentence(self._wanted(sentence_id), lambda s: self._tell(sentence_id, s), turns)
-            if outcome.status == "failed":
-                self._fail(outcome)
-            return outcome
+                if workflow.info().is_continue_as_new_suggested():
+                    left.append(sentence_id)
+                    return
+                wanted = self._wanted(sentence_id)
+                self._end(await try_sentence(wanted, lambda stage: self._tell(sentence_id, stage), turns))
 
         # Waits for every one of them, also when the batch is cancelled: a GPU has to stop first.
-        ends = await asyncio.gather(*map(make, sentence_ids), return_exceptions=True)
-        return [_ended(end) for end in ends]
+        for end in await asyncio.gather(*map(make, sentence_ids), return_exceptions=True):
+            if isinstance(end, BaseException):
+                raise end
+        return tuple(left)
 
     def _wanted(self, sentence_id: str) -> SentenceToMake:
         return SentenceToMake(
@@ -88,19 +101,15 @@ class ProjectWorkflow:
             force=self._request.force,
         )
 
-    def _fail(self, outcome: SentenceOutcome) -> None:
-        self._failures.append(outcome)
-        note = outcome.error or ""
-        standing = SentenceStanding(sentence_id=outcome.sentence_id, stage=Stage.FAILED, note=note)
-        self._standings[outcome.sentence_id] = standing
-        self._show()
+    def _end(self, outcome: SentenceOutcome) -> None:
+        self._outcomes.append(outcome)
+        stage = Stage.DONE if outcome.status == "done" else Stage.FAILED
+        self._tell(outcome.sentence_id, stage, outcome.error or "")
 
-    def _tell(self, sentence_id: str, stage: Stage) -> None:
-        self._standings[sentence_id] = SentenceStanding(sentence_id=sentence_id, stage=stage)
-        self._show()
-
-    def _show(self) -> None:
-        rows = [f"- {failure.sentence_id}: {failure.error}" for failure in self._failures[:_MOST_SHOWN]]
+    def _tell(self, sentence_id: str, stage: Stage, note: str = "") -> None:
+        self._standings[sentence_id] = SentenceStanding(sentence_id=sentence_id, stage=stage, note=note)
+        failed = [outcome for outcome in self._outcomes if outcome.status == "failed"]
+        rows = [f"- {failure.sentence_id}: {failure.error}" for failure in failed[:_MOST_SHOWN]]
         workflow.set_current_details("\n".join([f"**{self._summary()}**", "", *rows]))
 
     def _count(self, stage: Stage) -> int:
@@ -110,20 +119,14 @@ class ProjectWorkflow:
         done, failed = self._count(Stage.DONE), self._count(Stage.FAILED)
         return f"{done} of {len(self._standings)} done, {failed} failed"
 
-    def _result(self, outcomes: list[SentenceOutcome]) -> ProjectResult:
+    def _result(self) -> ProjectResult:
         return ProjectResult(
             channel=self._request.channel,
             project_id=self._request.project_id,
             category=self._request.category,
             done=self._count(Stage.DONE),
-            reused=sum(outcome.reused for outcome in outcomes),
-            failed=len(self._failures),
+            reused=sum(outcome.reused for outcome in self._outcomes),
+            failed=self._count(Stage.FAILED),
             summary=self._summary(),
-            outcomes=outcomes,
+            outcomes=self._outcomes,
         )
-
-
-def _ended(end: SentenceOutcome | BaseException) -> SentenceOutcome:
-    if isinstance(end, BaseException):
-        raise end
-    return end

@@ -57,15 +57,13 @@ def to_make(request: SentenceRequest, category: ModelCategory) -> SentenceToMake
 async def try_sentence(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> SentenceOutcome:
     """The same for one of many: its failure is a value. Being cancelled is not."""
     try:
-        outcome = await make_sentence(wanted, tell, turns)
+        return await make_sentence(wanted, tell, turns)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        outcome = SentenceOutcome(
+        return SentenceOutcome(
             sentence_id=wanted.sentence_id,
             status="failed",
             error_type=kind_of(error),
             error=reason_of(error)[:LONGEST_REASON],
         )
-    tell(Stage.DONE if outcome.status == "done" else Stage.FAILED)
-    return outcome

@@ -12,7 +12,7 @@ from studio.contracts.rendering import GraphToRender
 from studio.contracts.take import RenderedFile
 
 MOST_SENTENCES = 1_000
-"""How many sentences a batch may have: a history holds about 18 events for each, and 51,200 in all."""
+"""How many sentences a batch may have: its result has up to 1 kB of each, and a payload 2 MB at most."""
 
 LONGEST_REASON = 500
 """Characters of a reason in the result of a batch."""
@@ -71,12 +71,20 @@ class SentenceOutcome(Contract):
     error: str | None = None
 
 
+class BatchCarry(Contract):
+    """What a batch leaves to its next run when its history is long."""
+
+    left: tuple[Identifier, ...]
+    outcomes: tuple[SentenceOutcome, ...]
+
+
 class ProjectRequest(ProjectName):
     """Pictures or clips of many sentences: those that are dirty."""
 
     category: ModelCategory = Field(description="`image`: pictures; `video`: clips.")
     sentence_ids: tuple[Identifier, ...] | None = Field(default=None, description="Only of these; none: of all.")
     force: bool = Field(default=False, description="Also of those that fit: a further one each, the next variant.")
+    carried: BatchCarry | None = Field(default=None, description="Set by the workflow itself.")
 
 
 class Batch(Contract):
@@ -111,4 +119,4 @@ class ProjectResult(ProjectName):
     reused: int = Field(description="Of those done: were there already.")
     failed: int
     summary: str
-    outcomes: list[SentenceOutcome] = Field(description="In the order in which they were begun.")
+    outcomes: list[SentenceOutcome] = Field(description="In the order in which they ended.")
