@@ -12,9 +12,12 @@ from temporalio.worker import PollerBehaviorAutoscaling
 
 from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
+from activities._comfy_slot import one_gpu
 from activities._recording import Recording
+from activities._sentence_stores import SentenceStores
 from activities.animatic import AnimaticActivities
 from activities.balance import BalanceActivities
+from activities.batches import BatchActivities
 from activities.comfy import ComfyActivities
 from activities.desk import DeskActivities
 from activities.gatekeeping import GateActivities, Gates, Slots
@@ -28,6 +31,7 @@ from activities.lost_orders import LostOrders
 from activities.media import MediaActivities
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
+from activities.sentences import SentenceActivities
 from activities.takes import TakeActivities
 from studio.contracts.gate import GateState
 from studio.objects.store import ObjectStore
@@ -42,17 +46,23 @@ from studio.store.costs import CostStore
 from studio.store.desk import DeskStore
 from studio.store.events import EventStore
 from studio.store.films import FilmStore
+from studio.store.models import ModelStore
 from studio.store.paces import PaceStore
 from studio.store.pool import Database
+from studio.store.projects import ProjectStore
+from studio.store.renders import RenderStore
 from studio.store.submissions import SubmissionLedger
 from studio.store.takes import TakeStore
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import metric_meter
 from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.image import ImageWorkflow
 from workflows_temporal.late import LateClipWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.policies import KLING_LEASE
+from workflows_temporal.project import ProjectWorkflow
+from workflows_temporal.sentence_clip import ClipWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 LOST_ORDERS_COUNTED_EVERY = timedelta(seconds=5)
@@ -100,8 +110,18 @@ async def serve_studio(tools: Tools) -> Serving:
     takes = TakeActivities(tools.objects, tools.takes, FilmStore(tools.database))
     keeping = await _keeping(tools)
     notices = await _notices(tools)
+    sentences, batches = _sentences(tools)
     return Serving(
-        workflows=[VideoWorkflow, GateWorkflow, DeskWorkflow, LateClipWorkflow, NoticeWorkflow],
+        workflows=[
+            VideoWorkflow,
+            GateWorkflow,
+            DeskWorkflow,
+            LateClipWorkflow,
+            NoticeWorkflow,
+            ImageWorkflow,
+            ClipWorkflow,
+            ProjectWorkflow,
+        ],
         activities=[
             intake.check_film,
             records.open_film,
@@ -113,6 +133,9 @@ async def serve_studio(tools: Tools) -> Serving:
             records.close_film,
             keeping.remove_unfinished,
             notices.post_notice,
+            batches.choose_sentences,
+            sentences.plan_sentence,
+            sentences.use_render,
         ],
         options={"workflow_task_poller_behavior": PollerBehaviorAutoscaling()},
     )
@@ -202,7 +225,7 @@ async def serve_gpu(tools: Tools) -> Serving:
     )
     servers = ComfyServers(own, url, lambda address: open_comfyui(url=address))
     comfy = ComfyActivities(servers, tools.objects, EventStore(tools.database), tools.takes, rules)
-    return Serving([comfy.render_graph, comfy.render_clip], options={"max_concurrent_activities": 1})
+    return Serving([comfy.render_graph, comfy.render_clip], options={"tuner": one_gpu(own)})
 
 
 SERVINGS: dict[TaskQueue, Callable[[Tools], Awaitable[Serving]]] = {
@@ -221,6 +244,16 @@ def new_gate(settings: Settings) -> GateState:
         pace=settings.kling_orders_per_window,
         pace_seconds=10 / settings.kie_speed,
         lease_seconds=KLING_LEASE.total_seconds(),
+    )
+
+
+def _sentences(tools: Tools) -> tuple[SentenceActivities, BatchActivities]:
+    database, work_dir = tools.database, tools.settings.work_dir
+    projects, models, renders = ProjectStore(database), ModelStore(database), RenderStore(database)
+    stores = SentenceStores(projects, models, renders, EventStore(database))
+    return (
+        SentenceActivities(stores, tools.objects, work_dir=work_dir),
+        BatchActivities(stores, tools.objects, work_dir=work_dir),
     )
 
 

@@ -3,12 +3,20 @@
 from datetime import timedelta
 
 from activities._comfy_news import RenderNews
-from studio.errors import GenerationFailed, ServerBusy, ServerGone, StorageUnavailable, StudioError
+from studio.errors import (
+    DownloadBroken,
+    GenerationFailed,
+    ServerBusy,
+    ServerGone,
+    StorageUnavailable,
+    StudioError,
+)
 
 MOST_FAILURES = 3
 """How often a render may fail for good on servers before its clip has failed."""
 ELSEWHERE = timedelta(seconds=1)
-"""Pause before a render that lost its server is tried again, perhaps by a worker with another one."""
+"""Pause before a render that lost its server is tried again, perhaps by a worker with another one, and before the
+first new try at a download: the file is there, and nothing is heavy about it."""
 
 
 def counted(error: StudioError, news: RenderNews, rest: timedelta) -> StudioError:
@@ -24,5 +32,5 @@ def counted(error: StudioError, news: RenderNews, rest: timedelta) -> StudioErro
     news.tell(failures=failures)
     if failures >= MOST_FAILURES:
         return GenerationFailed(f"{error}: {failures} tries")
-    error.retry_after = rest * 2 ** (failures - 1)
+    error.retry_after = (ELSEWHERE if isinstance(error, DownloadBroken) else rest) * 2 ** (failures - 1)
     return error

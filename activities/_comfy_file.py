@@ -3,14 +3,14 @@
 import asyncio
 from pathlib import Path
 
-from activities._take import store_take
+from activities._take import kept, store_take
 from comfy_workflows.graph import BoundGraph
 from studio.contracts.clip import ClipFile, ClipId
-from studio.contracts.project import SentenceId
 from studio.contracts.rendering import GraphToRender
 from studio.errors import BadClip
 from studio.media.picture import probe_picture
 from studio.media.probe import MediaInfo, probe
+from studio.media.trim import trim_clip
 from studio.media.verify import Ordered, verify_clip
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -19,17 +19,23 @@ SUFFIXES = {"image": ".png", "video": ".mp4"}
 """How the files of each kind end, with us and on the server."""
 
 
-async def verified(path: Path, order: GraphToRender, bound: BoundGraph) -> MediaInfo | None:
-    """Decode all of it and compare it with what was ordered; None for a picture.
+async def verified(path: Path, order: GraphToRender, bound: BoundGraph) -> tuple[Path, MediaInfo | None]:
+    """Decode all of it and compare it with what was ordered; of a clip, then keep the frames that were asked for.
+
+    Returns the file to use and what it is, None for a picture.
 
     Raises:
-        BadClip: a clip is not what was ordered.
+        BadClip: a clip is not what was ordered, or has fewer frames than are to be kept.
         BadStill: a picture is not.
     """
     if bound.kind == "image":
         await asyncio.to_thread(_verify_picture, path, bound)
-        return None
-    return await asyncio.to_thread(_verify_clip, path, order, bound)
+        return path, None
+    info = await asyncio.to_thread(_verify_clip, path, order, bound)
+    if order.kept_frames is None or order.kept_frames == info.frames:
+        return path, info
+    cut = path.with_stem(f"{path.stem}_cut")
+    return cut, await trim_clip(path, cut, order.kept_frames)
 
 
 def _verify_clip(path: Path, order: GraphToRender, bound: BoundGraph) -> MediaInfo:
@@ -59,18 +65,13 @@ def _verify_picture(path: Path, bound: BoundGraph) -> None:
 async def stored(
     objects: ObjectStore, order: GraphToRender, path: Path, info: MediaInfo | None, *, use: bool
 ) -> ClipFile:
-    """Put a verified file into the store under its take; with `use` also where its film or project wants it."""
-    place = _place(order.clip, info) if use else None
+    """Put a verified file into the store under its take; with `use` also where its film wants it.
+
+    A sentence takes its file later, and only if it still wants it then.
+    """
     if info is not None:
+        place = keys.clip_key(order.clip) if use and isinstance(order.clip, ClipId) else None
         return await store_take(objects, order.channel, order.take, path, info, place=place)
     picture = await asyncio.to_thread(probe_picture, path)
-    media = await objects.put(path, keys.image_take_key(order.channel, order.take), picture.mime)
-    if place is not None:
-        await objects.copy(media.key, place)
+    media = await kept(objects, path, keys.image_take_key(order.channel, order.take), picture.mime)
     return ClipFile(media=media, width=picture.width, height=picture.height, frames=1, seconds=0)
-
-
-def _place(clip: ClipId | SentenceId, info: MediaInfo | None) -> str:
-    if isinstance(clip, ClipId):
-        return keys.clip_key(clip)
-    return keys.image_key(clip) if info is None else keys.video_key(clip)

@@ -133,4 +133,5 @@ class Render:
         self._news.tell(stage="keeping", fraction=1.0, node="")
         path = folder / f"take_{attempt}{SUFFIXES[bound.kind]}"
         await self._comfy.fetch(output, path)
-        return Made(path, bound, await verified(path, self._order, bound), attempt, seconds)
+        path, info = await verified(path, self._order, bound)
+        return Made(path, bound, info, attempt, seconds)

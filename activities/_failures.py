@@ -18,6 +18,15 @@ SURPRISES = 3
 REMEMBERED = 10_000
 """Activities whose surprises a worker remembers; the oldest go first."""
 
+_WHOSE = (
+    ("channel", "channel"),
+    ("video_id", "video_id"),
+    ("clip", "number"),
+    ("project_id", "project_id"),
+    ("sentence_id", "sentence_id"),
+)
+"""Names in the log → fields of what an activity is handed."""
+
 _log = structlog.get_logger()
 
 
@@ -86,13 +95,13 @@ class _Inbound(ActivityInboundInterceptor):
 
 
 def _names(input: ExecuteActivityInput) -> dict[str, Any]:
-    """What every log line of this activity says: which activity, which attempt, which film, which clip."""
+    """What every log line of this activity says: which activity, which attempt, which film, clip or sentence."""
     info = activity.info()
     names: dict[str, Any] = {"activity": info.activity_type, "attempt": info.attempt, "workflow_id": info.workflow_id}
     contract = input.args[0] if input.args else None
-    inside = (getattr(contract, name, None) for name in ("clip", "request", "result"))
+    inside = (getattr(contract, name, None) for name in ("clip", "request", "result", "plan"))
     source = next((found for found in inside if found is not None), contract)
-    for name, field in (("channel", "channel"), ("video_id", "video_id"), ("clip", "number")):
+    for name, field in _WHOSE:
         if (value := getattr(source, field, None)) is not None:
             names[name] = value
     return names

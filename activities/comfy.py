@@ -16,6 +16,7 @@ from activities._comfy_servers import ComfyServers
 from activities._comfy_watch import Previews
 from activities._scratch import scratch
 from comfy_workflows.graph import GraphTemplate, load_graph
+from studio.contracts.clip import ClipId
 from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, GraphToRender, RenderedGraph
 from studio.errors import StudioError
@@ -63,7 +64,8 @@ class ComfyActivities:
             cancelled = isinstance(error, asyncio.CancelledError)
             await news.end(Stage.CANCELLED if cancelled else Stage.FAILED, str(error))
             raise
-        await news.end(Stage.DONE)
+        # A sentence has it only when it has taken it.
+        await news.end(Stage.DONE if isinstance(order.clip, ClipId) else Stage.KEEPING)
         return rendered
 
     async def _render(self, order: GraphToRender, news: RenderNews) -> RenderedGraph:

@@ -11,7 +11,10 @@ from typing import Any, Protocol, cast
 
 from studio.ending import run_and_leave
 
-NAMES = ("resume", "gate", "overhead", "join", "waiting", "killsweep", "lostreply", "budget", "callback", "retake")
+NAMES = (
+    *("resume", "gate", "overhead", "join", "waiting", "killsweep", "lostreply", "budget", "callback", "retake"),
+    *("gpu_overhead", "gpu_crash", "gpu_cancel", "gpu_spread"),
+)
 
 
 class Benchmark(Protocol):
@@ -30,7 +33,7 @@ def main() -> None:
     """Run one benchmark, or list them."""
     if sys.argv[1:] in ([], ["--list"]):
         for name in NAMES:
-            print(f"{name:<10} {(load(name).__doc__ or '').strip()}\n")
+            print(f"{name:<13} {(load(name).__doc__ or '').strip()}\n")
         return
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     commands = parser.add_subparsers(dest="name", required=True)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -114,6 +115,10 @@ def _clip(video_id: str, number: int, still: MediaRef, seconds: Literal[5, 10]) 
     return ClipRequest(number=number, still=still, prompt=prompt, seconds=seconds)
 
 
+_UNLIMITED = {"KLING_CALLS_PER_SECOND": "0", "KLING_ORDERS_PER_WINDOW": "0", "LOG_LEVEL": "warning"}
+"""Limits of the real KIE.ai that only lengthen a measurement."""
+
+
 @asynccontextmanager
 async def ground(
     *,
@@ -122,11 +127,14 @@ async def ground(
     workers: Mapping[str, str],
     settings: Mapping[str, str],
     callbacks: bool = False,
+    gpus: int = 0,
+    comfyui: Mapping[str, Any] = MappingProxyType({}),
 ) -> AsyncIterator[Ground]:
     """A fresh stack whose simulated provider serves one tiny ready-made clip; gone at the end.
 
     Args:
         callbacks: start the gateway and have the provider call back. Most figures do not depend on that.
+        gpus: so many simulated ComfyUI servers, each with its worker; they serve ready-made files and keep a ledger.
     """
     (ROOT / "data").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "data", ignore_cleanup_errors=True) as folder:
@@ -134,15 +142,12 @@ async def ground(
             data=Path(folder),
             speed=speed,
             kie={"clips": "placeholder", "rate_limit": 0, "poll_limit": 0, "credits": 10_000_000, **kie},
-            settings={
-                "KLING_CALLS_PER_SECOND": "0",
-                "KLING_ORDERS_PER_WINDOW": "0",
-                "LOG_LEVEL": "warning",
-                **settings,
-            },
+            settings={**_UNLIMITED, **settings},
             workers=workers,
             fixed_ports=False,
             callbacks=callbacks,
+            gpus=gpus,
+            comfyui={"files": "placeholder", "persist": True, **comfyui},
         )
         async with (
             running_stack(options) as stack,

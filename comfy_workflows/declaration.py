@@ -151,3 +151,11 @@ class GraphDeclaration(Contract):
     def parameter(self, name: ParameterName) -> Parameter | None:
         """The parameter of this name, if the graph has it."""
         return next((parameter for parameter in self.parameters if parameter.name is name), None)
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second of its clips, where nobody asks for others; none: it does not say."""
+        parameter = self.parameter(ParameterName.FPS)
+        if parameter is not None and isinstance(parameter.default, (int, float)):
+            return float(parameter.default)
+        return self.output.fps

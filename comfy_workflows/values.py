@@ -50,7 +50,7 @@ def out_of_range(declaration: GraphDeclaration, asked: GraphParameters) -> dict[
 
 def _wanted(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> dict[ParameterName, Value]:
     steps, cfg = _pace(declaration, asked, notes)
-    fps = asked.fps or _fps_of(declaration)
+    fps = asked.fps or declaration.fps
     wanted: dict[ParameterName, Value | None] = {
         NAMES.PROMPT: asked.prompt,
         NAMES.NEGATIVE: asked.negative,
@@ -81,13 +81,6 @@ def _pace(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str
     if asked.steps not in (None, fast.steps) or asked.cfg not in (None, fast.cfg):
         notes.append(f"fast: {fast.steps} steps, cfg {fast.cfg:g}, whatever else was asked for")
     return fast.steps, fast.cfg
-
-
-def _fps_of(declaration: GraphDeclaration) -> float | None:
-    parameter = declaration.parameter(NAMES.FPS)
-    if parameter is not None and isinstance(parameter.default, (int, float)):
-        return float(parameter.default)
-    return declaration.output.fps
 
 
 def _frames(declaration: GraphDeclaration, asked: GraphParameters, fps: float | None) -> int | None:
@@ -144,6 +137,6 @@ def _whole_size(declaration: GraphDeclaration, values: Values) -> None:
 
 
 def _tell_pace_of_motion(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> None:
-    own = _fps_of(declaration)
+    own = declaration.fps
     if asked.fps and own and asked.fps != own and declaration.parameter(NAMES.FPS) is not None:
         notes.append(f"fps {asked.fps:g} instead of {own:g}: motion {asked.fps / own:.2g} times as fast")

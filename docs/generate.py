@@ -10,11 +10,22 @@ from pydantic import BaseModel
 from docs.graphs import graphs_page
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
 from studio.contracts.gate import ChannelWeight, GateState
+from studio.contracts.sentence import ProjectProgress, ProjectRequest, ProjectResult, SentenceOutcome, SentenceRequest
 from studio.errors import StudioError, error_types
 from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMAS: tuple[type[BaseModel], ...] = (VideoRequest, VideoProgress, VideoResult, GateState, ChannelWeight)
+REQUESTS = (VideoRequest, SentenceRequest, ProjectRequest)
+SCHEMAS: tuple[type[BaseModel], ...] = (
+    *REQUESTS,
+    VideoProgress,
+    VideoResult,
+    SentenceOutcome,
+    ProjectProgress,
+    ProjectResult,
+    GateState,
+    ChannelWeight,
+)
 """The public contracts: what crosses the border to callers in other languages."""
 RAISED_PARENTS = ("RequestRefused", "GenerationFailed", "GraphRefused", "ExecutionFailed")
 """Errors that have children and are raised themselves as well."""
@@ -39,7 +50,7 @@ def main() -> None:
 
 
 def _schema(model: type[BaseModel]) -> str:
-    schema = model.model_json_schema(mode="serialization" if model is not VideoRequest else "validation")
+    schema = model.model_json_schema(mode="validation" if model in REQUESTS else "serialization")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 

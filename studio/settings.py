@@ -116,6 +116,13 @@ class Settings(BaseSettings):
             raise ValueError("write it as host:port")
         return value
 
+    @field_validator("comfyui_url")
+    @classmethod
+    def _no_password(cls, value: HttpUrl) -> HttpUrl:
+        if value.username or value.password:
+            raise ValueError("no user and password here: the address stands in workflow histories")
+        return value
+
     @field_validator("object_store_url", mode="before")
     @classmethod
     def _absolute_folder(cls, value: object) -> object:

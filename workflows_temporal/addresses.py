@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
 
+from studio.contracts.model import ModelCategory
+
 
 class TaskQueue(StrEnum):
     """Each queue is named after the scarce thing that serves it."""
@@ -40,3 +42,18 @@ def late_workflow_id(submission_id: str) -> str:
 def video_workflow_id(channel: str, video_id: str) -> str:
     """The film's workflow. Starting a film that runs is refused by Temporal, whoever tries."""
     return f"video/{channel}/{video_id}"
+
+
+def image_workflow_id(channel: str, project_id: str, sentence_id: str) -> str:
+    """The workflow that makes a sentence's picture: one at a time."""
+    return f"image/{channel}/{project_id}/{sentence_id}"
+
+
+def clip_workflow_id(channel: str, project_id: str, sentence_id: str) -> str:
+    """The one that makes its clip."""
+    return f"clip/{channel}/{project_id}/{sentence_id}"
+
+
+def project_workflow_id(channel: str, project_id: str, category: ModelCategory) -> str:
+    """A project's batch of pictures, or of clips: `project/poke1/story/image`. One of each at a time."""
+    return f"project/{channel}/{project_id}/{category}"

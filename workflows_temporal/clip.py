@@ -22,9 +22,11 @@ from studio.contracts.clip import (
 )
 from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.keeping import ClipToKeep, ClipToUse, KeptClip
+from studio.contracts.take import LateOrder
 from studio.errors import LinkExpired
 from workflows_temporal import lost
 from workflows_temporal.hints import Hints
+from workflows_temporal.late import look_after
 from workflows_temporal.outcome import failure_of, is_unknown, kind_of, not_ordered, reason_of
 from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, titled
 from workflows_temporal.recorder import revision
@@ -70,7 +72,13 @@ async def order_clip(
                 raise
 
     table.mark(clip.number, ClipStatus.KEEPING)
-    kept = await _keep(film, clip, take, rendered)
+    try:
+        kept = await _keep(film, clip, take, rendered)
+    except BaseException as error:
+        if is_cancelled_exception(error) and rendered.submission_id:
+            # Its order is done and its slot given back: nobody else would bring it home.
+            await look_after(LateOrder(submission_id=rendered.submission_id, task_id=rendered.task_id))
+        raise
     return ClipOutcome(
         number=clip.number,
         status=ClipStatus.DONE,

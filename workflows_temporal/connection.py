@@ -22,7 +22,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from studio.contracts.complaint import complaint
 from workflows_temporal.addresses import SEARCH_ATTRIBUTES
 
-PASSED_THROUGH = ("activities", "studio")
+PASSED_THROUGH = ("activities", "comfy_workflows", "studio")
 """Modules the workflow sandbox does not load anew for every run. Workflows reach them for types and names only."""
 
 

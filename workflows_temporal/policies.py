@@ -55,6 +55,8 @@ USE_TAKES = ActivityConfig(
 )
 """Looks at one file per clip, and copies it on the store's side."""
 
+SENTENCES_IN_FLIGHT = 16
+"""Of one batch: enough for every GPU of a studio; few, so that others do not stand behind all of a batch."""
 ACCOUNT = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(minutes=1),
@@ -111,14 +113,6 @@ def kling_await(deadline: timedelta) -> ActivityConfig:
     return _LOOK | ActivityConfig(schedule_to_close_timeout=deadline + _LAST_LOOK_MARGIN)
 
 
-KEEP = ActivityConfig(
-    task_queue=TaskQueue.MEDIA,
-    start_to_close_timeout=timedelta(minutes=15),
-    heartbeat_timeout=_SILENCE,
-    schedule_to_close_timeout=timedelta(hours=6),
-    retry_policy=_FOREVER_UNLESS_HOPELESS,
-    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-)
 DRAW = ActivityConfig(
     task_queue=TaskQueue.MEDIA,
     start_to_close_timeout=timedelta(minutes=15),
@@ -126,6 +120,7 @@ DRAW = ActivityConfig(
     retry_policy=_FOREVER_UNLESS_HOPELESS,
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 )
+KEEP = DRAW | ActivityConfig(schedule_to_close_timeout=timedelta(hours=6))
 ASSEMBLE = ActivityConfig(
     task_queue=TaskQueue.MEDIA,
     start_to_close_timeout=timedelta(hours=2),
@@ -153,8 +148,7 @@ LONGEST_PAUSE_BETWEEN_LOOKS_AT_CREDITS = timedelta(minutes=5)
 
 
 def top_up_looks(every: timedelta) -> ActivityConfig:
-    """How often a closed gate looks at the account: often at first, for as long as it takes. A look is an attempt, so
-    a gate that stays closed for days has one more event in its history."""
+    """How often a closed gate looks at the account: often at first. A look is an attempt: days cost one more event."""
     return ActivityConfig(
         task_queue=TaskQueue.KLING,
         start_to_close_timeout=timedelta(minutes=1),

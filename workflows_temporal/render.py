@@ -1,13 +1,28 @@
-"""Clips and pictures by ComfyUI: one activity holds the GPU, from upload to stored file."""
+"""Clips and pictures by ComfyUI: one activity holds the GPU, from upload to stored file.
+
+For a film it is one step of a clip's way; a sentence's picture or clip is planned before and taken after it.
+"""
+
+import asyncio
+from collections.abc import Callable
 
 from temporalio import workflow
 
 from activities.comfy import ComfyActivities
+from activities.sentences import SentenceActivities
+from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import VideoRequest
-from studio.contracts.rendering import ClipToRender
-from workflows_temporal.policies import RENDER, titled
+from studio.contracts.model import ModelCategory
+from studio.contracts.progress import Stage
+from studio.contracts.rendering import ClipToRender, RenderedGraph
+from studio.contracts.sentence import SentenceOutcome, SentencePlan, SentenceRender, SentenceToMake
+from studio.contracts.take import RenderedFile
+from workflows_temporal.policies import CHECK, RENDER, USE_TAKES, titled
 from workflows_temporal.table import Table
+
+Tell = Callable[[Stage], None]
+"""Hears how far a sentence is."""
 
 
 async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
@@ -22,4 +37,65 @@ async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: T
         take=take,
         file=rendered.file,
         generation_seconds=rendered.gpu_seconds,
+    )
+
+
+async def make_sentence(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> SentenceOutcome:
+    """Have a sentence's picture or clip made, and made again whenever somebody changed the sentence meanwhile.
+
+    Who shares `turns` with others joins the queue of the GPU in the order in which he came here.
+    """
+    while (outcome := await _make(wanted, tell, turns)) is None:
+        wanted = wanted.model_copy(update={"force": False})
+    return outcome
+
+
+async def _make(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> SentenceOutcome | None:
+    """None: the sentence wants another one now."""
+    title = f"{'picture' if wanted.category is ModelCategory.IMAGE else 'clip'} of {wanted.sentence_id}"
+    async with turns:
+        tell(Stage.PREPARING)
+        policy = titled(CHECK, title)
+        plan = await workflow.execute_activity_method(SentenceActivities.plan_sentence, wanted, **policy)
+        rendering = _begin(plan, title) if plan.fits is None and plan.there is None else None
+    if plan.fits is not None:
+        return _done(plan, plan.fits)
+    rendered = None
+    if rendering is not None:
+        tell(Stage.RENDERING)
+        rendered = await rendering
+    tell(Stage.KEEPING)
+    policy = titled(USE_TAKES, title)
+    used = await workflow.execute_activity_method(SentenceActivities.use_render, _render(plan, rendered), **policy)
+    return None if used.file is None else _done(plan, used.file, rendered)
+
+
+def _begin(plan: SentencePlan, title: str) -> "workflow.ActivityHandle[RenderedGraph]":
+    return workflow.start_activity_method(ComfyActivities.render_graph, plan.order, **titled(RENDER, title))
+
+
+def _render(plan: SentencePlan, rendered: RenderedGraph | None) -> SentenceRender:
+    if rendered is None:
+        assert plan.there is not None
+        return SentenceRender(plan=plan, file=plan.there)
+    file, moving = rendered.file, rendered.kind == "video"
+    made = RenderedFile(
+        media=file.media,
+        width=file.width,
+        height=file.height,
+        frames=file.frames if moving else None,
+        seconds=file.seconds if moving else None,
+    )
+    return SentenceRender(plan=plan, file=made, seconds=rendered.gpu_seconds)
+
+
+def _done(plan: SentencePlan, file: MediaRef, rendered: RenderedGraph | None = None) -> SentenceOutcome:
+    return SentenceOutcome(
+        sentence_id=plan.sentence_id,
+        status="done",
+        file=file,
+        take=plan.order.take,
+        reused=rendered is None,
+        gpu_seconds=rendered.gpu_seconds if rendered else 0,
+        notes=rendered.notes if rendered else (),
     )

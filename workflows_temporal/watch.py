@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
 
 from activities.kling import KlingActivities
 from studio.contracts.clip import ClipJob, RenderedClip
@@ -14,7 +15,19 @@ from workflows_temporal.policies import WAKES, kling_await, titled
 
 
 async def watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:
-    """Wait until Kling is done. A callback is a hint: it costs one look, and only so many are listened to."""
+    """Wait until Kling is done. A callback is a hint: it costs one look, and only so many are listened to.
+
+    When the film is cancelled meanwhile, its order is looked after without it: what it gives is paid for.
+    """
+    try:
+        return await _watch(job, seconds, label, hints)
+    except BaseException as error:
+        if is_cancelled_exception(error) and not job.shared:
+            await look_after(LateOrder(submission_id=job.submission_id, task_id=job.task_id))
+        raise
+
+
+async def _watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:
     deadline = workflow.time() + seconds
     for wakes_left in range(WAKES, -1, -1):
         left = kling_await(timedelta(seconds=max(deadline - workflow.time(), 0)))

@@ -99,6 +99,8 @@ class Artist:
         picture, kind = look.picture, look.kind
         if kind in ("missing", "empty", "truncated"):
             kind = "good"  # spoiled when it is written
+        if look.fps and picture.source is not None:
+            picture = replace(picture, seed=0)  # a still and its camera are all one can see
         if self._config.files == "placeholder":
             tint = 0 if look.fps else picture.seed % TINTS
             picture = Picture(picture.width, picture.height, picture.count, seed=tint)

@@ -19,14 +19,11 @@ Even = Annotated[int, Field(ge=64, le=4_096, multiple_of=2)]
 
 
 class Provider(StrEnum):
-    """Who makes the clips."""
+    """Who makes the clips: Kling through KIE.ai, a graph on our own ComfyUI servers, the local renderer."""
 
     KLING = "kling"
-    """Kling, through KIE.ai."""
     COMFYUI = "comfyui"
-    """A graph on our own ComfyUI servers."""
     ANIMATIC = "animatic"
-    """The local renderer."""
 
 
 class OnUnknown(StrEnum):

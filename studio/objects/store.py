@@ -85,6 +85,18 @@ class ObjectStore:
         except MediaMissing:
             return None
 
+    async def refer(self, key: str, mime: str) -> MediaRef | None:
+        """A reference to what lies under `key`, by reading all of it; None when there is nothing."""
+        seen, size = hashlib.sha256(), 0
+        try:
+            with _translated(key):
+                async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=_CHUNK):
+                    seen.update(chunk)
+                    size += len(chunk)
+        except MediaMissing:
+            return None
+        return MediaRef(key=key, sha256=seen.hexdigest(), mime=mime, size=size)
+
     async def copy(self, source: str, target: str) -> None:
         """Have the same content under another key, too. A folder links it, S3 copies it on its side.
 

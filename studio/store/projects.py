@@ -98,6 +98,20 @@ update sentences s set is_image_dirty = {_is_not("image", "$5")}, is_video_dirty
  {_THIS} and version = $4
 """
 
+_CHOOSE_IMAGE_VARIANT = f"""
+update sentences s
+   set image_choices = image_choices || jsonb_build_object('variant', $5::int),
+       is_image_dirty = true, is_video_dirty = true, image_wanted = null, video_wanted = null,
+       version = version + 1, updated_at = now()
+ {_THIS} and version = $4
+"""
+_CHOOSE_VIDEO_VARIANT = f"""
+update sentences s
+   set video_choices = video_choices || jsonb_build_object('variant', $5::int),
+       is_video_dirty = true, video_wanted = null, version = version + 1, updated_at = now()
+ {_THIS} and version = $4
+"""
+
 _NEW_PICTURE = "(s.image_file ->> 'sha256' is distinct from $4::jsonb ->> 'sha256')"
 _TAKE_PICTURE = f"""
 update sentences s
@@ -187,6 +201,14 @@ class ProjectStore:
         """The same for the clip."""
         return await self._want(_WANT_VIDEO, sentence, take)
 
+    async def choose_image_variant(self, sentence: Sentence, variant: int) -> None:
+        """Ask for a further picture of the same inputs. A sentence that changed since it was read stays as it is."""
+        await self._choose(_CHOOSE_IMAGE_VARIANT, sentence, variant)
+
+    async def choose_video_variant(self, sentence: Sentence, variant: int) -> None:
+        """The same for the clip."""
+        await self._choose(_CHOOSE_VIDEO_VARIANT, sentence, variant)
+
     async def compare(self, takes: Sequence[tuple[Sentence, str | None, str | None]]) -> None:
         """Let the flags follow what picture and clip of each sentence, as it was read, would be made from today.
 
@@ -221,6 +243,10 @@ class ProjectStore:
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(statement, *_key(sentence), sentence.version, take)
         return None if row is None else _sentence(row)
+
+    async def _choose(self, statement: str, sentence: Sentence, variant: int) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(statement, *_key(sentence), sentence.version, variant)
 
     async def _set(self, statement: str, sentence: SentenceId, take: str | None, file: MediaRef) -> bool:
         async with self._database.transaction() as connection:

@@ -216,11 +216,14 @@ class SubmissionLedger:
         return {row["take"]: Submission(**dict(row)) for row in rows}
 
     async def open_order(self, clip: ClipId) -> Submission | None:
-        """The order of a clip that may still be with the provider: sent, accepted or unknown."""
+        """The order of a clip that may still be with the provider, or that delivered a clip nobody has brought home."""
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(
-                f"""select {COLUMNS} from submissions
-                     where channel = $1 and video_id = $2 and number = $3 and state in ('sent', 'accepted', 'unknown')
+                f"""select {COLUMNS} from submissions s
+                     where channel = $1 and video_id = $2 and number = $3
+                       and (state in ('sent', 'accepted', 'unknown') or state = 'settled' and verdict = 'delivered'
+                            and not exists (select from takes t where t.channel = s.channel and t.take = s.take
+                                             and t.file is not null))
                      order by created_at desc limit 1""",
                 clip.channel,
                 clip.video_id,

@@ -2,8 +2,17 @@
 
 from temporalio import workflow
 
+from studio.contracts.model import ModelCategory
 from tests.house.test_registration import activity_names, workflow_names
-from workflows_temporal.addresses import KLING_GATE_ID, SEARCH_ATTRIBUTES, TaskQueue, video_workflow_id
+from workflows_temporal.addresses import (
+    KLING_GATE_ID,
+    SEARCH_ATTRIBUTES,
+    TaskQueue,
+    clip_workflow_id,
+    image_workflow_id,
+    project_workflow_id,
+    video_workflow_id,
+)
 
 ACTIVITIES = {
     "await_clip": "KlingActivities",
@@ -12,6 +21,7 @@ ACTIVITIES = {
     "book_costs": "RecordActivities",
     "check_account": "KlingActivities",
     "check_film": "IntakeActivities",
+    "choose_sentences": "BatchActivities",
     "close_film": "RecordActivities",
     "decide_order": "DeskActivities",
     "draw_clip": "AnimaticActivities",
@@ -21,23 +31,30 @@ ACTIVITIES = {
     "keep_clip": "KeepingActivities",
     "make_contact_sheet": "MediaActivities",
     "open_film": "RecordActivities",
+    "plan_sentence": "SentenceActivities",
     "post_notice": "NoticeActivities",
     "record_clip": "RecordActivities",
     "record_late": "RecordActivities",
     "remove_unfinished": "KeepingActivities",
+    "render_clip": "ComfyActivities",
+    "render_graph": "ComfyActivities",
     "renew_link": "KlingActivities",
     "resubmit_lost": "DeskActivities",
     "set_film_status": "RecordActivities",
     "set_notion_status": "NoticeActivities",
     "submit_clip": "KlingActivities",
+    "use_render": "SentenceActivities",
     "use_takes": "TakeActivities",
 }
 HANDLERS = {
+    "ClipWorkflow": {"progress"},
     "DeskWorkflow": set(),
     "LateClipWorkflow": set(),
     "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "stand_by", "topped_up", "trip"}
     | {"set_limit", "set_weight", "state"},
+    "ImageWorkflow": {"progress"},
     "NoticeWorkflow": {"post"},
+    "ProjectWorkflow": {"progress"},
     "VideoWorkflow": {"called_back", "order_decided", "progress", "resume"},
 }
 
@@ -57,5 +74,8 @@ def test_workflow_and_handler_names_stay() -> None:
 def test_addresses_stay() -> None:
     assert {str(queue) for queue in TaskQueue} == {"studio", "kling", "media", "gpu", "notices"}
     assert video_workflow_id("poke1", "vid_1") == "video/poke1/vid_1"
+    assert image_workflow_id("poke1", "story", "s1") == "image/poke1/story/s1"
+    assert clip_workflow_id("poke1", "story", "s1") == "clip/poke1/story/s1"
+    assert project_workflow_id("poke1", "story", ModelCategory.VIDEO) == "project/poke1/story/video"
     assert KLING_GATE_ID == "gate/kling"
     assert [key.name for key in SEARCH_ATTRIBUTES] == ["Channel", "VideoStatus"]

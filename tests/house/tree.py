@@ -2,7 +2,7 @@
 
 import ast
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ class Module:
     tree: ast.Module
     lines: int
 
-    @property
+    @cached_property
     def imports(self) -> frozenset[str]:
         """Everything it imports, ours and others'; `from a import b` counts as `a.b` when that is a module."""
         found: set[str] = set()

@@ -1,4 +1,4 @@
-"""Records the histories that `test_replay.py` replays: `poe record-history`.
+"""Records the histories that `test_replay.py` replays: `poe record-history`, or only those of some scenarios by name.
 
 Every way a film can go is made once, on a real server, and its finished history is kept as JSON. A change to workflow
 code that could meet a running film has to replay all of them; only when it is meant to (and patched where films run)
@@ -7,8 +7,9 @@ are they recorded anew.
 
 import asyncio
 import socket
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -20,16 +21,19 @@ from temporalio.service import RPCError
 from local.postgres import start_postgres
 from local.stack import ROOT
 from local.temporal_server import start_temporal
+from simulators.comfyui import ComfyConfig, ComfySimulator
 from simulators.kie import KieConfig, KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
 from studio.contracts.desk import Decision, DecisionKind
 from studio.contracts.film import OnUnknown, Provider, VideoProgress, VideoStatus
+from studio.contracts.project import RenderChoices
 from studio.ending import run_and_leave
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
 from tests.replay import fingerprints
-from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
+from tests.story import Story
+from tests.studio_at_work import QUEUES, Handle, StudioAtWork, eventually, make_studio
 from workflows_temporal.addresses import TaskQueue, desk_workflow_id, late_workflow_id
 from workflows_temporal.connection import connect
 from workflows_temporal.desk import DeskWorkflow
@@ -41,6 +45,7 @@ AnyHandle = WorkflowHandle[Any, Any]
 T = TypeVar("T", bound=AnyHandle)
 Scenario = Callable[[StudioAtWork], Awaitable[AnyHandle | tuple[AnyHandle, ...]]]
 """Returns the film, and whatever else took part; those are called after the first part of their ids."""
+GpuScenario = Callable[[StudioAtWork, ComfySimulator], Awaitable[AnyHandle]]
 
 
 async def happy(studio: StudioAtWork) -> Handle:
@@ -149,6 +154,15 @@ async def over_budget(studio: StudioAtWork) -> Handle:
     return await _finished(studio, handle)
 
 
+async def topped_up(studio: StudioAtWork) -> Handle:
+    """The account is empty after one clip; somebody pays in, and the gate tells the film that it has opened."""
+    studio.kie.configure(credits=60)
+    handle = await studio.start(await studio.request("topped-up", clips=3))
+    await studio.waiting(handle)
+    studio.kie.configure(credits=1_000)
+    return await _finished(studio, handle)
+
+
 async def cancelled(studio: StudioAtWork) -> Handle:
     """Cancelled while some clips are with the provider and others wait."""
     studio.kie.configure(duration=(500, 500))
@@ -175,6 +189,66 @@ async def animatic(studio: StudioAtWork) -> Handle:
     return await _finished(studio, await studio.start(request))
 
 
+async def comfyui(studio: StudioAtWork, comfy: ComfySimulator) -> Handle:
+    """A film by a ComfyUI graph; one clip fails, then all is made good."""
+    comfy.order(fail="the tensor is haunted", count=1)
+    film = await studio.request("comfyui", clips=2, provider=Provider.COMFYUI, width=256, height=256)
+    handle = await studio.start(film)
+    await studio.waiting(handle)
+    await handle.signal(VideoWorkflow.resume)
+    return await _finished(studio, handle)
+
+
+async def picture(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """A sentence's picture; the sentence is changed while it renders."""
+    story = Story(studio)
+    await story.begin("s1")
+    comfy.order(seconds=300, count=1)
+    handle = await story.start_image()
+    await _rendering(comfy)
+    await story.write(text="Gengar grins.")
+    return await _finished(studio, handle)
+
+
+async def sentence_clip(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """A sentence's clip, as long as what is said."""
+    story = Story(studio)
+    await story.begin("s1")
+    await story.image()
+    await story.write(audio_file=await story.speech(1.5))
+    return await _finished(studio, await story.start_clip())
+
+
+async def clip_without_picture(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """A clip that cannot be made."""
+    story = Story(studio)
+    await story.begin("s1")
+    return await _finished(studio, await story.start_clip())
+
+
+async def project(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """Pictures of a project: one cannot be planned, one fails on the server, one is there already, one is made."""
+    story = Story(studio)
+    await story.begin("s1", "s2", "s3", "s4")
+    await story.image("s3")
+    await story.write("s1", image=RenderChoices(model_id="nothing"))
+    await story.write("s3", text="Changed.")
+    await story.write("s3")
+    comfy.order(fail="the tensor is haunted", count=1)
+    return await _finished(studio, await story.start_batch())
+
+
+async def cancelled_project(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """Pictures of a project, cancelled while the first one renders."""
+    story = Story(studio)
+    await story.begin("s1", "s2", "s3")
+    comfy.order(seconds=6_000)
+    handle = await story.start_batch()
+    await _rendering(comfy)
+    await handle.cancel()
+    return await _finished(studio, handle)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     happy,
     refused_and_resumed,
@@ -186,15 +260,29 @@ SCENARIOS: tuple[Scenario, ...] = (
     adopted,
     edited,
     over_budget,
+    topped_up,
     cancelled,
     expired_link,
     animatic,
 )
 
 
-async def record() -> None:
-    """Run every scenario in a studio of its own, keep the film's history and its gate's."""
+GPU_SCENARIOS: tuple[GpuScenario, ...] = (
+    comfyui,
+    picture,
+    sentence_clip,
+    clip_without_picture,
+    project,
+    cancelled_project,
+)
+"""With a ComfyUI server; nothing of theirs goes through the gate."""
+
+
+async def record(names: Collection[str] = ()) -> None:
+    """Run every scenario, or those of these names, in a studio of its own; keep the histories of all who took part."""
     for scenario in SCENARIOS:
+        if names and scenario.__name__ not in names:
+            continue
         async with _studio() as studio:
             told = await scenario(studio)
             film, *others = told if isinstance(told, tuple) else (told,)
@@ -202,6 +290,12 @@ async def record() -> None:
             for other in others:
                 await _keep(other, f"{scenario.__name__}_{other.id.partition('/')[0]}")
             await _keep(studio.gate, f"{scenario.__name__}_gate")
+    for gpu_scenario in GPU_SCENARIOS:
+        if names and gpu_scenario.__name__ not in names:
+            continue
+        async with ComfySimulator(ComfyConfig(speed=100, files="placeholder", prompt_seconds=20)) as comfy:
+            async with _studio(comfyui_url=comfy.urls["api_url"], comfyui_rest_seconds=0.5) as studio:
+                await _keep(await gpu_scenario(studio, comfy), gpu_scenario.__name__)
     fingerprints.write()
 
 
@@ -211,6 +305,13 @@ async def _finished(studio: StudioAtWork, handle: T) -> T:
     except WorkflowFailureError:
         pass
     return handle
+
+
+async def _rendering(comfy: ComfySimulator) -> None:
+    async def states() -> list[str]:
+        return [entry.state for entry in comfy.ledger.prompts]
+
+    await eventually(states, lambda seen: "running" in seen)
 
 
 async def _is_there(handle: AnyHandle) -> bool:
@@ -230,7 +331,7 @@ async def _keep(handle: AnyHandle, name: str) -> None:
 
 
 @asynccontextmanager
-async def _studio() -> AsyncIterator[StudioAtWork]:
+async def _studio(**changes: Any) -> AsyncIterator[StudioAtWork]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = await start_temporal(None, logs=folder)
@@ -241,11 +342,11 @@ async def _studio() -> AsyncIterator[StudioAtWork]:
         kie = await stack.enter_async_context(KieSimulator(config))
         url = await postgres.ensure_database("record")
         studio = make_studio(
-            await connect(server.address), url, kie, folder, stack, kie_callback_url="http://127.0.0.1:9"
+            await connect(server.address), url, kie, folder, stack, kie_callback_url="http://127.0.0.1:9", **changes
         )
-        await studio.open()
+        await studio.open(*QUEUES, *([TaskQueue.GPU] if "comfyui_url" in changes else []))
         yield studio
 
 
 if __name__ == "__main__":
-    run_and_leave(lambda: asyncio.run(record()))
+    run_and_leave(lambda: asyncio.run(record(sys.argv[1:])))

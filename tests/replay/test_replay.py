@@ -7,16 +7,28 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from tests.replay import fingerprints
-from tests.replay.record import HISTORIES, SCENARIOS
+from tests.replay.record import GPU_SCENARIOS, HISTORIES, SCENARIOS
 from workflows_temporal.connection import StudioPlugin
 from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.image import ImageWorkflow
 from workflows_temporal.late import LateClipWorkflow
 from workflows_temporal.notice import NoticeWorkflow
+from workflows_temporal.project import ProjectWorkflow
+from workflows_temporal.sentence_clip import ClipWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 RECORDED = {path.stem: path.read_text(encoding="utf-8") for path in sorted(HISTORIES.glob("*.json"))}
-WORKFLOWS = (VideoWorkflow, GateWorkflow, DeskWorkflow, LateClipWorkflow, NoticeWorkflow)
+WORKFLOWS = (
+    VideoWorkflow,
+    GateWorkflow,
+    DeskWorkflow,
+    LateClipWorkflow,
+    NoticeWorkflow,
+    ImageWorkflow,
+    ClipWorkflow,
+    ProjectWorkflow,
+)
 CHANGED = """The commands of workflows_temporal/{name}.py are not those of the recorded histories.
 
 A film that runs while this is deployed replays its history with the new code and fails where they differ.
@@ -42,7 +54,8 @@ def _workflow_id(history: str) -> str:
 
 def test_every_scenario_has_its_histories() -> None:
     wanted = {scenario.__name__ for scenario in SCENARIOS}
-    assert RECORDED.keys() >= wanted | {f"{name}_gate" for name in wanted}
+    wanted_of_gpu = {scenario.__name__ for scenario in GPU_SCENARIOS}
+    assert RECORDED.keys() >= wanted | wanted_of_gpu | {f"{name}_gate" for name in wanted}
 
 
 @pytest.mark.parametrize("name", sorted(fingerprints.current()))

@@ -206,7 +206,7 @@ async def test_gpu_time_is_what_was_asked_for(comfy: ComfySimulator, artist: Com
     await until(lambda: comfy.ledger.counters()["success"] == 4)
     took = [(entry.ended or 0) - (entry.started or 0) for entry in comfy.ledger.prompts[1:]]
     assert min(took) >= 0.199
-    assert sorted(took)[1] < 0.3  # the middle one: a busy machine may delay one of them
+    assert sorted(took)[1] < 0.5  # the middle one: a busy machine may delay one of them
     assert comfy.ledger.counters()["busy_seconds"] >= sum(took)
 
 

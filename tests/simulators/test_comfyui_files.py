@@ -19,8 +19,11 @@ from tests.simulators.comfy import ComfyCaller, changed, node, sampled, trivial,
 
 async def fetched(artist: ComfyCaller, outputs: dict[str, Any], node_id: str, folder: Path) -> Path:
     file = outputs[node_id]["images"][0]
-    target: Path = folder / file["filename"]
-    target.write_bytes((await artist.view(file)).content)
+    return written(folder / file["filename"], (await artist.view(file)).content)
+
+
+def written(target: Path, data: bytes) -> Path:
+    target.write_bytes(data)
     return target
 
 
@@ -192,8 +195,7 @@ async def test_a_file_is_spoiled_on_order(
     if kind == "missing":
         assert response.status_code == 404
         return
-    clip = tmp_path / "clip.mp4"
-    clip.write_bytes(response.content)
+    clip = written(tmp_path / "clip.mp4", response.content)
     match kind:
         case "empty" | "truncated":
             with pytest.raises(av.FFmpegError), av.open(str(clip)) as container:

@@ -27,7 +27,7 @@ async def test_prompts_wait_for_one_another_in_the_order_of_their_numbers(
     ran = sorted(comfy.ledger.prompts, key=lambda entry: entry.started or 0)
     assert [entry.prompt_id for entry in ran] == [first, urgent, second, third]
     assert comfy.ledger.counters()["success"] == 4
-    assert max(comfy.ledger.gaps) < 0.05
+    assert max(comfy.ledger.gaps) < 0.5
 
 
 async def test_an_item_of_the_queue_holds_number_id_graph_extra_and_outputs(
@@ -138,7 +138,7 @@ async def test_a_targeted_interrupt_stops_only_that_prompt_while_it_runs(
     (entry,) = comfy.ledger.prompts
     assert (entry.state, past["outputs"]) == ("interrupted", {})
     assert entry.seconds_to_interrupt is not None
-    assert 0.1 < entry.seconds_to_interrupt < 1
+    assert 0.1 < entry.seconds_to_interrupt < 2
     assert (past["status"]["status_str"], past["status"]["completed"]) == ("error", False)
     word, about = past["status"]["messages"][-1]
     assert (word, about["node_id"], about["node_type"]) == ("execution_interrupted", "3", "KSampler")

@@ -54,6 +54,7 @@ async def running(*arguments: str) -> AsyncIterator[Running]:
         ("kie", signal.SIGTERM, {"api_url", "upload_url", "files_url", "admin_url"}),
         ("catbox", signal.SIGINT, {"api_url", "files_url", "litter_url", "admin_url"}),
         ("notion", signal.SIGTERM, {"api_url", "admin_url"}),
+        ("comfyui", signal.SIGTERM, {"api_url", "admin_url"}),
     ],
 )
 async def test_each_simulator_says_where_it_is_and_ends_when_told(

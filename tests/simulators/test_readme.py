@@ -6,13 +6,16 @@ import pytest
 
 from simulators import faults
 from simulators.catbox import CatboxConfig
+from simulators.comfyui import ComfyConfig, RunOrder
 from simulators.kie import Callbacks, KieConfig, TaskOrder
 from simulators.notion import NotionConfig
 
 README = (Path(faults.__file__).parent / "README.md").read_text()
 
 
-@pytest.mark.parametrize("model", [KieConfig, Callbacks, TaskOrder, CatboxConfig, NotionConfig, faults.Rule])
+@pytest.mark.parametrize(
+    "model", [KieConfig, Callbacks, TaskOrder, CatboxConfig, NotionConfig, ComfyConfig, RunOrder, faults.Rule]
+)
 def test_every_field_is_in_the_readme(model: type) -> None:
     fields = vars(model)["__pydantic_fields__"]
     assert [name for name in fields if f"`{name}`" not in README] == []

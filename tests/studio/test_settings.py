@@ -85,6 +85,13 @@ def test_temporals_address_is_a_host_and_a_port(environment: pytest.MonkeyPatch,
     assert "TEMPORAL_ADDRESS: write it as host:port" in complaint()
 
 
+def test_the_address_of_a_comfyui_server_carries_no_password(environment: pytest.MonkeyPatch) -> None:
+    says(environment, **ENOUGH, COMFYUI_URL="http://me:secret-7F@gpu-1:8188")
+    said = complaint()
+    assert "COMFYUI_URL: no user and password here" in said
+    assert "secret-7F" not in said
+
+
 # ── where it comes from ──────────────────────────────────────────────────
 
 

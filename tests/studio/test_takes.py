@@ -25,6 +25,7 @@ KLING = TakeParts(
     strength=0.5,
 )
 DRAWN = KLING.model_copy(update={"provider": Provider.ANIMATIC, "model": "animatic-1"})
+RENDERED = KLING.model_copy(update={"provider": Provider.COMFYUI, "model": "wan22_i2v@0123456789abcdef"})
 GOLDEN = "33e8014ff7703936a8ad2eebac374611f439e67fc5f526b7e0bb881196a9968d"
 OTHER: dict[str, Any] = {
     "provider": Provider.ANIMATIC,
@@ -36,6 +37,7 @@ OTHER: dict[str, Any] = {
     "height": 720,
     "camera": CameraMove.ORBIT,
     "strength": 0.6,
+    "options": '{"fast":true}',
     "variant": 2,
 }
 
@@ -62,6 +64,11 @@ def test_what_kling_is_told_counts(part: str) -> None:
 @pytest.mark.parametrize("part", sorted(OTHER.keys() - {"prompt", "provider"}))
 def test_what_the_local_renderer_is_told_counts(part: str) -> None:
     assert digest_of_take(changed(DRAWN, part)) != digest_of_take(DRAWN)
+
+
+@pytest.mark.parametrize("part", sorted(OTHER.keys() - {"provider"}))
+def test_everything_counts_that_a_graph_is_told(part: str) -> None:
+    assert digest_of_take(changed(RENDERED, part)) != digest_of_take(RENDERED)
 
 
 def test_what_a_maker_is_not_told_does_not_count() -> None:

@@ -97,8 +97,7 @@ async def test_half_a_file_that_survived_a_restart_is_not_believed(
     film = await gpu_studio.request(clips=1, **FILM)
     await gpu_studio.make(film)
     await _forget_takes(gpu_studio)
-    (path,) = Path(comfy.folder, "output").rglob("*.mp4")
-    path.write_bytes(path.read_bytes()[:2_000])
+    await asyncio.to_thread(_cut_off, Path(comfy.folder, "output"))
     await comfy.restart()
     await gpu_studio.make(film.model_copy(update={"video_id": "vid_2"}))
     assert comfy.ledger.accepted == 2
@@ -209,6 +208,11 @@ async def test_a_graph_that_makes_no_clips_of_stills_is_refused_before_anything_
     progress = await eventually(lambda: handle.describe(), lambda found: found.close_time is not None)
     assert progress.status is not None and progress.status.name == "FAILED"
     assert comfy.ledger.accepted == 0
+
+
+def _cut_off(folder: Path) -> None:
+    (path,) = folder.rglob("*.mp4")
+    path.write_bytes(path.read_bytes()[:2_000])
 
 
 async def _forget_takes(studio: StudioAtWork) -> None:

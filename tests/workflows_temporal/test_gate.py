@@ -89,6 +89,20 @@ async def test_a_cancelled_film_keeps_its_places_until_the_provider_is_done(
     assert kie.ledger.accepted == 2
 
 
+async def test_what_a_cancelled_film_ordered_comes_home_by_itself_and_is_not_bought_again(
+    studio: StudioAtWork, kie: KieSimulator, gate: Gate
+) -> None:
+    kie.configure(duration=(500, 500))
+    request = await studio.request(clips=2)
+    handle = await studio.start(request)
+    await rendering(handle, 2)
+    await handle.cancel()
+    kie.advance(500)
+    await eventually(lambda: studio.rows("select 1 from takes where file is not null"), lambda rows: len(rows) == 2)
+    assert (await studio.make(request)).summary == "Skipped 2 existing clips, generated 0 new clips"
+    assert kie.ledger.accepted == 2
+
+
 async def test_a_film_cancelled_while_it_waits_leaves_the_line(
     studio: StudioAtWork, kie: KieSimulator, gate: Gate
 ) -> None:

@@ -1,17 +1,22 @@
-"""Films longer than one history."""
+"""Films and batches longer than one history."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from local.processes import free_port, listening, spawn
 from local.temporal_server import server_flags, temporal_binary
+from simulators.comfyui import ComfySimulator
 from simulators.kie import KieSimulator
 from studio.contracts.film import VideoStatus
+from tests.story import Story
 from tests.studio_at_work import StudioAtWork, make_studio
+from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import connect
+from workflows_temporal.project import ProjectWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 SHORT_HISTORY = 150
@@ -19,8 +24,8 @@ SHORT_HISTORY = 150
 
 
 @pytest.fixture
-async def studio(database_url: str, kie: KieSimulator, tmp_path: Path) -> AsyncIterator[StudioAtWork]:
-    """A studio on a server with short histories."""
+async def short_histories(tmp_path: Path) -> AsyncIterator[Client]:
+    """A server with short histories."""
     port = free_port()
     limit = f"limit.historyCount.suggestContinueAsNew={SHORT_HISTORY}"
     argv: list[str | Path] = [
@@ -37,11 +42,29 @@ async def studio(database_url: str, kie: KieSimulator, tmp_path: Path) -> AsyncI
         "temporal", [*argv, *server_flags(), "--dynamic-config-value", limit], log=tmp_path / "temporal.log"
     )
     await server.until(lambda: listening(port))
+    yield await connect(f"127.0.0.1:{port}")
+    await server.stop()
+
+
+@pytest.fixture
+async def studio(
+    short_histories: Client, database_url: str, kie: KieSimulator, tmp_path: Path
+) -> AsyncIterator[StudioAtWork]:
+    """A studio on such a server."""
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(server.stop)
-        client = await connect(f"127.0.0.1:{port}")
-        at_work = make_studio(client, database_url, kie, tmp_path, stack, kling_slots=40)
+        at_work = make_studio(short_histories, database_url, kie, tmp_path, stack, kling_slots=40)
         await at_work.open()
+        yield at_work
+
+
+@pytest.fixture
+async def gpu_studio(
+    short_histories: Client, database_url: str, kie: KieSimulator, comfy: ComfySimulator, tmp_path: Path
+) -> AsyncIterator[StudioAtWork]:
+    """One with a GPU."""
+    async with AsyncExitStack() as stack:
+        at_work = make_studio(short_histories, database_url, kie, tmp_path, stack, comfyui_url=comfy.urls["api_url"])
+        await at_work.open(TaskQueue.STUDIO, TaskQueue.GPU)
         yield at_work
 
 
@@ -58,3 +81,20 @@ async def test_a_long_film_continues_as_new_and_makes_every_clip_once(studio: St
     runs = [run async for run in studio.temporal.list_workflows(f"WorkflowId = '{handle.id}'")]
     assert len(runs) >= 2
     assert (await studio.waiting(handle, VideoStatus.VIDEO_READY)).done == 140
+
+
+async def test_a_long_batch_continues_as_new_and_makes_every_picture_once(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    story, comfy.config.prompt_seconds = Story(gpu_studio), 1
+    names = [f"s{number:02d}" for number in range(1, 41)]
+    await story.begin(*names)
+    comfy.order(fail="the tensor is haunted", count=1)
+    handle = await story.start_batch()
+    result = await handle.result()
+    assert result.summary == "39 of 40 done, 1 failed"
+    assert sorted(one.sentence_id for one in result.outcomes) == names
+    assert (comfy.ledger.accepted, comfy.ledger.duplicates) == (40, {})
+    runs = [run async for run in gpu_studio.temporal.list_workflows(f"WorkflowId = '{handle.id}'")]
+    assert len(runs) >= 2
+    assert (await handle.query(ProjectWorkflow.progress)).done == 39

@@ -171,6 +171,12 @@ async def test_a_file_of_any_length_comes_back_whole(store: ObjectStore, tmp_pat
     assert await store.size(KEY) == media.size == length
 
 
+async def test_what_lies_there_can_be_referred_to(store: ObjectStore, tmp_path: Path) -> None:
+    media = await store.put(written(tmp_path / "clip"), KEY, "video/mp4")
+    assert await store.refer(KEY, "video/mp4") == media
+    assert await store.refer(MISSING.key, "video/mp4") is None
+
+
 async def test_putting_again_replaces(store: ObjectStore, tmp_path: Path) -> None:
     await store.put(written(tmp_path / "clip"), KEY, "video/mp4")
     media = await store.put(written(tmp_path / "clip", b"another"), KEY, "video/mp4")

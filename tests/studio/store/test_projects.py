@@ -348,3 +348,22 @@ def test_a_choice_counts_within_a_wider_one_and_a_style_is_one_choice() -> None:
     assert RenderChoices(steps=4, cfg=0).within(wide) == wide.model_copy(update={"steps": 4, "cfg": 0.0})
     assert RenderChoices(style="Watercolour").within(wide).style_id is None
     assert SentenceId(channel="a", project_id="b", sentence_id="c")
+
+
+async def test_a_further_variant_is_dirty_and_takes_nothing_of_the_one_before(projects: ProjectStore) -> None:
+    await make_both(projects)
+    await projects.choose_video_variant(await read(projects), 2)
+    assert await flags(projects) == (False, True)
+    assert not await projects.set_video(DRAFT, OTHER, CLIP)
+    await projects.choose_image_variant(await read(projects), 3)
+    assert await flags(projects) == (True, True)
+    assert not await projects.set_image(DRAFT, ONE, PICTURE)
+    found = await read(projects)
+    assert (found.image.variant, found.video.variant) == (3, 2)
+
+
+async def test_a_variant_is_not_chosen_for_a_sentence_that_changed_meanwhile(projects: ProjectStore) -> None:
+    seen = await read(projects)
+    await projects.put_sentences([DRAFT.model_copy(update={"text": "Gengar grins."})])
+    await projects.choose_image_variant(seen, 2)
+    assert (await read(projects)).image.variant is None
