@@ -1,8 +1,8 @@
 """Two ComfyUI servers with a worker each; films whose clips are spread over them; in the middle of it one server is
-killed and stays dead, its worker lives on and goes on taking clips that it cannot have made.
+killed while it renders and stays dead, and its worker lives on.
 
-Counted from the servers' own ledgers: `ran_twice`, clips that were sent to a server more than once (the one that the
-dead server was at, at most). `seconds` is the whole time, `seconds_alone` the time that the other server needs by
+Counted from the servers' own ledgers: `ran_twice`, clips that were sent to a server more than once (at most the one
+that the dead server was at). `seconds` is the whole time, `seconds_alone` the time that the other server needs by
 itself for what it rendered after the kill: the difference is what a dead server costs."""
 
 import argparse
