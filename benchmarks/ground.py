@@ -31,6 +31,7 @@ from workflows_temporal.video import VideoWorkflow
 T = TypeVar("T")
 Handle = WorkflowHandle[VideoWorkflow, VideoResult]
 WIDTH, HEIGHT = 192, 108
+_UNHURRIED = {"KLING_CALLS_PER_SECOND": "0", "KLING_ORDERS_PER_WINDOW": "0", "LOG_LEVEL": "warning"}
 
 
 @dataclass
@@ -138,12 +139,7 @@ async def ground(
             data=Path(folder),
             speed=speed,
             kie={"clips": "placeholder", "rate_limit": 0, "poll_limit": 0, "credits": 10_000_000, **kie},
-            settings={
-                "KLING_CALLS_PER_SECOND": "0",
-                "KLING_ORDERS_PER_WINDOW": "0",
-                "LOG_LEVEL": "warning",
-                **settings,
-            },
+            settings={**_UNHURRIED, **settings},
             workers=workers,
             fixed_ports=False,
             callbacks=callbacks,
