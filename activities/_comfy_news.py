@@ -62,9 +62,11 @@ class RenderNews:
         await self._events.publish(self._event(stage, note))
 
     async def _beat(self) -> None:
+        # The first word of all is the server's address: a beat before it would hold it back for two seconds, and a
+        # worker killed within them would leave a prompt that nobody knows of.
         while True:
-            activity.heartbeat(self.state)
             await asyncio.sleep(LONGEST_SILENCE)
+            activity.heartbeat(self.state)
 
     async def _publish(self) -> None:
         while True:

@@ -31,6 +31,7 @@ from workflows_temporal.video import VideoWorkflow
 T = TypeVar("T")
 Handle = WorkflowHandle[VideoWorkflow, VideoResult]
 WIDTH, HEIGHT = 192, 108
+_UNHURRIED = {"KLING_CALLS_PER_SECOND": "0", "KLING_ORDERS_PER_WINDOW": "0", "LOG_LEVEL": "warning"}
 
 
 @dataclass
@@ -115,10 +116,6 @@ def _clip(video_id: str, number: int, still: MediaRef, seconds: Literal[5, 10]) 
     return ClipRequest(number=number, still=still, prompt=prompt, seconds=seconds)
 
 
-_UNLIMITED = {"KLING_CALLS_PER_SECOND": "0", "KLING_ORDERS_PER_WINDOW": "0", "LOG_LEVEL": "warning"}
-"""Limits of the real KIE.ai that only lengthen a measurement."""
-
-
 @asynccontextmanager
 async def ground(
     *,
@@ -142,7 +139,7 @@ async def ground(
             data=Path(folder),
             speed=speed,
             kie={"clips": "placeholder", "rate_limit": 0, "poll_limit": 0, "credits": 10_000_000, **kie},
-            settings={**_UNLIMITED, **settings},
+            settings={**_UNHURRIED, **settings},
             workers=workers,
             fixed_ports=False,
             callbacks=callbacks,
