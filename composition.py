@@ -222,6 +222,7 @@ async def serve_gpu(tools: Tools) -> Serving:
         longest_wait=timedelta(minutes=settings.comfyui_longest_wait_minutes),
         first_rest=timedelta(seconds=settings.comfyui_rest_seconds),
         previews=settings.comfyui_previews,
+        prompts_in_files=settings.comfyui_prompts_in_files,
     )
     servers = ComfyServers(own, url, lambda address: open_comfyui(url=address))
     comfy = ComfyActivities(servers, tools.objects, EventStore(tools.database), tools.takes, rules)

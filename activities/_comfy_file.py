@@ -1,6 +1,8 @@
 """What a ComfyUI server made: fetched, looked at, put into the store."""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from activities._take import kept, store_take
@@ -10,6 +12,7 @@ from studio.contracts.rendering import GraphToRender
 from studio.errors import BadClip
 from studio.media.picture import probe_picture
 from studio.media.probe import MediaInfo, probe
+from studio.media.provenance import leave_only
 from studio.media.trim import trim_clip
 from studio.media.verify import Ordered, verify_clip
 from studio.objects import keys
@@ -36,6 +39,13 @@ async def verified(path: Path, order: GraphToRender, bound: BoundGraph) -> tuple
         return path, info
     cut = path.with_stem(f"{path.stem}_cut")
     return cut, await trim_clip(path, cut, order.kept_frames)
+
+
+async def without_prompts(path: Path, provenance: Mapping[str, str | int]) -> Path:
+    """The same file, saying nothing but where it comes from."""
+    bare = path.with_stem(f"{path.stem}_bare")
+    await leave_only(path, bare, {"longtake": json.dumps(provenance)})
+    return bare
 
 
 def _verify_clip(path: Path, order: GraphToRender, bound: BoundGraph) -> MediaInfo:

@@ -38,6 +38,11 @@ def prefix_of(take: str, attempt: int) -> str:
     return f"longtake/{take}/{attempt}"
 
 
+def provenance_of(take: str, attempt: int) -> dict[str, str | int]:
+    """What every file says of its making."""
+    return {"job": activity.info().workflow_id or "", "take": take, "attempt": attempt}
+
+
 class Prompt:
     """One attempt at a take, on one server."""
 
@@ -46,7 +51,7 @@ class Prompt:
         self._comfy = comfy
         self._bound = bound
         self._news = news
-        self._provenance = {"job": activity.info().workflow_id or "", "take": take, "attempt": attempt}
+        self._provenance = provenance_of(take, attempt)
         self._was_away = False
 
     async def look(self) -> ComfyJob | None:

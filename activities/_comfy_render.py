@@ -9,9 +9,9 @@ from pathlib import Path
 import structlog
 
 from activities._comfy_failures import counted
-from activities._comfy_file import SUFFIXES, verified
+from activities._comfy_file import SUFFIXES, verified, without_prompts
 from activities._comfy_news import RenderNews
-from activities._comfy_prompt import LONGEST_PAUSE, Prompt, prefix_of
+from activities._comfy_prompt import LONGEST_PAUSE, Prompt, prefix_of, provenance_of
 from activities._comfy_rules import Made, RenderRules
 from activities._comfy_watch import Previews
 from comfy_workflows.graph import BoundGraph, GraphTemplate
@@ -134,4 +134,6 @@ class Render:
         path = folder / f"take_{attempt}{SUFFIXES[bound.kind]}"
         await self._comfy.fetch(output, path)
         path, info = await verified(path, self._order, bound)
+        if not self._rules.prompts_in_files:
+            path = await without_prompts(path, provenance_of(self._order.take, attempt))
         return Made(path, bound, info, attempt, seconds)

@@ -19,6 +19,8 @@ class RenderRules:
     """Pause after a failure that may pass, a lack of memory say; it doubles every time."""
     previews: bool
     """Ask for previews, and keep the newest."""
+    prompts_in_files: bool
+    """Leave the graph with its prompts in the files, as ComfyUI writes them."""
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         description="Pause before a render that failed, for want of memory say, is tried again; doubles.",
     )
     comfyui_previews: bool = Field(default=False, description="Keep the newest preview of a render while it goes on.")
+    comfyui_prompts_in_files: bool = Field(
+        default=True, description="Leave the graph with its prompts in our files' metadata; job, take and attempt stay."
+    )
 
     notion_token: SecretStr | None = Field(default=None, description="Integration of Notion; none: no notices.")
     notion_api_url: HttpUrl = Field(default=HttpUrl("https://api.notion.com"), description="Notion's API.")

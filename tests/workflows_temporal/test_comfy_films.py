@@ -6,8 +6,9 @@ from typing import Any
 
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import Provider, VideoStatus
+from studio.contracts.film import Provider, VideoRequest, VideoStatus
 from tests.studio_at_work import Handle, StudioAtWork, eventually
+from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.video import VideoWorkflow
 
 FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
@@ -41,6 +42,19 @@ async def test_a_film_is_rendered_clip_by_clip_and_costs_nothing(
     assert [clip.file.frames for clip in result.clips if clip.file] == [81, 81, 81]
     assert result.total_cost_usd == 0
     assert states(comfy) == ["success"] * 3
+
+
+async def test_a_file_says_which_take_it_is_and_its_prompt_only_if_that_is_wanted(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    film = await gpu_studio.request(clips=1, **FILM)
+    assert await _says(gpu_studio, film, "video/poke1/vid_1") == (True, True)
+    await gpu_studio.close()
+    gpu_studio.settings = gpu_studio.settings.model_copy(update={"comfyui_prompts_in_files": False})
+    await gpu_studio.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
+    further = film.clips[0].model_copy(update={"variant": 2})
+    film = film.model_copy(update={"video_id": "vid_2", "clips": [further]})
+    assert await _says(gpu_studio, film, "video/poke1/vid_2") == (True, False)
 
 
 async def test_a_take_that_is_there_is_not_rendered_again(gpu_studio: StudioAtWork, comfy: ComfySimulator) -> None:
@@ -213,6 +227,14 @@ async def test_a_graph_that_makes_no_clips_of_stills_is_refused_before_anything_
 def _cut_off(folder: Path) -> None:
     (path,) = folder.rglob("*.mp4")
     path.write_bytes(path.read_bytes()[:2_000])
+
+
+async def _says(studio: StudioAtWork, film: VideoRequest, job: str) -> tuple[bool, bool]:
+    """Does the file of the film's one clip name its job, and its prompt?"""
+    (clip,) = (await studio.make(film)).clips
+    assert clip.file is not None
+    content = await studio.objects.read(clip.file.media)
+    return job.encode() in content, b"Haunter floats" in content
 
 
 async def _forget_takes(studio: StudioAtWork) -> None:
