@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from temporalio.api.enums.v1 import PendingActivityState
+
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import Provider, VideoRequest, VideoStatus
@@ -115,6 +117,23 @@ async def test_half_a_file_that_survived_a_restart_is_not_believed(
     await comfy.restart()
     await gpu_studio.make(film.model_copy(update={"video_id": "vid_2"}))
     assert comfy.ledger.accepted == 2
+
+
+async def test_a_worker_whose_server_is_away_takes_no_render_from_those_whose_servers_are_there(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    await gpu_studio.close()
+    await comfy.die()
+    await gpu_studio.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+
+    async def pending() -> list[int]:
+        described = (await handle.describe()).raw_description.pending_activities
+        return [int(one.state) for one in described if one.activity_type.name == "render_clip"]
+
+    assert await eventually(pending, bool) == [PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED]
+    await comfy.accept_connections("api")
+    assert (await handle.result()).clips[0].done
 
 
 async def test_a_cancelled_film_stops_the_gpu_within_two_seconds(

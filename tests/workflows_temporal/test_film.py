@@ -93,7 +93,7 @@ async def test_a_backend_service_starts_a_film_with_plain_json(studio: StudioAtW
 REFUSED: list[tuple[dict[str, object], str]] = [
     ({"clips": []}, "clips: List should have at least 1 item"),
     ({"channel": "../etc"}, "channel: String should match pattern"),
-    ({"provider": "sora"}, "provider: Input should be 'kling' or 'animatic'"),
+    ({"provider": "sora"}, "provider: Input should be 'kling', 'comfyui' or 'animatic'"),
     ({"width": 1921}, "width: Input should be a multiple of 2"),
 ]
 
