@@ -118,7 +118,8 @@ async def _trivial(here: Ground, gpu: Gpu, prompts: int) -> tuple[float, float]:
     bare, ours = [], []
     async with httpx.AsyncClient(base_url=gpu.url) as http, open_comfyui(url=gpu.url) as comfy:
         servers = ComfyServers(comfy, gpu.url, lambda address: open_comfyui(url=address))
-        rules = RenderRules(here.folder / "trivial", timedelta(minutes=1), timedelta(seconds=1), previews=False, prompts_in_files=True)
+        waits = (timedelta(minutes=1), timedelta(seconds=1))
+        rules = RenderRules(here.folder / "trivial", *waits, previews=False, prompts_in_files=True)
         stores = (here.objects, EventStore(here.database), TakeStore(here.database))
         comfy_activities = ComfyActivities(servers, *stores, rules)
         order = await _order(here)
