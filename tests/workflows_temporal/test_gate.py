@@ -99,6 +99,7 @@ async def test_what_a_cancelled_film_ordered_comes_home_by_itself_and_is_not_bou
     await handle.cancel()
     kie.advance(500)
     await eventually(lambda: studio.rows("select 1 from takes where file is not null"), lambda rows: len(rows) == 2)
+    await eventually(handle.describe, lambda film: film.close_time is not None)
     assert (await studio.make(request)).summary == "Skipped 2 existing clips, generated 0 new clips"
     assert kie.ledger.accepted == 2
 

@@ -5,12 +5,12 @@ import pytest
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.desk import Decision, DecisionKind
-from studio.contracts.film import OnUnknown, VideoStatus
+from studio.contracts.film import OnUnknown
 from studio.contracts.take import LateOrder
 from studio.objects import keys
 from studio.store.desk import DeskStore
 from studio.store.takes import TakeStore
-from tests.studio_at_work import StudioAtWork, eventually
+from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import TaskQueue, desk_workflow_id, late_workflow_id
 from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.late import LateClipWorkflow
@@ -31,14 +31,19 @@ async def look_after(studio: StudioAtWork, order: LateOrder) -> bool:
     )
 
 
+async def ended(handle: Handle) -> None:
+    await eventually(handle.describe, lambda film: film.close_time is not None)
+
+
 async def test_the_clip_of_a_cancelled_film_becomes_a_take(studio: StudioAtWork, kie: KieSimulator) -> None:
     kie.configure(duration=(500, 500))
     request = await studio.request(clips=1)
     handle = await studio.start(request)
     order = await ordered(studio)
     await handle.cancel()
+    await ended(handle)
     kie.advance(500)
-    assert await look_after(studio, LateOrder(submission_id=order))
+    assert await studio.temporal.get_workflow_handle(late_workflow_id(order)).result(), "the film has it looked after"
     assert [key for key in await studio.objects.keys(keys.project_prefix("poke1", "vid_1")) if "/videos/" in key] == []
     result = await studio.make(request)
     assert kie.ledger.accepted == 1
@@ -85,7 +90,7 @@ async def test_the_desk_adopts_for_a_film_that_has_ended(
     await studio.waiting(handle)
     (lost,) = await DeskStore(studio.database).lost()
     await handle.cancel()
-    await studio.waiting(handle, VideoStatus.CANCELLED)
+    await ended(handle)
     await decide(studio, lost.submission_id, DecisionKind.ADOPT, kie.ledger.tasks[0].task_id)
     assert await studio.temporal.get_workflow_handle(late_workflow_id(lost.submission_id)).result()
     result = await studio.make(request)
