@@ -1,7 +1,7 @@
 """Would this server take the graph? Said before anything is sent, in words that say what to do."""
 
-from comfy_workflows.check import check_graph
-from comfy_workflows.complaints import Complaint, MissingModel, MissingNode, UnknownInput
+from comfy_workflows.check import check_graph, serious
+from comfy_workflows.complaints import Complaint, MissingModel, MissingNode
 from comfy_workflows.graph import BoundGraph
 from studio.errors import GraphRefused, InvalidValue, ModelMissing, NodeMissing
 from studio.providers.comfyui import ComfyClient
@@ -13,16 +13,11 @@ async def ensure_taken(comfy: ComfyClient, bound: BoundGraph) -> None:
     Raises:
         GraphRefused: one of its children, by the first complaint; the message has all of them.
     """
-    complaints = _about(bound, await comfy.object_info())
+    complaints = serious(check_graph(bound.graph, await comfy.object_info()))
     if complaints:
-        complaints = _about(bound, await comfy.object_info(refresh=True))
+        complaints = serious(check_graph(bound.graph, await comfy.object_info(refresh=True)))
     if complaints:
         raise _refusal(complaints)
-
-
-def _about(bound: BoundGraph, object_info: dict[str, object]) -> list[Complaint]:
-    """An input nobody knows is ignored by servers, and some nodes read such inputs all the same."""
-    return [found for found in check_graph(bound.graph, object_info) if not isinstance(found, UnknownInput)]
 
 
 def _refusal(complaints: list[Complaint]) -> GraphRefused:

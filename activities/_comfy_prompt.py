@@ -24,6 +24,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Seconds between two looks: short renders are found at once, long ones cost two small requests a second."""
 LONGEST_ABSENCE = 20.0
 """Seconds a server may be away in the middle of a render: a restart takes 6 to 17."""
+MOST_SENDINGS = 3
+"""How often a prompt is handed over that never arrives, before the render goes elsewhere."""
 SETTLING = 1.0
 """Seconds after which a request that got no answer has reached the server, or never will."""
 
@@ -78,7 +80,7 @@ class Prompt:
             GraphRefused: the server does not take the graph.
             ServerGone: it is away.
         """
-        while True:
+        for sent in range(1, MOST_SENDINGS + 1):
             try:
                 await self._comfy.submit(
                     self._bound.graph,
@@ -91,6 +93,8 @@ class Prompt:
                 _log.warning("render.answer_lost", prompt_id=self.id, error=str(gone))
                 await asyncio.sleep(SETTLING)
                 if await self.look() is None:
+                    if sent == MOST_SENDINGS:
+                        raise
                     continue
             _log.info("render.submitted", prompt_id=self.id, render_attempt=self._provenance["attempt"])
             return

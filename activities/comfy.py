@@ -20,6 +20,7 @@ from studio.contracts.clip import ClipId
 from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, GraphToRender, RenderedGraph
 from studio.errors import StudioError
+from studio.graphs import stored as stored_graph
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.providers.comfyui import ComfyClient
@@ -123,4 +124,4 @@ class ComfyActivities:
     async def _template(self, order: GraphToRender) -> GraphTemplate:
         if order.own is None:
             return load_graph(order.graph)
-        return GraphTemplate.model_validate_json(await self._objects.read(order.own))
+        return await stored_graph(order.own, self._objects)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from comfy_workflows.check import check_graph
+from comfy_workflows.check import check_graph, serious
 from comfy_workflows.complaints import Complaint, MissingModel, MissingNode, UnknownInput
 from comfy_workflows.declaration import GraphType, ParameterName
 from comfy_workflows.graph import GraphTemplate, load_graph, shipped_graphs
@@ -58,8 +58,8 @@ def standing(template: GraphTemplate, object_info: ObjectInfo) -> Standing:
         InvalidRequest: it cannot be bound.
     """
     found = check_graph(template.trial().graph, object_info)
-    bad = _serious(found)
-    quick = _serious(check_graph(template.trial(fast=True).graph, object_info)) if template.declaration.fast else []
+    bad = serious(found)
+    quick = serious(check_graph(template.trial(fast=True).graph, object_info)) if template.declaration.fast else []
     return Standing(
         name=template.name,
         title=template.declaration.title,
@@ -206,11 +206,6 @@ def _default(template: GraphTemplate, name: ParameterName) -> float | None:
     parameter = template.declaration.parameter(name)
     value = parameter.default if parameter else None
     return value if isinstance(value, (int, float)) else None
-
-
-def _serious(found: Sequence[Complaint]) -> list[Complaint]:
-    """Without inputs nobody knows: servers ignore these, and some nodes read such inputs all the same."""
-    return [one for one in found if not isinstance(one, UnknownInput)]
 
 
 def _files(found: Sequence[Complaint]) -> tuple[tuple[str, str], ...]:

@@ -83,6 +83,21 @@ async def test_a_lost_answer_to_a_submission_costs_no_second_render(
     assert states(comfy) == ["success", "success"]
 
 
+async def test_a_server_that_never_takes_the_prompt_is_given_up_and_tried_again(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.script("prompt", [{"http": 502}], repeat=True)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+
+    async def attempts() -> list[int]:
+        return [one.attempt for one in (await handle.describe()).raw_description.pending_activities]
+
+    await eventually(attempts, lambda seen: bool(seen) and seen[0] > 1)
+    comfy.clear_faults()
+    assert (await handle.result()).clips[0].done
+    assert states(comfy) == ["success"]
+
+
 async def test_a_server_that_restarts_under_way_renders_the_lost_clip_once_more(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
