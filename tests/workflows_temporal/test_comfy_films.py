@@ -4,13 +4,16 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import EventType
 
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import Provider, VideoRequest, VideoStatus
+from tests.conftest import NOBODY
 from tests.studio_at_work import Handle, StudioAtWork, eventually
+from worker import working
 from workflows_temporal.addresses import TaskQueue
+from workflows_temporal.connection import connect
 from workflows_temporal.video import VideoWorkflow
 
 FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
@@ -137,18 +140,17 @@ async def test_half_a_file_that_survived_a_restart_is_not_believed(
 async def test_a_worker_whose_server_is_away_takes_no_render_from_those_whose_servers_are_there(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
-    await gpu_studio.close()
-    await comfy.die()
-    await gpu_studio.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
-    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
-
-    async def pending() -> list[int]:
-        described = (await handle.describe()).raw_description.pending_activities
-        return [int(one.state) for one in described if one.activity_type.name == "render_clip"]
-
-    assert await eventually(pending, bool) == [PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED]
-    await comfy.accept_connections("api")
-    assert (await handle.result()).clips[0].done
+    lonely = gpu_studio.settings.model_copy(update={"comfyui_url": NOBODY})
+    async with working(lonely, [TaskQueue.GPU], await connect(**lonely.temporal())):
+        handle = await gpu_studio.start(await gpu_studio.request(clips=6, **FILM))
+        await handle.result()
+    begun = [
+        event.activity_task_started_event_attributes.attempt
+        async for event in handle.fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
+    ]
+    assert set(begun) == {1}
+    assert states(comfy) == ["success"] * 6
 
 
 async def test_a_cancelled_film_stops_the_gpu_within_two_seconds(
