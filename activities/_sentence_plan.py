@@ -121,6 +121,8 @@ def _planned(sentence: Sentence, ordered: Ordered, template: GraphTemplate, fram
         take=digest_of_render(parts),
         graph=model.graph,
         own=model.graph_file,
+        graph_sha256=digest,
+        variant=ordered.variant,
         parameters=told,
         clip=SentenceId(channel=sentence.channel, project_id=sentence.project_id, sentence_id=sentence.sentence_id),
         moving=sentence.camera_movement is not CameraMove.STATIC,

@@ -19,6 +19,10 @@ class GraphToRender(Contract):
     take: Sha256 = Field(description="The digest of everything it is made from.")
     graph: GraphName
     own: MediaRef | None = Field(default=None, description="A user's own graph, in the object store; none: shipped.")
+    graph_sha256: Sha256 | None = Field(
+        default=None, description="The digest of the graph the take was planned with; none: whatever is called so."
+    )
+    variant: int = Field(default=1, ge=1, description="Which one of the same inputs the take is.")
     parameters: GraphParameters
     clip: ClipId | SentenceId = Field(description="Which clip of a film, or which sentence, it is for.")
     moving: bool = Field(default=True, description="False: only then may the picture of a clip stand still.")
