@@ -12,13 +12,13 @@ from temporalio.worker import PollerBehaviorAutoscaling
 
 from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
-from activities._comfy_slot import one_gpu
+from activities._comfy_slot import GpuSlot
 from activities._recording import Recording
 from activities._sentence_stores import SentenceStores
 from activities.animatic import AnimaticActivities
 from activities.balance import BalanceActivities
 from activities.batches import BatchActivities
-from activities.comfy import ComfyActivities
+from activities.comfy import ComfyActivities, RenderStores
 from activities.desk import DeskActivities
 from activities.gatekeeping import GateActivities, Gates, Slots
 from activities.hosting import HostingActivities, SignedStills, StillHost, UploadedStills
@@ -46,6 +46,7 @@ from studio.store.costs import CostStore
 from studio.store.desk import DeskStore
 from studio.store.events import EventStore
 from studio.store.films import FilmStore
+from studio.store.gpu_servers import GpuServerStore
 from studio.store.models import ModelStore
 from studio.store.paces import PaceStore
 from studio.store.pool import Database
@@ -67,6 +68,8 @@ from workflows_temporal.video import VideoWorkflow
 
 LOST_ORDERS_COUNTED_EVERY = timedelta(seconds=5)
 """One query on a small index."""
+BETWEEN_GPU_HEARTBEATS = timedelta(seconds=0.5)
+"""A cancellation comes back with a heartbeat, and is to be with the GPU within two seconds."""
 
 
 @dataclass
@@ -220,13 +223,22 @@ async def serve_gpu(tools: Tools) -> Serving:
     rules = RenderRules(
         work_dir=settings.work_dir,
         longest_wait=timedelta(minutes=settings.comfyui_longest_wait_minutes),
+        longest_silence=timedelta(minutes=settings.comfyui_longest_silence_minutes),
         first_rest=timedelta(seconds=settings.comfyui_rest_seconds),
         previews=settings.comfyui_previews,
         prompts_in_files=settings.comfyui_prompts_in_files,
     )
-    servers = ComfyServers(own, url, lambda address: open_comfyui(url=address))
-    comfy = ComfyActivities(servers, tools.objects, EventStore(tools.database), tools.takes, rules)
-    return Serving([comfy.render_graph, comfy.render_clip], options={"tuner": one_gpu(own)})
+    slot = GpuSlot(own)
+    servers = ComfyServers(
+        own, slot, GpuServerStore(tools.database), lambda address: open_comfyui(url=address), url=url
+    )
+    stores = RenderStores(tools.objects, EventStore(tools.database), tools.takes, RenderStore(tools.database))
+    comfy = ComfyActivities(servers, stores, rules)
+    return Serving(
+        [comfy.render_graph, comfy.render_clip],
+        options={"tuner": slot.tuner(), "max_heartbeat_throttle_interval": BETWEEN_GPU_HEARTBEATS},
+        beside=servers.keep_telling,
+    )
 
 
 SERVINGS: dict[TaskQueue, Callable[[Tools], Awaitable[Serving]]] = {

@@ -107,9 +107,8 @@ def _worker(tools: Tools, queue: TaskQueue, serving: Serving) -> Worker:
         interceptors=[Failures(hider(tools.settings.secrets()))],
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         sticky_queue_schedule_to_start_timeout=STICKY,
-        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=PATIENCE,
-        **serving.options,
+        **{"max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE} | serving.options,
     )
 
 

@@ -1,13 +1,16 @@
-"""Renders that failed for good on a server: how often they are tried again, and after what pause."""
+"""Renders that failed on a server: whether they are tried again, where, how often, and after what pause."""
 
 from datetime import timedelta
 
 from activities._comfy_news import RenderNews
+from activities._comfy_servers import ComfyServers
 from studio.errors import (
     DownloadBroken,
     GenerationFailed,
+    GraphRefused,
     ServerBusy,
     ServerGone,
+    ServerUnfit,
     StorageUnavailable,
     StudioError,
 )
@@ -17,20 +20,49 @@ MOST_FAILURES = 3
 ELSEWHERE = timedelta(seconds=1)
 """Pause before a render that lost its server is tried again, perhaps by a worker with another one, and before the
 first new try at a download: the file is there, and nothing is heavy about it."""
+UNFIT = timedelta(seconds=5)
+"""Pause before a render that this server cannot make is offered again: those that can may be busy for long."""
 
 
-def counted(error: StudioError, news: RenderNews, rest: timedelta) -> StudioError:
-    """The error to raise, with its pause; another when it came too often. A server that is away is no failure.
+async def judged(error: StudioError, news: RenderNews, servers: ComfyServers, rest: timedelta) -> StudioError:
+    """The error to raise, with its pause; another when it came too often, or when another server may do better.
 
-    `rest`: the pause after the first failure; it doubles every time.
+    `rest`: the pause after the first failure that may pass; it doubles every time.
     """
-    if isinstance(error, (ServerGone, ServerBusy)):
+    if isinstance(error, GraphRefused):
+        return await _refused(error, news, servers)
+    if isinstance(error, ServerBusy):
+        servers.leave_it_to_others(2 * ELSEWHERE.total_seconds())
+    if isinstance(error, (ServerGone, ServerBusy)):  # no failure
         error.retry_after = ELSEWHERE
-    if not error.retryable or isinstance(error, (ServerGone, ServerBusy, StorageUnavailable)):
-        return error
-    failures = news.state.failures + 1
-    news.tell(failures=failures)
-    if failures >= MOST_FAILURES:
-        return GenerationFailed(f"{error}: {failures} tries")
-    error.retry_after = (ELSEWHERE if isinstance(error, DownloadBroken) else rest) * 2 ** (failures - 1)
+    elif error.retryable and not isinstance(error, StorageUnavailable) and error.retry_after is None:
+        failures = news.state.failures + 1
+        news.tell(failures=failures)
+        if failures >= MOST_FAILURES:
+            return GenerationFailed(f"{error}: {failures} tries")
+        error.retry_after = (ELSEWHERE if isinstance(error, DownloadBroken) else rest) * 2 ** (failures - 1)
+    return error
+
+
+async def ensure_fit(news: RenderNews, servers: ComfyServers) -> None:
+    """A render that this server has refused waits for those that have not been asked yet.
+
+    Raises:
+        ServerUnfit: there are such servers.
+    """
+    if servers.name in news.state.refused_by and (left := await servers.others(news.state.refused_by)):
+        raise _unfit("This ComfyUI server cannot make it", [other.name for other in left])
+
+
+async def _refused(refusal: GraphRefused, news: RenderNews, servers: ComfyServers) -> StudioError:
+    """What one server lacks another one may have. Each is asked once."""
+    refused_by = {*news.state.refused_by, servers.name}
+    news.tell(refused_by=tuple(sorted(refused_by)))
+    left = await servers.others(refused_by)
+    return _unfit(str(refusal), [other.name for other in left]) if left else refusal
+
+
+def _unfit(why: str, others: list[str]) -> ServerUnfit:
+    error = ServerUnfit(f"{why} - It waits for {', '.join(others)}")
+    error.retry_after = UNFIT
     return error

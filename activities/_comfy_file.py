@@ -7,7 +7,7 @@ from pathlib import Path
 
 from activities._take import kept, store_take
 from comfy_workflows.graph import BoundGraph
-from studio.contracts.clip import ClipFile, ClipId
+from studio.contracts.clip import ClipFile
 from studio.contracts.rendering import GraphToRender
 from studio.errors import BadClip
 from studio.media.picture import probe_picture
@@ -72,16 +72,10 @@ def _verify_picture(path: Path, bound: BoundGraph) -> None:
         raise BadClip(f"{path.name}: {picture.width}x{picture.height} instead of {wanted[0]}x{wanted[1]}")
 
 
-async def stored(
-    objects: ObjectStore, order: GraphToRender, path: Path, info: MediaInfo | None, *, use: bool
-) -> ClipFile:
-    """Put a verified file into the store under its take; with `use` also where its film wants it.
-
-    A sentence takes its file later, and only if it still wants it then.
-    """
+async def stored(objects: ObjectStore, order: GraphToRender, path: Path, info: MediaInfo | None) -> ClipFile:
+    """Put a verified file into the store under its take. Who ordered it takes it from there, if it still wants it."""
     if info is not None:
-        place = keys.clip_key(order.clip) if use and isinstance(order.clip, ClipId) else None
-        return await store_take(objects, order.channel, order.take, path, info, place=place)
+        return await store_take(objects, order.channel, order.take, path, info, place=None)
     picture = await asyncio.to_thread(probe_picture, path)
     media = await kept(objects, path, keys.image_take_key(order.channel, order.take), picture.mime)
     return ClipFile(media=media, width=picture.width, height=picture.height, frames=1, seconds=0)

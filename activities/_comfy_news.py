@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
 
-from activities._heartbeat import LONGEST_SILENCE
 from studio.contracts.clip import ClipId
 from studio.contracts.progress import MOST_NOTE, Progress, Stage
 from studio.contracts.rendering import GraphToRender, RenderState
 from studio.store.events import EventStore
 
+BETWEEN_BEATS = 0.5
+"""Seconds from one heartbeat to the next at most: a cancellation comes in with the answer to one."""
 BETWEEN_EVENTS = 0.5
 """Seconds from one event to the next at least: a sampler tells every step."""
 
@@ -37,14 +38,23 @@ class RenderNews:
         self._events = events
         self._changed = asyncio.Event()
         self._rendering_since: float | None = None
+        self._moved = self._now()
 
     def tell(self, **changes: Any) -> None:
-        """Something has changed."""
-        self.state = self.state.model_copy(update=changes)
+        """Something has changed. What is called off stays so, whatever else is told of it."""
+        if self.state.stage == "cancelling":
+            changes.pop("stage", None)
+        before, self.state = self.state, self.state.model_copy(update=changes)
+        if self.state != before:
+            self._moved = self._now()
         if changes.get("stage") == "rendering" and self._rendering_since is None:
-            self._rendering_since = asyncio.get_running_loop().time()
+            self._rendering_since = self._now()
         activity.heartbeat(self.state)
         self._changed.set()
+
+    def still_for(self) -> timedelta:
+        """How long nothing has changed."""
+        return timedelta(seconds=self._now() - self._moved)
 
     @asynccontextmanager
     async def going_out(self) -> AsyncIterator[None]:
@@ -62,10 +72,10 @@ class RenderNews:
         await self._events.publish(self._event(stage, note))
 
     async def _beat(self) -> None:
-        # The first word of all is the server's address: a beat before it would hold it back for two seconds, and a
-        # worker killed within them would leave a prompt that nobody knows of.
+        # The first word of all is the server's address: a beat before it would hold it back for a second, and a
+        # worker killed within it would leave a prompt that nobody knows of.
         while True:
-            await asyncio.sleep(LONGEST_SILENCE)
+            await asyncio.sleep(BETWEEN_BEATS)
             activity.heartbeat(self.state)
 
     async def _publish(self) -> None:
@@ -102,5 +112,7 @@ class RenderNews:
         done = self.state.fraction
         if self._rendering_since is None or not 0.02 <= done < 1:
             return None
-        elapsed = asyncio.get_running_loop().time() - self._rendering_since
-        return round(elapsed * (1 - done) / done, 1)
+        return round((self._now() - self._rendering_since) * (1 - done) / done, 1)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -5,14 +5,18 @@ import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from activities._comfy_failures import counted
-from activities._comfy_file import SUFFIXES, verified, without_prompts
+from activities._comfy_check import ensure_taken
+from activities._comfy_delivery import Delivery
+from activities._comfy_identity import prefix_of
 from activities._comfy_news import RenderNews
-from activities._comfy_prompt import LONGEST_PAUSE, Prompt, prefix_of, provenance_of
+from activities._comfy_prompt import Prompt
 from activities._comfy_rules import Made, RenderRules
+from activities._comfy_servers import ComfyServer
+from activities._comfy_wait import LONGEST_PAUSE, Wait
 from activities._comfy_watch import Previews
 from comfy_workflows.graph import BoundGraph, GraphTemplate
 from studio.contracts.rendering import GraphToRender
@@ -20,120 +24,123 @@ from studio.errors import (
     BadClip,
     BadStill,
     ComfyError,
-    ExecutionFailed,
-    OutputMissing,
     RenderInterrupted,
-    StudioError,
+    RenderStuck,
+    ServerBusy,
     TaskLost,
 )
-from studio.providers.comfyui import ComfyClient
-from studio.providers.comfyui_answers import ComfyOutput
+from studio.providers.comfyui_answers import ComfyJob
 
 _log = structlog.get_logger()
 
 MOST_LOSSES = 3
-"""How often a server may lose a render: a graph that brings the server down would do so for ever."""
+"""How often servers may lose a render: a graph that brings them down would do so for ever."""
+LONGEST_FAREWELL = 600.0
+"""Seconds a server is given to stop: a node that encodes a film hears nothing until it has finished."""
 
 
 class Render:
     """Makes a take on one server."""
 
     def __init__(
-        self, comfy: ComfyClient, order: GraphToRender, news: RenderNews, rules: RenderRules, previews: Previews | None
+        self, server: ComfyServer, order: GraphToRender, news: RenderNews, rules: RenderRules, previews: Previews | None
     ) -> None:
-        self._comfy = comfy
+        self.server = server
+        self._comfy = server.client
         self._order = order
         self._news = news
         self._rules = rules
         self._previews = previews
         self._prompt: Prompt | None = None
-        self._sent = 0
         self._stopping = False
 
     async def make(self, template: GraphTemplate, images: Sequence[str], folder: Path) -> Made:
-        """Find the take or have it made. Attempts that ended badly before we came are stepped over.
+        """Find the take or have it made. Attempts that ended badly or got lost before we came are stepped over: what
+        the worker before us told last may be one behind what it did.
 
         Raises:
-            GraphRefused, ExecutionFailed, RenderInterrupted, ServerGone, ServerBusy: as the server says.
+            GraphRefused, ExecutionFailed, RenderInterrupted, RenderStuck, ServerGone, ServerBusy: as the server says.
             BadClip, BadStill: it made something else than was ordered.
-            TaskLost: the server lost the render again and again.
+            TaskLost: servers lost the render again and again.
         """
-        for attempt in itertools.count(1):
-            self._news.tell(attempt=attempt)
+        delivery = Delivery(self.server, self._order, self._news, self._rules, folder)
+        for attempt in itertools.count(self._news.state.attempt):
+            if attempt != self._news.state.attempt:
+                self._news.tell(attempt=attempt, sent=False)
             bound = template.bind(self._order.parameters, images=images, prefix=prefix_of(self._order.take, attempt))
-            try:
-                made = await self._attempt(attempt, bound, folder)
-            except StudioError as error:
-                raise counted(error, self._news, self._rules.first_rest) from None
-            if made is not None:
+            if (made := await self._attempt(attempt, bound, delivery)) is not None:
                 return made
-            if self._sent >= MOST_LOSSES:
-                raise TaskLost(f"The ComfyUI server lost the render {self._sent} times: it may not survive this graph")
         raise AssertionError
 
-    async def call_off(self, making: "asyncio.Task[Made]") -> Made | None:
+    async def call_off(self, making: "asyncio.Task[Any]") -> None:
         """Have the server stop; a render in its last step is finished all the same, and is good.
 
-        The request is repeated until it has had its effect: the prompt may be on its way to the server.
+        The request is repeated until it has had its effect: the prompt may be on its way to the server. A server
+        that hears nothing for ten minutes is left alone.
         """
         self._stopping = True
         self._news.tell(stage="cancelling")
-        while not making.done():
+        deadline = asyncio.get_running_loop().time() + LONGEST_FAREWELL
+        while not making.done() and asyncio.get_running_loop().time() < deadline:
             if self._prompt is not None:
+                self._prompt.called_off = True
                 with suppress(ComfyError):
                     await self._comfy.cancel(self._prompt.id)
             await asyncio.wait([making], timeout=LONGEST_PAUSE)
-        if making.cancelled() or making.exception() is not None:
-            return None
-        return making.result()
+        if not making.done():
+            _log.warning("render.not_stopped", server=self.server.name, node=self._news.state.node)
+            making.cancel()
+            await asyncio.wait([making])
 
-    async def _attempt(self, attempt: int, bound: BoundGraph, folder: Path) -> Made | None:
+    async def _attempt(self, attempt: int, bound: BoundGraph, delivery: Delivery) -> Made | None:
         """None: it brought nothing, and the next one may."""
-        prompt = self._prompt = Prompt(self._comfy, self._order.take, attempt, bound, self._news)
+        prompt = self._prompt = Prompt(self.server, self._order.take, attempt, bound)
+        prompt.called_off = self._stopping
         job = await prompt.look()
-        before = job is not None and job.finished
+        if job is not None and job.finished:
+            self._news.tell(sent=False)
+            return await delivery.ended_before(job, attempt, bound)
         if job is None:
-            if made := await self._left_behind(attempt, bound, folder):
+            if made := await delivery.left_behind(attempt, bound):
                 return made
-            if self._stopping:
-                raise RenderInterrupted
-            await prompt.send(previews=self._previews is not None)
-            self._sent += 1
-        if not before:
-            job = await prompt.wait(self._rules.longest_wait, self._previews)
-        if job is None:
-            return await self._left_behind(attempt, bound, folder)
-        try:
-            if job.state != "success":
-                raise job.error()
-            output = job.output(bound.output_node)
-            return await self._fetched(output, attempt, bound, folder, seconds=job.seconds or 0)
-        except (ExecutionFailed, RenderInterrupted, OutputMissing, BadClip, BadStill):
-            if before:
+            if self._news.state.sent:
+                self._lost()
                 return None
-            raise
-
-    async def _left_behind(self, attempt: int, bound: BoundGraph, folder: Path) -> Made | None:
-        """A file under the attempt's name, from before the server was started anew. It may be half of one."""
-        prefix = prefix_of(self._order.take, attempt)
-        output = await self._comfy.find_output(prefix, SUFFIXES[bound.kind])
-        if output is None:
-            return None
+            await ensure_taken(self._comfy, bound)
+            await prompt.send(previews=self._previews is not None)
+        job = await self._waited_for(prompt)
+        if job is None:
+            made = await delivery.left_behind(attempt, bound)
+            if made is None:
+                self._lost()
+            return made
+        if job.state != "success":
+            raise job.error()
+        self.server.done()
         try:
-            made = await self._fetched(output, attempt, bound, folder, seconds=0)
-        except (OutputMissing, BadClip, BadStill) as bad:
-            _log.info("render.leftover_refused", reason=str(bad))
-            return None
-        _log.info("render.recovered", render_attempt=attempt)
-        return made
+            return await delivery.of_job(job, attempt, bound)
+        except (BadClip, BadStill) as bad:
+            raise type(bad)(f"{bad} - The same would come out again: order a further take") from None
 
-    async def _fetched(
-        self, output: ComfyOutput, attempt: int, bound: BoundGraph, folder: Path, *, seconds: float
-    ) -> Made:
-        self._news.tell(stage="keeping", fraction=1.0, node="")
-        path = folder / f"take_{attempt}{SUFFIXES[bound.kind]}"
-        await self._comfy.fetch(output, path)
-        path, info = await verified(path, self._order, bound)
-        if not self._rules.prompts_in_files:
-            path = await without_prompts(path, provenance_of(self._order.take, attempt))
-        return Made(path, bound, info, attempt, seconds)
+    async def _waited_for(self, prompt: Prompt) -> ComfyJob | None:
+        """Its end; None: the server has lost it."""
+        self._news.tell(sent=True)
+        try:
+            job = await Wait(prompt, self._news, self._rules, self._previews).until_done()
+        except (RenderInterrupted, RenderStuck, ServerBusy):
+            self._news.tell(sent=False)
+            raise
+        if job is not None:
+            self._news.tell(sent=False)
+        return job
+
+    def _lost(self) -> None:
+        """The server does not know what it had.
+
+        Raises:
+            TaskLost: that has happened too often.
+        """
+        losses = self._news.state.losses + 1
+        self._news.tell(losses=losses, sent=False)
+        if losses >= MOST_LOSSES:
+            raise TaskLost(f"ComfyUI servers lost the render {losses} times: they may not survive this graph")

@@ -14,7 +14,9 @@ class RenderRules:
 
     work_dir: Path
     longest_wait: timedelta
-    """How long a prompt may stand behind others' in the server's queue."""
+    """How long a prompt stands behind others' in the server's queue before a server that is free is looked for."""
+    longest_silence: timedelta
+    """How long a running prompt may show no progress."""
     first_rest: timedelta
     """Pause after a failure that may pass, a lack of memory say; it doubles every time."""
     previews: bool

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities._comfy_news import RenderNews
-from comfy_workflows.graph import BoundGraph
+from activities._comfy_prompt import Prompt
 from comfy_workflows.weights import weights_of
 from studio.errors import StorageUnavailable
 from studio.objects.store import ObjectStore
-from studio.providers.comfyui import ComfyClient
 from studio.providers.comfyui_socket import ComfyPreview, ComfyProgress
 
 BETWEEN_PREVIEWS = 0.5
@@ -41,20 +40,15 @@ class Previews:
 
 
 async def listen(
-    comfy: ComfyClient,
-    prompt_id: str,
-    client_id: str,
-    bound: BoundGraph,
-    news: RenderNews,
-    previews: Previews | None,
-    look: asyncio.Event,
+    prompt: Prompt, client_id: str, news: RenderNews, previews: Previews | None, look: asyncio.Event
 ) -> None:
     """Tell what the server tells of a prompt; `look` is set when it has nothing more to tell."""
-    weights = weights_of(bound.graph)
-    async with aclosing(comfy.watch(prompt_id, client_id)) as hints:
+    graph = prompt.bound.graph
+    weights = weights_of(graph)
+    async with aclosing(prompt.server.client.watch(prompt.id, client_id)) as hints:
         async for hint in hints:
             if isinstance(hint, ComfyProgress):
-                node = bound.graph.get(hint.node or "", {})
+                node = graph.get(hint.node or "", {})
                 name = node.get("_meta", {}).get("title") or node.get("class_type") or ""
                 news.tell(node=name, fraction=hint.fraction(weights))
             elif previews is not None and (key := await previews.show(hint)):

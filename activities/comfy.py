@@ -1,51 +1,61 @@
 """Pictures and clips by ComfyUI: one graph at a time, for the one GPU of this worker's server."""
 
 import asyncio
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 from temporalio import activity
+from temporalio.client import WorkflowExecutionStatus
 
-from activities._comfy_check import ensure_taken
+from activities._comfy_failures import ensure_fit, judged
 from activities._comfy_file import stored
 from activities._comfy_news import RenderNews
+from activities._comfy_records import remember
 from activities._comfy_render import Render
-from activities._comfy_rules import Made, RenderRules
+from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._comfy_watch import Previews
 from activities._scratch import scratch
 from comfy_workflows.graph import GraphTemplate, load_graph
+from comfy_workflows.identity import digest_of_shipped
+from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId
 from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, GraphToRender, RenderedGraph
-from studio.errors import StudioError
+from studio.errors import ServerUnfit, StudioError
 from studio.graphs import stored as stored_graph
 from studio.objects import keys
 from studio.objects.store import ObjectStore
-from studio.providers.comfyui import ComfyClient
 from studio.renders import order_of_clip, said
 from studio.store.events import EventStore
+from studio.store.renders import RenderStore
 from studio.store.takes import TakeStore
 
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class RenderStores:
+    """Where renders come from and go to, and who hears of them."""
+
+    objects: ObjectStore
+    events: EventStore
+    takes: TakeStore
+    renders: RenderStore
+
+
 class ComfyActivities:
     """Renders graphs, on the queue `gpu`. Its worker takes one at a time: the slot is the GPU."""
 
-    def __init__(
-        self, servers: ComfyServers, objects: ObjectStore, events: EventStore, takes: TakeStore, rules: RenderRules
-    ) -> None:
+    def __init__(self, servers: ComfyServers, stores: RenderStores, rules: RenderRules) -> None:
         self._servers = servers
-        self._objects = objects
-        self._events = events
-        self._takes = takes
+        self._stores = stores
         self._rules = rules
 
     @activity.defn
     async def render_graph(self, order: GraphToRender) -> RenderedGraph:
-        """Have a picture or clip made, from upload to stored file, holding the GPU.
+        """Have a picture or clip made, from upload to stored file, holding the GPU until the server is done.
 
         Nothing is sent twice: whoever comes later finds the running prompt by its id, or the file by its name.
         """
@@ -53,64 +63,53 @@ class ComfyActivities:
 
     @activity.defn
     async def render_clip(self, clip: ClipToRender) -> RenderedGraph:
-        """The same for a clip of a film."""
-        return await self._rendered(order_of_clip(clip))
+        """The same for a clip of a film, which then has it at its place."""
+        rendered = await self._rendered(order_of_clip(clip))
+        await self._stores.objects.copy(rendered.file.media.key, keys.clip_key(clip.clip))
+        return rendered
 
     async def _rendered(self, order: GraphToRender) -> RenderedGraph:
-        news = RenderNews(order, self._events)
+        news = RenderNews(order, self._stores.events)
         try:
             async with news.going_out():
                 rendered = await self._render(order, news)
-        except (StudioError, asyncio.CancelledError) as error:
-            cancelled = isinstance(error, asyncio.CancelledError)
-            await news.end(Stage.CANCELLED if cancelled else Stage.FAILED, str(error))
+        except StudioError as error:
+            verdict = await judged(error, news, self._servers, self._rules.first_rest)
+            await news.end(Stage.WAITING if verdict.retryable else Stage.FAILED, str(verdict))
+            raise verdict from None
+        except asyncio.CancelledError:
+            if news.state.stage == "cancelling":
+                await news.end(Stage.CANCELLED)
+            else:
+                await news.end(Stage.WAITING, "its worker stops, another one goes on")
             raise
         # A sentence has it only when it has taken it.
         await news.end(Stage.DONE if isinstance(order.clip, ClipId) else Stage.KEEPING)
         return rendered
 
     async def _render(self, order: GraphToRender, news: RenderNews) -> RenderedGraph:
-        template = await self._template(order)
-        order = order.model_copy(update={"parameters": said(order.parameters, template)})
-        async with self._servers.having(order.take, news.state) as (comfy, address):
-            news.tell(server=address)
+        async with self._servers.having(order.take, news.state) as server:
+            await ensure_fit(news, self._servers)
+            template = await self._template(order)
+            news.tell(server=server.name)
             with scratch(self._rules.work_dir) as folder:
                 key = keys.preview_key(order.channel, order.take)
-                previews = Previews(self._objects, key, folder) if self._rules.previews else None
-                render = Render(comfy, order, news, self._rules, previews)
-                making = asyncio.create_task(self._make(render, comfy, order, template, folder))
+                previews = Previews(self._stores.objects, key, folder) if self._rules.previews else None
+                told = order.model_copy(update={"parameters": said(order.parameters, template)})
+                render = Render(server, told, news, self._rules, previews)
+                making = asyncio.create_task(self._make(render, order, template, folder))
                 try:
-                    made = await asyncio.shield(making)
+                    return await asyncio.shield(making)
                 except asyncio.CancelledError:
-                    await self._called_off(render, making, order)
+                    await _called_off(render, making)
                     raise
-                return await self._keep(made, order, use=True)
 
-    async def _make(
-        self, render: Render, comfy: ComfyClient, order: GraphToRender, template: GraphTemplate, folder: Path
-    ) -> Made:
-        images = [await self._uploaded(comfy, order, place) for place in range(len(order.parameters.images))]
-        await ensure_taken(comfy, template.bind(order.parameters, images=images, prefix=order.take))
-        return await render.make(template, images, folder)
-
-    async def _uploaded(self, comfy: ComfyClient, order: GraphToRender, place: int) -> str:
-        image = order.parameters.images[place]
-        return await comfy.upload(await self._objects.read(image), image.key)
-
-    async def _called_off(self, render: Render, making: "asyncio.Task[Made]", order: GraphToRender) -> None:
-        """Only somebody's wish stops the server. When this worker ends, or is too late, another one goes on."""
-        details = activity.cancellation_details()
-        if details is None or not details.cancel_requested:
-            making.cancel()
-            await asyncio.wait([making])
-            return
-        made = await render.call_off(making)
-        if made is not None:
-            rendered = await self._keep(made, order, use=False)
-            await self._takes.finish(order.channel, order.take, rendered.file, cost_usd=Decimal(0))
-
-    async def _keep(self, made: Made, order: GraphToRender, *, use: bool) -> RenderedGraph:
-        file = await stored(self._objects, order, made.path, made.info, use=use)
+    async def _make(self, render: Render, order: GraphToRender, template: GraphTemplate, folder: Path) -> RenderedGraph:
+        """All of it, so that what is finished in spite of a cancel is kept, too."""
+        images = [await self._uploaded(render, image) for image in order.parameters.images]
+        made = await render.make(template, images, folder)
+        file = await stored(self._stores.objects, order, made.path, made.info)
+        await remember(order, made, file, self._stores.takes, self._stores.renders)
         _log.info("render.kept", key=file.media.key, size_bytes=file.media.size, gpu_seconds=made.seconds)
         return RenderedGraph(
             take=order.take,
@@ -121,7 +120,28 @@ class ComfyActivities:
             notes=made.bound.notes,
         )
 
+    async def _uploaded(self, render: Render, image: MediaRef) -> str:
+        return await render.server.client.upload(await self._stores.objects.read(image), image.key)
+
     async def _template(self, order: GraphToRender) -> GraphTemplate:
-        if order.own is None:
-            return load_graph(order.graph)
-        return await stored_graph(order.own, self._objects)
+        if order.own is not None:
+            return await stored_graph(order.own, self._stores.objects)
+        if order.graph_sha256 not in (None, digest_of_shipped(order.graph)):
+            raise ServerUnfit(f"This worker has another version of the graph {order.graph} - Update it")
+        return load_graph(order.graph)
+
+
+async def _called_off(render: Render, making: "asyncio.Task[RenderedGraph]") -> None:
+    """Only somebody's wish stops the server. When this worker ends, or is too late, another one goes on."""
+    details = activity.cancellation_details()
+    if details is not None and (details.cancel_requested or (details.not_found and await _nobody_waits())):
+        await render.call_off(making)
+    else:
+        making.cancel()
+        await asyncio.wait([making])
+
+
+async def _nobody_waits() -> bool:
+    """The workflow was terminated, and no other run of it has taken its place."""
+    workflow = activity.client().get_workflow_handle(activity.info().workflow_id or "")
+    return (await workflow.describe()).status is not WorkflowExecutionStatus.RUNNING

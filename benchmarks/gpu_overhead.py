@@ -25,7 +25,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
-from activities.comfy import ComfyActivities
+from activities._comfy_slot import GpuSlot
+from activities.comfy import ComfyActivities, RenderStores
 from benchmarks.gpus import Gpu, gpu_film
 from benchmarks.ground import Ground, ground, say, time_of, until
 from comfy_workflows.own import read_own_graph
@@ -35,6 +36,8 @@ from studio.contracts.rendering import GraphToRender
 from studio.logs import set_up_logs
 from studio.providers.comfyui import open_comfyui
 from studio.store.events import EventStore
+from studio.store.gpu_servers import GpuServerStore
+from studio.store.renders import RenderStore
 from studio.store.takes import TakeStore
 
 GPU_SECONDS = 0.2
@@ -117,11 +120,12 @@ async def _trivial(here: Ground, gpu: Gpu, prompts: int) -> tuple[float, float]:
     set_up_logs(level="warning")
     bare, ours = [], []
     async with httpx.AsyncClient(base_url=gpu.url) as http, open_comfyui(url=gpu.url) as comfy:
-        servers = ComfyServers(comfy, gpu.url, lambda address: open_comfyui(url=address))
-        waits = (timedelta(minutes=1), timedelta(seconds=1))
-        rules = RenderRules(here.folder / "trivial", *waits, previews=False, prompts_in_files=True)
-        stores = (here.objects, EventStore(here.database), TakeStore(here.database))
-        comfy_activities = ComfyActivities(servers, *stores, rules)
+        store, long = GpuServerStore(here.database), timedelta(minutes=1)
+        servers = ComfyServers(comfy, GpuSlot(comfy), store, lambda url: open_comfyui(url=url), url=gpu.url)
+        rules = RenderRules(here.folder / "trivial", long, long, long, previews=False, prompts_in_files=True)
+        database = here.database
+        stores = RenderStores(here.objects, EventStore(database), TakeStore(database), RenderStore(database))
+        comfy_activities = ComfyActivities(servers, stores, rules)
         order = await _order(here)
         for number in range(prompts + 1):
             bare.append(await _bare(http, number))

@@ -196,8 +196,7 @@ class GraphRefused(ComfyError):
 class ModelMissing(GraphRefused):
     """A model file is missing on this ComfyUI server.
 
-    Permanent: the same server would say the same again, until somebody copies the file. Another server may have
-    it, so whoever has several of them catches this type and asks the next one; a policy that retries would not.
+    Permanent: the same server would say the same again, until somebody copies the file.
     """
 
     @classmethod
@@ -241,6 +240,18 @@ class ServerFileTrouble(ExecutionFailed):
 
 class RenderInterrupted(ComfyError):
     """Somebody else interrupted the render on the ComfyUI server. A person did that: it is not begun again."""
+
+
+class ServerUnfit(ComfyError):
+    """This ComfyUI server, or its worker, cannot make it; another one may."""
+
+    retryable = True
+
+
+class RenderStuck(ComfyError):
+    """The render has not moved for too long on the ComfyUI server."""
+
+    retryable = True
 
 
 class ServerGone(ComfyError):

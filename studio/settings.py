@@ -88,7 +88,10 @@ class Settings(BaseSettings):
         default=HttpUrl("http://127.0.0.1:8188"), description="The ComfyUI server of a worker on the queue gpu."
     )
     comfyui_longest_wait_minutes: float = Field(
-        default=30, gt=0, description="How long a render may stand behind others' before it goes to another server."
+        default=30, gt=0, description="How long a render stands behind others' before it goes to a server that is free."
+    )
+    comfyui_longest_silence_minutes: float = Field(
+        default=60, gt=0, description="How long a render may stand still before it is interrupted and tried again."
     )
     comfyui_rest_seconds: float = Field(
         default=60,

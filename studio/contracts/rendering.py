@@ -1,5 +1,6 @@
 """A graph on its way through a ComfyUI server: the order, how it stands, what came out."""
 
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field
@@ -69,9 +70,12 @@ class ClipToRender(Contract):
 class RenderState(Contract):
     """What an attempt leaves to the next one, and shows people meanwhile, in its heartbeats."""
 
-    server: str = Field(default="", description="Address of the server that has the prompt.")
+    server: str = Field(default="", description="The server that has the prompt: its address.")
     attempt: int = Field(default=1, ge=1, description="Which attempt at the take: part of the prompt's id.")
+    sent: bool = Field(default=False, description="The server has this attempt, as far as anybody knows.")
+    losses: int = Field(default=0, ge=0, description="How often a server that had it did not know it any more.")
     failures: int = Field(default=0, ge=0, description="How often it failed for good on a server.")
+    refused_by: tuple[str, ...] = Field(default=(), description="Servers that cannot make it.")
     stage: Literal["preparing", "waiting", "rendering", "keeping", "cancelling"] = "preparing"
     ahead: int | None = Field(default=None, description="Prompts that come before it in the server's queue.")
     node: str = Field(default="", description="The node that runs.")
@@ -87,3 +91,13 @@ class RenderedGraph(Contract):
     attempt: int = Field(description="Which attempt at the take it was.")
     gpu_seconds: float = Field(default=0, ge=0, description="From start to end, by the server's clock.")
     notes: tuple[str, ...] = Field(default=(), description="Rules that changed what was asked for.")
+
+
+class GpuServer(Contract):
+    """A ComfyUI server that has a worker."""
+
+    name: str = Field(description="Its address; with the host it is on, where nobody else can reach it.")
+    worker: str = Field(description="Host and process of the worker.")
+    busy: bool = Field(description="It renders for us.")
+    away: str = Field(description="Why it cannot be used just now; empty: it can.")
+    seen_at: datetime = Field(description="When its worker told so.")

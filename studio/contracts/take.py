@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -117,6 +117,18 @@ class RenderedFile(Contract):
     height: int
     frames: int | None = Field(default=None, description="None: a picture.")
     seconds: float | None = Field(default=None, description="None: a picture.")
+
+    @classmethod
+    def of(cls, file: ClipFile, kind: Literal["image", "video"]) -> Self:
+        """From the file of a render: a picture counts as a clip of one frame there."""
+        moving = kind == "video"
+        return cls(
+            media=file.media,
+            width=file.width,
+            height=file.height,
+            frames=file.frames if moving else None,
+            seconds=file.seconds if moving else None,
+        )
 
 
 class Render(Contract):

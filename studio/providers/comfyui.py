@@ -158,10 +158,14 @@ class ComfyClient:
             if answer.is_success or _http.json_object(answer):
                 return
             self._wire.forget_version()
-        await self._wire.ask("POST", "/queue", json={"delete": [prompt_id]})
+        await self.withdraw(prompt_id)
         targeted = await self._wire.at_least(HAS_TARGETED_INTERRUPT)
         if targeted or (await self.queue()).state_of(prompt_id) == "running":
             await self._wire.ask("POST", "/interrupt", json={"prompt_id": prompt_id})
+
+    async def withdraw(self, prompt_id: str) -> None:
+        """Take a prompt out of the queue. One that has begun goes on: look."""
+        await self._wire.ask("POST", "/queue", json={"delete": [prompt_id]})
 
     def watch(self, prompt_id: str, client_id: str) -> AsyncGenerator[ComfyProgress | ComfyPreview, None]:
         """What the server tells of a prompt while it goes on: a hint. It ends without a word when the line breaks."""
