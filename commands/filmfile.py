@@ -20,7 +20,7 @@ from studio.errors import BadStill
 from studio.graphs import Casting
 from studio.objects import keys
 from studio.objects.store import ObjectStore
-from studio.styles import style_loras, styled_prompt
+from studio.styles import style_loras
 
 LARGEST_REQUEST = 1_900_000
 """Bytes; Temporal takes inputs of up to 2 MiB."""
@@ -183,24 +183,13 @@ def _only_for_comfyui(film: FilmFile) -> list[str]:
 
 
 def _styled(request: VideoRequest, style: VisualStyle, casting: Casting) -> VideoRequest:
-    """The film with the style's words before each prompt, and its LoRA."""
-    clips = [clip.model_dump() | {"prompt": _with_words(clip.prompt, style)} for clip in request.clips]
-    try:
-        styled = VideoRequest.model_validate(
-            request.model_dump() | {"clips": clips, "loras": (*request.loras, *style_loras(style))}
-        )
-    except ValidationError as error:
-        raise FilmFileInvalid(complaint(error)) from None
+    """The film with the style's words and its LoRA as they are now: a style that changes later changes no film."""
+    loras = (*request.loras, *style_loras(style))
+    styled = request.model_copy(update={"prompt_prefix": style.prompt_prefix, "loras": loras})
     # The film was fine before: whatever is wrong with the LoRAs now is wrong with the style's.
     if wrong := [words.replace("loras: ", "style: ", 1) for words in intake.complaints(styled, casting.own)]:
         raise FilmFileInvalid("\n".join(wrong))
     return styled
-
-
-def _with_words(prompt: str | MotionPrompt, style: VisualStyle) -> str | dict[str, Any]:
-    if isinstance(prompt, str):
-        return styled_prompt(prompt, style)
-    return prompt.model_dump() | {"action": styled_prompt(prompt.action, style)}
 
 
 def _request(film: FilmFile, stills: list[MediaRef], casting: Casting | None) -> VideoRequest:

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from commands.filmfile import FilmFileInvalid
 from commands.models import built_film
 from commands.options import DATA, Data, Json
-from commands.running import name_of, standing
+from commands.running import name_of, request_of, standing
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.telling import TYPICAL_SECONDS
 from studio.contracts.film import FilmName, Provider, VideoRequest
@@ -69,8 +69,7 @@ async def _gate_limit(session: Session) -> int:
 async def _request(session: Session, film: str) -> VideoRequest:
     path = Path(film)
     if path.suffix not in (".yaml", ".yml") and not path.is_file():  # noqa: ASYNC240
-        before = await standing(session, await name_of(session, film))
-        return before.request if before else fail(f"No film is called {film}", code=WRONG_INPUT)
+        return await request_of(session, await name_of(session, film))
     try:
         asked = await built_film(session, path)
     except FilmFileInvalid as error:

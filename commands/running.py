@@ -95,6 +95,12 @@ async def standing(session: Session, film: FilmName) -> Standing | None:
     return None if request is None else Standing(request, running=False)
 
 
+async def request_of(session: Session, film: FilmName) -> VideoRequest:
+    """What a film was last asked to be; ends the command when there is no such film."""
+    now = await standing(session, film)
+    return now.request if now else fail(f"No film is called {film.channel}/{film.video_id}", code=WRONG_INPUT)
+
+
 async def name_of(session: Session, film: str) -> FilmName:
     """A film by CHANNEL/FILM, or by FILM alone when there is only one."""
     channel, _, name = film.rpartition("/")

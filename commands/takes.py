@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from commands.options import DATA, ClipPlace, Data, FilmId, Json, Wait
-from commands.running import Change, name_of, restart_film, standing
+from commands.running import Change, name_of, request_of, restart_film
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.telling import say, watch
 from studio import intake
@@ -19,6 +19,7 @@ from studio.contracts.take import TakeOfClip
 from studio.edits import change_clip, choose, clip_of, make_again
 from studio.errors import BadStill, InvalidRequest
 from studio.objects import keys
+from studio.prompts.style import with_style
 from studio.store.budgets import BudgetStore
 from studio.store.orders import Submission
 from studio.store.takes import TakeStore
@@ -95,23 +96,22 @@ def list_takes(
 
     async def run() -> None:
         async with open_session(data) as session:
-            shown = await _takes(session, await name_of(session, film), clip)
+            request = await request_of(session, await name_of(session, film))
+            shown = await _takes(session, request, clip)
         if as_json:
             return show_json(shown)
+        style = request.prompt_prefix
         for one in shown:
             out.print(f"clip {one['clip']:02d}", highlight=False)
-            for line in [line for entry in [*one["takes"], *one["rejected"]] for line in _lines(entry)]:
+            for line in [line for entry in [*one["takes"], *one["rejected"]] for line in take_lines(entry, style)]:
                 out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
     asyncio.run(run())
 
 
-async def _takes(session: Session, film: FilmName, number: int | None) -> list[dict[str, Any]]:
-    now = await standing(session, film)
-    if now is None:
-        fail(f"No film is called {film.channel}/{film.video_id}", code=WRONG_INPUT)
+async def _takes(session: Session, film: VideoRequest, number: int | None) -> list[dict[str, Any]]:
     try:
-        clips = [clip_of(now.request, number)] if number else now.request.clips
+        clips = [clip_of(film, number)] if number else film.clips
     except InvalidRequest as error:
         fail(str(error), code=WRONG_INPUT)
     orders = await BudgetStore(session.database).orders(film.channel, film.video_id)
@@ -160,10 +160,11 @@ def _rejected(session: Session, order: Submission) -> dict[str, Any]:
     }
 
 
-def _lines(entry: dict[str, Any]) -> list[str]:
+def take_lines(entry: dict[str, Any], style: str = "") -> list[str]:
+    """A take, or an order that came to nothing, for people. The film's `style` is not said again in each prompt."""
     made = f"{entry['made_at']:%Y-%m-%d %H:%M}" if entry["made_at"] else ""
     length = f"{entry['seconds']} s" if "seconds" in entry else ""
-    prompt = str(entry.get("prompt", ""))
+    prompt = str(entry.get("prompt", "")).removeprefix(with_style("", style))
     words = prompt if len(prompt) <= _PROMPT else f"{prompt[: _PROMPT - 1]}…"
     facts = [entry["take"][:NAME], entry["verdict"], f"{entry['cost_usd']:.2f} USD", length, made, words]
     places = [f"    {name:<8} {entry[name]}" for name in ("file", "picture") if entry.get(name)]
@@ -190,10 +191,7 @@ async def _restart(
 
 async def _put_still(session: Session, film: FilmName, number: int, path: Path) -> MediaRef:
     """Bring another still into the store, beside the one it replaces."""
-    now = await standing(session, film)
-    if now is None:
-        fail(f"No film is called {film.channel}/{film.video_id}", code=WRONG_INPUT)
-    request = now.request
+    request = await request_of(session, film)
     try:
         clip_of(request, number)
         content = await asyncio.to_thread(path.read_bytes)

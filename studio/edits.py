@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from studio import intake
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipId, ClipRequest
+from studio.contracts.clip import MOST_VARIANTS, ClipId, ClipRequest
 from studio.contracts.complaint import complaint
 from studio.contracts.film import VideoRequest
 from studio.errors import InvalidRequest
@@ -17,7 +17,6 @@ from studio.takes import digest_of_take, parts_of
 
 SHORTEST_NAME = 6
 """Characters of a take's digest that name it, when no other take of the channel begins with them."""
-MOST_VARIANTS = 1_000
 
 
 def clip_of(film: VideoRequest, number: int) -> ClipRequest:

@@ -32,6 +32,8 @@ def complaints(request: VideoRequest, own: GraphTemplate | None = None) -> Itera
             yield f"model: {error}"
     if request.provider is Provider.COMFYUI:
         yield from _about_graph(request, own)
+    elif request.prompt_prefix:
+        yield f"prompt_prefix: only a film with provider comfyui has it, this one's is {request.provider}"
     for place, clip in enumerate(request.clips):
         try:
             motion.check(clip.prompt, limit=limit)

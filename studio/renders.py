@@ -12,6 +12,7 @@ from studio.contracts.rendering import ClipToRender, GraphToRender
 from studio.errors import InvalidRequest
 from studio.prompts import motion
 from studio.prompts.camera import move_of, with_camera
+from studio.prompts.style import with_style
 
 _NO_TAKE = "0" * 64
 _FIELDS = {ParameterName.WIDTH: "width", ParameterName.HEIGHT: "height"}
@@ -19,14 +20,14 @@ _FIELDS = {ParameterName.WIDTH: "width", ParameterName.HEIGHT: "height"}
 
 def order_of_clip(clip: ClipToRender) -> GraphToRender:
     """What the graph is told. The seed follows from the take: same inputs, same noise; a further take, other noise."""
-    move = clip.camera or move_of(clip.prompt)
+    move = clip.camera or move_of(clip.prompt)  # not of the style's words: "panoramic" is no pan
     return GraphToRender(
         channel=clip.clip.channel,
         take=clip.take,
         graph=clip.graph,
         own=clip.own,
         parameters=GraphParameters(
-            prompt=motion.render(clip.prompt),
+            prompt=with_style(motion.render(clip.prompt), clip.prompt_prefix),
             width=clip.width,
             height=clip.height,
             seconds=clip.seconds,

@@ -6,6 +6,7 @@ from studio.contracts.model import GenerationModel, ModelCategory, ModelType, St
 from studio.contracts.project import RenderChoices
 from studio.contracts.render import Lora
 from studio.errors import InvalidRequest
+from studio.prompts.style import with_style
 
 DEFAULT_MODELS = {
     ModelType.TEXT_TO_IMAGE: "z_image_turbo",
@@ -17,10 +18,7 @@ DEFAULT_MODELS = {
 
 def styled_prompt(prompt: str, style: VisualStyle | None) -> str:
     """The prompt with the style's words before it."""
-    if style is None or not style.prompt_prefix:
-        return prompt
-    prefix = style.prompt_prefix.rstrip(",;: ")
-    return f"{prefix} {prompt}" if prefix.endswith((".", "!", "?")) else f"{prefix}, {prompt}"
+    return prompt if style is None else with_style(prompt, style.prompt_prefix)
 
 
 def style_loras(style: VisualStyle | None) -> tuple[Lora, ...]:

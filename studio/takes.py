@@ -12,6 +12,7 @@ from studio.digest import Part, digest_of
 from studio.media.animatic import RENDERER_VERSION
 from studio.prompts import motion
 from studio.prompts.camera import move_of
+from studio.prompts.style import with_style
 
 TAKE_FORMAT = "take-2"
 """Changes when the meaning of a take's parts changes; every older take is then made anew."""
@@ -25,7 +26,7 @@ def parts_of(film: VideoRequest, clip: ClipRequest) -> TakeParts:
     return TakeParts(
         provider=film.provider,
         model=_maker(film),
-        prompt=motion.render(clip.prompt),
+        prompt=with_style(motion.render(clip.prompt), film.prompt_prefix),
         still=clip.still,
         seconds=clip.seconds,
         width=film.width,

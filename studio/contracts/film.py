@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
 from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.money import Cost
-from studio.contracts.render import MOST_LORAS, Lora, LoraPair
+from studio.contracts.render import MOST_LORAS, Lora, LoraPair, PromptPrefix
 
 KLING_MODEL = "kling/v2-5-turbo-image-to-video-pro"
 COMFYUI_GRAPH = "wan22_i2v"
@@ -74,6 +74,9 @@ class VideoRequest(Contract):
     )
     loras: Annotated[tuple[Lora | LoraPair, ...], Field(max_length=MOST_LORAS)] = Field(
         default=(), description="LoRAs for the ComfyUI graph."
+    )
+    prompt_prefix: PromptPrefix = Field(
+        default="", description="The words of a style, told to the ComfyUI graph before every clip's prompt."
     )
     fast: bool = Field(default=False, description="With the ComfyUI graph's few-step LoRAs, where it has some.")
     width: Even = 1_920
@@ -195,11 +198,9 @@ class FilmResultRecord(Contract):
     revision: int
 
 
-class FilmToJoin(Contract):
+class FilmToJoin(FilmName):
     """Clips in their order, to be one film."""
 
-    channel: Identifier
-    video_id: Identifier
     clips: list[ClipFile]
 
 
@@ -212,9 +213,7 @@ class JoinedFilm(Contract):
     conformed: list[int] = Field(default=[])
 
 
-class Unfinished(Contract):
+class Unfinished(FilmName):
     """Clips of a cancelled film whose files go away."""
 
-    channel: Identifier
-    video_id: Identifier
     numbers: list[int]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef
-from studio.contracts.render import MOST_IMAGES, LoraName, LoraStrength
+from studio.contracts.render import MOST_IMAGES, LoraName, LoraStrength, PromptPrefix
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -68,9 +68,7 @@ class VisualStyle(Contract):
     id: Identifier
     name: Name = Field(description="No two styles share one, whether written in capitals or not.")
     type: StyleType
-    prompt_prefix: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)] = Field(
-        default="", description="Said before the prompt."
-    )
+    prompt_prefix: PromptPrefix = Field(default="", description="Said before the prompt.")
     lora_file: LoraName | None = None
     lora_strength: LoraStrength = 1.0
     compatible_models: tuple[Identifier, ...] = Field(default=(), description="Models it works with; none: with any.")

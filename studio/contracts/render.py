@@ -22,6 +22,9 @@ LoraName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 LoraStrength = Annotated[float, Field(ge=0, le=2)]
 GraphPrompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 
+PromptPrefix = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)]
+"""The words of a style: with the longest motion prompt behind them they are still a `GraphPrompt`."""
+
 
 class Lora(Contract):
     """A LoRA for a graph with one model."""

@@ -10,7 +10,7 @@ from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipRequest, Mot
 from studio.contracts.film import VideoRequest
 from studio.contracts.model import GraphName
 from studio.contracts.project import SentenceId
-from studio.contracts.render import GraphParameters, Lora, LoraPair
+from studio.contracts.render import GraphParameters, Lora, LoraPair, PromptPrefix
 
 
 class GraphToRender(Contract):
@@ -39,6 +39,7 @@ class ClipToRender(Contract):
     own: MediaRef | None = None
     still: MediaRef
     prompt: PromptText | MotionPrompt
+    prompt_prefix: PromptPrefix = Field(default="", description="Histories before films had one lack it.")
     camera: CameraMove | None
     strength: float
     seconds: Literal[5, 10]
@@ -57,6 +58,7 @@ class ClipToRender(Contract):
             own=film.graph,
             still=clip.still,
             prompt=clip.prompt,
+            prompt_prefix=film.prompt_prefix,
             camera=clip.camera,
             strength=clip.strength,
             seconds=clip.seconds,

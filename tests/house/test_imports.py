@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.takes": frozenset({"studio.contracts", "studio.digest", "studio.prompts", "studio.media.animatic"})
     | {"comfy_workflows.identity"},
     # Which model makes a picture, and what a style adds to it.
-    "studio.styles": frozenset({"studio.contracts", "studio.errors"}),
+    "studio.styles": frozenset({"studio.contracts", "studio.errors", "studio.prompts"}),
     # What a sentence's picture and clip are made with.
     "studio.sentences": frozenset({"studio.contracts", "studio.errors", "studio.styles", "studio.takes"}),
     # What becomes of a film's takes when it is changed, and what starting it would do.

@@ -4,8 +4,9 @@ from typing import Any
 
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove, ClipRequest
-from studio.contracts.film import VideoRequest
-from studio.edits import keep_choices
+from studio.contracts.film import Provider, VideoRequest
+from studio.edits import change_clip, keep_choices
+from studio.takes import parts_of
 
 CHOSEN = "cd" * 32
 
@@ -82,3 +83,26 @@ def test_a_variant_that_stands_in_the_file_counts_more() -> None:
 def test_a_new_film_has_changed_in_every_clip() -> None:
     asked = film(clip(1), clip(2))
     assert keep_choices(asked, None) == (asked, [1, 2])
+
+
+INK: dict[str, Any] = {"provider": Provider.COMFYUI, "model": "wan22_i2v", "width": 640, "height": 640}
+
+
+def test_another_prompt_keeps_the_words_of_the_films_style() -> None:
+    before = film(clip(1), clip(2), **INK, prompt_prefix="Ink drawing")
+    changed = change_clip(before, 2, prompt="A gull lands. Slow orbit.")
+    assert [parts_of(changed, one).prompt for one in changed.clips] == [
+        "Ink drawing, Boat 1 leaves.",
+        "Ink drawing, A gull lands. Slow orbit.",
+    ]
+
+
+def test_choices_made_when_a_styles_words_stood_in_the_prompts_stay() -> None:
+    before = film(clip(1, prompt="Ink drawing, Boat 1 leaves.", take=CHOSEN, variant=2), **INK)
+    again, changed = keep_choices(film(clip(1), **INK, prompt_prefix="Ink drawing"), before)
+    assert (again.clips[0].take, again.clips[0].variant, changed) == (CHOSEN, 2, [])
+
+
+def test_other_words_of_a_style_are_other_inputs() -> None:
+    before = film(clip(1), clip(2), **INK, prompt_prefix="Ink drawing")
+    assert keep_choices(film(clip(1), clip(2), **INK, prompt_prefix="Oil painting"), before)[1] == [1, 2]

@@ -48,6 +48,12 @@ def test_the_local_renderer_has_no_model() -> None:
     assert list(complaints(film(GOOD, model="kling/v9", provider=Provider.ANIMATIC))) == []
 
 
+@pytest.mark.parametrize("provider", [Provider.KLING, Provider.ANIMATIC])
+def test_only_a_graph_is_told_the_words_of_a_style(provider: Provider) -> None:
+    (said,) = complaints(film(GOOD, provider=provider, prompt_prefix="Ink drawing."))
+    assert said == f"prompt_prefix: only a film with provider comfyui has it, this one's is {provider}"
+
+
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.id)
 def test_a_prompt_is_as_long_as_its_model_takes(model: Any) -> None:
     limit = min(model.prompt_limit, 2_500)

@@ -7,12 +7,14 @@ import pytest
 
 from comfy_workflows.graph import load_graph
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipRequest
+from studio.contracts.clip import PROMPT_LIMIT, CameraMove, ClipRequest, MotionPrompt
 from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.render import Lora, LoraPair
+from studio.contracts.rendering import ClipToRender, GraphToRender
 from studio.graphs import read_graph
 from studio.intake import complaints
-from studio.renders import unable
+from studio.renders import order_of_clip, unable
+from studio.takes import parts_of
 from tests.comfy_workflows.conftest import own_clip_graph
 
 PAIR = LoraPair(high="h.safetensors", low="l.safetensors")
@@ -25,6 +27,11 @@ def film(*seconds: int, **given: Any) -> VideoRequest:
         for n, length in enumerate(seconds or (5,), start=1)
     ]
     return VideoRequest(channel="poke1", video_id="v", clips=clips, provider=Provider.COMFYUI, **given)
+
+
+def ordered(request: VideoRequest) -> GraphToRender:
+    """The film's first clip as the graph is told."""
+    return order_of_clip(ClipToRender.of(request, request.clips[0], "0" * 64))
 
 
 @pytest.mark.parametrize("graph", ["wan22_i2v", "wan22_fun_camera", "hunyuan15_i2v"])
@@ -69,3 +76,31 @@ def test_an_own_graph_lies_among_the_graphs_and_nowhere_else() -> None:
     assert told == "graph.key: channels/poke2/x.json is no graph that was added with `comfy add`"
     added = stranger.model_copy(update={"key": "graphs/mine/1.json"})
     assert list(complaints(film(model="mine", graph=added))) == []
+
+
+@pytest.mark.parametrize(
+    "prompt", ["A cat wakes. Slow pan left.", MotionPrompt(action="A cat wakes", camera="Slow orbit")], ids=type
+)
+def test_the_graph_is_told_what_the_take_is_made_from(prompt: str | MotionPrompt) -> None:
+    asked = film(model="wan22_i2v", prompt_prefix="Ink drawing")
+    clip = asked.clips[0].model_copy(update={"prompt": prompt})
+    asked = asked.model_copy(update={"clips": [clip]})
+    told, parts = ordered(asked).parameters, parts_of(asked, clip)
+    assert told.prompt == parts.prompt
+    assert told.prompt.startswith("Ink drawing, A cat wakes. Slow ")
+    assert told.camera is parts.camera
+
+
+def test_the_words_of_a_style_move_no_camera() -> None:
+    told = ordered(film(model="wan22_i2v", prompt_prefix="Panoramic pixel art"))
+    assert told.parameters.camera is CameraMove.ZOOM_IN
+    static = ordered(film(model="wan22_i2v", prompt_prefix="Motionless camera, pixel art"))
+    assert static.moving
+
+
+def test_the_longest_words_of_a_style_go_before_the_longest_prompt() -> None:
+    asked = film(model="wan22_i2v", prompt_prefix="b" * 2_000)
+    longest = asked.clips[0].model_copy(update={"prompt": "a" * PROMPT_LIMIT})
+    asked = asked.model_copy(update={"clips": [longest]})
+    assert list(complaints(asked)) == []
+    assert ordered(asked).parameters.prompt.endswith("b, " + "a" * PROMPT_LIMIT)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import CameraMove, ClipRequest
+from studio.contracts.clip import CameraMove, ClipRequest, MotionPrompt
 from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.project import SentenceId
 from studio.contracts.render import BIGGEST_SEED, GraphParameters, Lora, LoraPair
@@ -92,6 +92,60 @@ def test_a_chosen_take_stands_whatever_the_clip_says() -> None:
     assert own == digest_of_take(parts_of(film, clips[0]))
     assert parts.camera is CameraMove.PAN_LEFT
     assert chosen == ("cd" * 32, None)
+
+
+BOAT = "A boat leaves"
+BELL = MotionPrompt(action="A bell rings", camera="Slow orbit")
+
+
+def styled(prompt: str | MotionPrompt, prefix: str) -> TakeParts:
+    """The parts of a clip in a film with the words of a style."""
+    film = VideoRequest(
+        channel="poke1",
+        video_id="vid_1",
+        clips=[ClipRequest(number=1, still=STILL, prompt=prompt)],
+        provider=Provider.COMFYUI,
+        model="mine",
+        graph=MediaRef(key="graphs/mine/1.json", sha256="12" * 32, mime="application/json"),
+        loras=(Lora(name="ink.safetensors", strength=0.8),),
+        prompt_prefix=prefix,
+    )
+    return parts_of(film, film.clips[0])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prefix", "said", "digest"),
+    [
+        (
+            f"{BOAT}. Slow pan left.",
+            "Film still, muted colours, fine grain.",
+            "Film still, muted colours, fine grain. A boat leaves. Slow pan left.",
+            "365de91eeeb648e3dcc6a2d8022990d22e2649923b1fb85c64478cf1457528a9",
+        ),
+        (
+            BELL,
+            "Film still, muted colours, fine grain.",
+            "Film still, muted colours, fine grain. A bell rings. Slow orbit.",
+            "2f8533b2cbb453c71374b01eae7a2fc9d6e1ecc1a9d94cd97d4004d90a9d03d0",
+        ),
+        (
+            BELL,
+            "Panoramic pixel art, ",
+            "Panoramic pixel art, A bell rings. Slow orbit.",
+            "45fec421da4ee584a9a6d3865f8403e491e500ce4492e5c87c8e2d0264022843",
+        ),
+    ],
+)
+def test_a_clip_with_a_style_has_the_take_it_had_when_the_words_stood_in_its_prompt(
+    prompt: str | MotionPrompt, prefix: str, said: str, digest: str
+) -> None:
+    parts = styled(prompt, prefix)
+    assert parts.prompt == said
+    assert digest_of_take(parts) == digest
+
+
+def test_the_words_of_a_style_move_no_camera() -> None:
+    assert styled(BOAT, "Panoramic pixel art, ").camera is styled(BOAT, "").camera is CameraMove.ZOOM_IN
 
 
 RENDER = RenderParts(
