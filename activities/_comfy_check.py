@@ -1,10 +1,28 @@
-"""Would this server take the graph? Said before anything is sent, in words that say what to do."""
+"""Is it the right graph, and would this server take it? Said before anything is sent, in words that say what to do."""
 
 from comfy_workflows.check import check_graph, serious
 from comfy_workflows.complaints import Complaint, MissingModel, MissingNode
 from comfy_workflows.graph import BoundGraph
-from studio.errors import GraphRefused, InvalidValue, ModelMissing, NodeMissing
+from comfy_workflows.identity import digest_of_shipped
+from studio.contracts.clip import ClipId
+from studio.contracts.rendering import GraphToRender
+from studio.errors import GraphRefused, InvalidValue, ModelMissing, NodeMissing, ServerUnfit
 from studio.providers.comfyui import ComfyClient
+from studio.store.takes import TakeStore
+from studio.takes import graph_version
+
+
+async def ensure_as_planned(order: GraphToRender, takes: TakeStore) -> None:
+    """While workers are updated, one may have another version of a shipped graph than whoever named the take.
+
+    Raises:
+        ServerUnfit: this one has.
+    """
+    digest = digest_of_shipped(order.graph)
+    planned = await takes.parts(order.channel, order.take) if isinstance(order.clip, ClipId) else None
+    fits = order.graph_sha256 in (None, digest)
+    if not fits or (planned is not None and planned.model != graph_version(order.graph, digest)):
+        raise ServerUnfit(f"This worker has another version of the graph {order.graph} - Update it")
 
 
 async def ensure_taken(comfy: ComfyClient, bound: BoundGraph) -> None:

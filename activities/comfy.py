@@ -6,8 +6,9 @@ from pathlib import Path
 
 import structlog
 from temporalio import activity
-from temporalio.client import WorkflowExecutionStatus
 
+from activities._comfy_cancel import called_off
+from activities._comfy_check import ensure_as_planned
 from activities._comfy_failures import ensure_fit, judged
 from activities._comfy_file import stored
 from activities._comfy_news import RenderNews
@@ -18,12 +19,11 @@ from activities._comfy_servers import ComfyServers
 from activities._comfy_watch import Previews
 from activities._scratch import scratch
 from comfy_workflows.graph import GraphTemplate, load_graph
-from comfy_workflows.identity import digest_of_shipped
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId
 from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, GraphToRender, RenderedGraph
-from studio.errors import ServerUnfit, StudioError
+from studio.errors import StudioError
 from studio.graphs import stored as stored_graph
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -101,7 +101,7 @@ class ComfyActivities:
                 try:
                     return await asyncio.shield(making)
                 except asyncio.CancelledError:
-                    await _called_off(render, making)
+                    await called_off(render, making)
                     raise
 
     async def _make(self, render: Render, order: GraphToRender, template: GraphTemplate, folder: Path) -> RenderedGraph:
@@ -126,22 +126,5 @@ class ComfyActivities:
     async def _template(self, order: GraphToRender) -> GraphTemplate:
         if order.own is not None:
             return await stored_graph(order.own, self._stores.objects)
-        if order.graph_sha256 not in (None, digest_of_shipped(order.graph)):
-            raise ServerUnfit(f"This worker has another version of the graph {order.graph} - Update it")
+        await ensure_as_planned(order, self._stores.takes)
         return load_graph(order.graph)
-
-
-async def _called_off(render: Render, making: "asyncio.Task[RenderedGraph]") -> None:
-    """Only somebody's wish stops the server. When this worker ends, or is too late, another one goes on."""
-    details = activity.cancellation_details()
-    if details is not None and (details.cancel_requested or (details.not_found and await _nobody_waits())):
-        await render.call_off(making)
-    else:
-        making.cancel()
-        await asyncio.wait([making])
-
-
-async def _nobody_waits() -> bool:
-    """The workflow was terminated, and no other run of it has taken its place."""
-    workflow = activity.client().get_workflow_handle(activity.info().workflow_id or "")
-    return (await workflow.describe()).status is not WorkflowExecutionStatus.RUNNING

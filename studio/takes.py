@@ -43,8 +43,13 @@ def _maker(film: VideoRequest) -> str:
         return RENDERER_VERSION
     if film.provider is Provider.COMFYUI:
         digest = film.graph.sha256 if film.graph else digest_of_shipped(film.model)
-        return f"{film.model}@{digest[:16]}"
+        return graph_version(film.model, digest)
     return film.model
+
+
+def graph_version(name: str, digest: str) -> str:
+    """A graph as the maker of a take: another version of it makes other takes."""
+    return f"{name}@{digest[:16]}"
 
 
 def _options(film: VideoRequest) -> str:
