@@ -180,8 +180,8 @@ def _about_value(at: _Node, spec: InputSpec, value: object) -> Iterator[Complain
     elif spec.type in ("INT", "FLOAT"):
         number = _read_number(value)
         if number is None or (spec.type == "INT" and number != int(number)):
-            reason = "is not a whole number" if spec.type == "INT" else "is not a number"
-            yield InvalidValue(at.id, at.name, spec.name, value, reason)
+            words = "is not a whole number" if spec.type == "INT" else "is not a number"
+            yield InvalidValue(at.id, at.name, spec.name, value, words)
         elif reason := _out_of_range(spec, number):
             yield InvalidValue(at.id, at.name, spec.name, value, reason, certain=not at.custom)
     elif spec.type == "STRING" and not isinstance(value, (str, int, float)):
