@@ -125,6 +125,14 @@ def test_a_marker_on_a_number_has_the_steps_of_the_inputs_that_get_it(clip: Grap
         assert (length.least, length.most, length.rule) == (1, 16_384, "4n+1")
 
 
+def test_a_node_that_computes_hands_no_steps_back(clip: Graph, object_info: Graph) -> None:
+    clip["98"]["_meta"]["title"] = "Size"
+    inputs = {"value": 20, "times": 4, "plus": 1}
+    clip["200"] = {"class_type": "Sum", "inputs": inputs, "_meta": {"title": "in:length"}}
+    clip["98"]["inputs"]["length"] = ["200", 0]
+    assert bind(read(clip, object_info=object_info), images=("x.png",), frames=30).notes == ()
+
+
 @pytest.mark.parametrize(
     ("range_of", "seed", "said"),
     [
@@ -276,6 +284,13 @@ def test_a_result_that_could_not_be_as_it_was_ordered_is_refused(clip: Graph, cl
 def test_a_size_that_nobody_can_set_may_be_changed_and_so_may_that_of_the_start_picture(clip: Graph) -> None:
     clip["98"]["_meta"]["title"] = "in:length"
     assert bind(read(behind_decoding(clip, "ImageUpscaleWithModel")), images=("x.png",)).width is None
+    edit = titled("flux2_klein_edit_2refs_1920x1088", n66="in:width", n62="in:width", n76="in:image", n9="out:image")
+    assert bind(read(edit), images=("x.png",), width=512).width == 512
+    scale = {"image": ["300", 0], "width": 640}
+    clip["301"] = {"class_type": "ImageScale", "inputs": scale, "_meta": {"title": "in:width"}}
+    clip["94"]["inputs"]["images"] = ["301", 0]
+    clip["98"]["_meta"]["title"] = "in:width in:length"
+    assert bind(read(clip), images=("x.png",), width=512).width == 512
     smaller = titled("wan22_i2v", n97="in:image", n98="in:width in:height in:length", n108="out:video")
     smaller["300"] = {"class_type": "ImageScaleToTotalPixels", "inputs": {"image": ["97", 0]}, "_meta": {}}
     smaller["98"]["inputs"]["start_image"] = ["300", 0]
