@@ -91,7 +91,8 @@ def missing_uploads(
 
 def name_of(node: str, content: Mapping[str, Any]) -> str:
     """How people know a node: `node 86 "high noise pass" (KSamplerAdvanced)`."""
-    title = (content.get("_meta") or {}).get("title")
+    meta = content.get("_meta")
+    title = meta.get("title") if isinstance(meta, Mapping) else None
     return f'node {node} "{title}" ({content["class_type"]})' if title else f"node {node} ({content['class_type']})"
 
 

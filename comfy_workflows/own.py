@@ -76,7 +76,7 @@ def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | No
 
 def _api_graph(text: str | bytes) -> Graph:
     try:
-        graph = json.loads(text, parse_constant=_number, parse_float=_number)
+        graph = json.loads(text, parse_constant=_number, parse_float=_number, parse_int=_whole_number)
     except ValueError as error:
         raise InvalidRequest(f"this file is not JSON: {error}") from None
     except RecursionError:
@@ -96,6 +96,11 @@ def _number(word: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{word} is no number")
     return number
+
+
+def _whole_number(word: str) -> int:
+    _number(word)
+    return int(word)
 
 
 def _is_node(content: object) -> bool:

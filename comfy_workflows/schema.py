@@ -45,9 +45,9 @@ class InputSpec:
     def number(self, option: str) -> int | float | None:
         """Its `min`, `max` or `step`, where that is a number one can count with."""
         value = self.options.get(option)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
-        return value
+        return value if isinstance(value, int) or math.isfinite(value) else None
 
 
 def node_of(object_info: ObjectInfo, class_type: str) -> Mapping[str, Any] | None:

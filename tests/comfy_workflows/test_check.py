@@ -192,6 +192,7 @@ def test_of_custom_loaders_only_those_we_know_are_believed(loader: str, certain:
         ["INT", None],
         ["INT", {"min": None, "max": "9", "step": None}],
         ["INT", {"max": float("inf")}],
+        ["INT", {"max": 10**400}],
         ["COMFY_DYNAMICCOMBO_V3", {"options": [None, {"name": "a"}]}],
     ],
 )

@@ -389,7 +389,7 @@ def test_a_file_of_boxes_in_boxes_is_refused() -> None:
             read_own_graph(text, name="mine")
 
 
-@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\x00", '{"1": NaN}', '{"1": 1e999}'])
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\x00", '{"1": NaN}', '{"1": 1e999}', '{"1": 1' + "0" * 400 + "}"])
 def test_a_file_that_is_no_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(InvalidRequest, match="this file is not JSON"):
         read_own_graph(text, name="mine")
