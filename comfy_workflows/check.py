@@ -6,6 +6,7 @@ is silently skipped. Uploaded files are not looked for.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -17,12 +18,14 @@ from comfy_workflows.complaints import (
     MissingInput,
     MissingModel,
     MissingNode,
+    MissingUpload,
     NotAGraph,
     NothingSaved,
     UnknownInput,
     none_of,
 )
-from comfy_workflows.loaders import folder_of
+from comfy_workflows.declaration import Place
+from comfy_workflows.loaders import FOLDERS, folder_of
 from comfy_workflows.rewire import is_link
 from comfy_workflows.schema import (
     ANYTHING,
@@ -31,6 +34,8 @@ from comfy_workflows.schema import (
     InputSpec,
     ObjectInfo,
     inputs_of,
+    is_custom,
+    node_of,
     outputs_of,
 )
 
@@ -39,6 +44,20 @@ _SOCKETS = frozenset(
     "CLIP_VISION_OUTPUT CONTROL_NET STYLE_MODEL UPSCALE_MODEL WAN_CAMERA_EMBEDDING".split()
 )
 """Types that only another node can give."""
+
+_OTHER_FOLDERS = ("[output]", "[temp]")
+"""End the name of a file that does not lie in the server's input folder."""
+
+
+@dataclass(frozen=True)
+class _Node:
+    """The node that is looked at."""
+
+    id: str
+    name: str
+    class_type: str
+    custom: bool
+    """Its class may check its values itself."""
 
 
 def check_graph(graph: Mapping[str, Any], object_info: ObjectInfo) -> list[Complaint]:
@@ -51,13 +70,29 @@ def check_graph(graph: Mapping[str, Any], object_info: ObjectInfo) -> list[Compl
 
 
 def serious(found: Iterable[Complaint]) -> list[Complaint]:
-    """Without inputs nobody knows: servers ignore these, and some nodes read such inputs all the same."""
-    return [complaint for complaint in found if not isinstance(complaint, UnknownInput)]
+    """Those that every server refuses; the others are remarks."""
+    return [complaint for complaint in found if complaint.certain]
+
+
+def missing_uploads(
+    graph: Mapping[str, Any], object_info: ObjectInfo, given_later: Iterable[Place]
+) -> list[MissingUpload]:
+    """Files of the server's input folder that it does not have; those at `given_later` will be uploaded."""
+    later = {(place.node, place.input) for place in given_later}
+    return [
+        MissingUpload(node, name_of(node, content), spec.name, str(value))
+        for node, content in graph.items()
+        for spec in inputs_of(node_of(object_info, content["class_type"]) or {}, content["inputs"]).values()
+        if spec.uploads is not None and (node, spec.name) not in later
+        for value in [content["inputs"].get(spec.name)]
+        if isinstance(value, str) and value not in spec.uploads and not value.endswith(_OTHER_FOLDERS)
+    ]
 
 
 def name_of(node: str, content: Mapping[str, Any]) -> str:
     """How people know a node: `node 86 "high noise pass" (KSamplerAdvanced)`."""
-    title = content.get("_meta", {}).get("title")
+    meta = content.get("_meta")
+    title = meta.get("title") if isinstance(meta, Mapping) else None
     return f'node {node} "{title}" ({content["class_type"]})' if title else f"node {node} ({content['class_type']})"
 
 
@@ -72,8 +107,8 @@ def _malformed(graph: Mapping[str, Any]) -> Iterator[Complaint]:
 
 
 def _about_whole(graph: Mapping[str, Any], object_info: ObjectInfo) -> Iterator[Complaint]:
-    known = [object_info[content["class_type"]] for content in graph.values() if content["class_type"] in object_info]
-    if len(known) == len(graph) and not any(node.get("output_node") for node in known):
+    classes = [node_of(object_info, content["class_type"]) for content in graph.values()]
+    if all(node is not None and not node.get("output_node") for node in classes):
         yield NothingSaved("", "")
     sources = {
         node: {value[0] for value in content["inputs"].values() if is_link(value)} for node, content in graph.items()
@@ -87,10 +122,11 @@ def _about_whole(graph: Mapping[str, Any], object_info: ObjectInfo) -> Iterator[
 def _about_node(node: str, graph: Mapping[str, Any], object_info: ObjectInfo) -> Iterator[Complaint]:
     content = graph[node]
     name, given = name_of(node, content), content["inputs"]
-    schema = object_info.get(content["class_type"])
+    schema = node_of(object_info, content["class_type"])
     if schema is None:
         yield MissingNode(node, name, content["class_type"])
         return
+    at = _Node(node, name, content["class_type"], is_custom(schema))
     specs = inputs_of(schema, given)
     for spec in specs.values():
         if spec.required and not spec.grows and spec.name not in given:
@@ -98,65 +134,79 @@ def _about_node(node: str, graph: Mapping[str, Any], object_info: ObjectInfo) ->
     growing = tuple(f"{spec.name}." for spec in specs.values() if spec.grows)
     for key, value in given.items():
         if key in specs and is_link(value):
-            yield from _about_link(node, name, specs[key], value, graph, object_info)
+            yield from _about_link(at, specs[key], value, graph, object_info)
         elif key in specs:
-            yield from _about_value(node, name, content["class_type"], specs[key], value)
+            yield from _about_value(at, specs[key], _unwrapped(value))
         elif not key.startswith(growing):
             yield UnknownInput(node, name, key)
 
 
 def _about_link(
-    node: str, name: str, spec: InputSpec, link: list[Any], graph: Mapping[str, Any], object_info: ObjectInfo
+    at: _Node, spec: InputSpec, link: list[Any], graph: Mapping[str, Any], object_info: ObjectInfo
 ) -> Iterator[Complaint]:
     source, slot = link
     if source not in graph:
-        yield BadLink(node, name, spec.name, f"comes from node {source}, which is not there")
+        yield BadLink(at.id, at.name, spec.name, f"comes from node {source}, which is not there")
         return
-    schema = object_info.get(graph[source]["class_type"])
+    schema = node_of(object_info, graph[source]["class_type"])
     if schema is None:
         return
     outputs = outputs_of(schema)
     if not 0 <= slot < len(outputs):
-        yield BadLink(node, name, spec.name, f"comes from output {slot} of node {source}, which has {len(outputs)}")
+        words = f"comes from output {slot} of node {source}, which has {len(outputs)}"
+        yield BadLink(at.id, at.name, spec.name, words)
     elif not _fits(outputs[slot], spec):
-        yield BadLink(node, name, spec.name, f"takes {spec.type}, node {source} gives {outputs[slot]}")
+        yield BadLink(at.id, at.name, spec.name, f"takes {spec.type}, node {source} gives {outputs[slot]}")
 
 
 def _fits(output: str, spec: InputSpec) -> bool:
+    """Have the two a type in common? Each may name several, with commas between."""
     if spec.takes_anything or spec.grows or output in ANYTHING:
         return True
     wanted = CHOICE if spec.type == CHOICE_WITH_INPUTS else spec.type
-    return not {*output.split(",")}.isdisjoint(wanted.split(","))
+    given, taken = ({part.strip() for part in types.split(",")} for types in (output, wanted))
+    return "*" in given | taken or not given.isdisjoint(taken)
 
 
-def _about_value(node: str, name: str, class_type: str, spec: InputSpec, value: object) -> Iterator[Complaint]:
+def _unwrapped(value: object) -> object:
+    """A list as the value of an input is wrapped, so that it is not taken for a link."""
+    return value["__value__"] if isinstance(value, Mapping) and "__value__" in value else value
+
+
+def _about_value(at: _Node, spec: InputSpec, value: object) -> Iterator[Complaint]:
     if spec.choices is not None:
-        wrong = [one for one in (value if isinstance(value, list) else [value]) if one not in spec.choices]
-        for one in wrong:
-            folder = folder_of(class_type, spec.name, one)
-            if folder is None:
-                yield InvalidValue(node, name, spec.name, one, none_of(spec.choices))
-            else:
-                yield MissingModel(node, name, spec.name, folder, str(one), _same_file(str(one), spec.choices))
+        yield from _about_choice(at, spec, spec.choices, value)
     elif spec.type in _SOCKETS:
-        yield InvalidValue(node, name, spec.name, value, "must come from another node")
+        yield InvalidValue(at.id, at.name, spec.name, value, "must come from another node")
     elif spec.type in ("INT", "FLOAT"):
-        reason = _about_number(spec, value)
-        if reason:
-            yield InvalidValue(node, name, spec.name, value, reason)
+        number = _read_number(value)
+        if number is None or (spec.type == "INT" and number != int(number)):
+            words = "is not a whole number" if spec.type == "INT" else "is not a number"
+            yield InvalidValue(at.id, at.name, spec.name, value, words)
+        elif reason := _out_of_range(spec, number):
+            yield InvalidValue(at.id, at.name, spec.name, value, reason, certain=not at.custom)
     elif spec.type == "STRING" and not isinstance(value, (str, int, float)):
-        yield InvalidValue(node, name, spec.name, value, "is not a text")
+        yield InvalidValue(at.id, at.name, spec.name, value, "is not a text")
     elif spec.type == "BOOLEAN" and value not in (True, False):
-        yield InvalidValue(node, name, spec.name, value, "is neither true nor false")
+        yield InvalidValue(at.id, at.name, spec.name, value, "is neither true nor false")
 
 
-def _about_number(spec: InputSpec, value: object) -> str | None:
-    """Numbers as texts are taken, as a server takes them."""
-    whole = spec.type == "INT"
-    number = _read_number(value)
-    if number is None or (whole and number != int(number)):
-        return "is not a whole number" if whole else "is not a number"
-    least, most = spec.options.get("min"), spec.options.get("max")
+def _about_choice(at: _Node, spec: InputSpec, choices: tuple[object, ...], value: object) -> Iterator[Complaint]:
+    # Loaders we know take what they list, also those from outside ComfyUI.
+    certain = not at.custom or (at.class_type, spec.name) in FOLDERS
+    for one in value if isinstance(value, list) else [value]:
+        if one in choices:
+            continue
+        folder = folder_of(at.class_type, spec.name, one)
+        if folder is None:
+            yield InvalidValue(at.id, at.name, spec.name, one, none_of(choices), certain=certain)
+        else:
+            listed_as = _same_file(str(one), choices)
+            yield MissingModel(at.id, at.name, spec.name, folder, str(one), listed_as, certain=certain)
+
+
+def _out_of_range(spec: InputSpec, number: float) -> str | None:
+    least, most = spec.number("min"), spec.number("max")
     if least is not None and number < least:
         return f"is less than {least}"
     if most is not None and number > most:
@@ -165,6 +215,7 @@ def _about_number(spec: InputSpec, value: object) -> str | None:
 
 
 def _read_number(value: object) -> int | float | None:
+    """Numbers as texts are taken, as a server takes them."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     if isinstance(value, int):

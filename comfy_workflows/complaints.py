@@ -1,6 +1,6 @@
 """What is wrong with a graph on a certain server; each says it in one sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MOST_CHOICES = 8
 
@@ -13,11 +13,18 @@ class Complaint:
     """Id of the node; empty: the whole graph."""
     node_name: str
     """How people know the node: id, title and class."""
+    certain: bool = field(default=True, kw_only=True)
+    """Would every server refuse it? Otherwise it is worth a remark, and the server has the last word."""
 
     @property
     def text(self) -> str:
         """What is the matter, without where."""
         raise NotImplementedError
+
+    @property
+    def remark(self) -> str:
+        """The same in one sentence, where it is not certain."""
+        return f"{self}; the node may take it all the same, the server has the last word"
 
     def __str__(self) -> str:
         return f"{self.node_name}: {self.text}" if self.node_name else self.text
@@ -110,13 +117,35 @@ class MissingInput(Complaint):
 
 @dataclass(frozen=True)
 class UnknownInput(Complaint):
-    """An input the node does not have. The server would silently ignore it."""
+    """An input the node does not have. Servers ignore these, and some nodes read such inputs all the same."""
 
     input: str
+    certain: bool = field(default=False, kw_only=True)
 
     @property
     def text(self) -> str:
         return f"{self.input} is no input of this node"
+
+    @property
+    def remark(self) -> str:
+        return f"{self}; the server would ignore it"
+
+
+@dataclass(frozen=True)
+class MissingUpload(Complaint):
+    """A picture, film or sound the server does not have yet."""
+
+    input: str
+    name: str
+    certain: bool = field(default=False, kw_only=True)
+
+    @property
+    def text(self) -> str:
+        return f"{self.input} {self.name} is not among the files of this server"
+
+    @property
+    def remark(self) -> str:
+        return f"{self}: upload it there, or mark the node, in:image, if it stands for a picture of ours"
 
 
 @dataclass(frozen=True)

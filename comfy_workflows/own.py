@@ -6,62 +6,49 @@ marker on several nodes sets all of them. Exactly one node is `out:video` or `ou
 """
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
 from comfy_workflows.check import name_of
-from comfy_workflows.declaration import GraphDeclaration, GraphType, Output, Parameter, ParameterName, Place
+from comfy_workflows.declaration import GraphDeclaration, GraphType, Kind, Output, Place
 from comfy_workflows.graph import GraphTemplate
+from comfy_workflows.known_nodes import KNOWN
 from comfy_workflows.loaders import model_files
-from comfy_workflows.rewire import cut_loose_ends, is_link
-from comfy_workflows.schema import InputSpec, ObjectInfo, inputs_of
+from comfy_workflows.markers import Marker, markers_of
+from comfy_workflows.own_parameters import parameters_of, place_of
+from comfy_workflows.resized import ensure_kept
+from comfy_workflows.rewire import Graph, cut_loose_ends, is_link
+from comfy_workflows.savers import ensure_saves
+from comfy_workflows.schema import ObjectInfo
 from studio.contracts.complaint import complaint
 from studio.errors import InvalidRequest
 
-USUAL: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("text", "prompt", "value", "string"),
-    "negative": ("text", "negative_prompt", "value", "string"),
-    "image": ("image",),
-    "seed": ("seed", "noise_seed", "value"),
-    "width": ("width", "value"),
-    "height": ("height", "value"),
-    "length": ("length", "num_frames", "frames", "value"),
-    "fps": ("fps", "frame_rate", "value"),
-    "steps": ("steps", "value"),
-    "cfg": ("cfg", "guidance", "value"),
-    "split": (),
-}
-"""Marker → what the input is usually called; the first one the node has counts."""
-
-_MARKER = re.compile(r"(?<![\w-])(in|out):([a-z]+)(\d*)(?:=(\w+))?", re.IGNORECASE)
-_TEXTS = (ParameterName.PROMPT, ParameterName.NEGATIVE)
-_NUMBERS = (ParameterName.FPS, ParameterName.CFG)
 EXPORT = "open it in ComfyUI and choose Workflow → Export (API)"
-
-
-class Marker(NamedTuple):
-    """One marker of a title: `out:video`, `in:image2`, `in:split=end_at_step`."""
-
-    node: str
-    way: str
-    what: str
-    number: int
-    input: str | None
+DEEPEST = 64
+"""Lists and objects within each other in a file; a graph needs five or six."""
 
 
 def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | None = None) -> GraphTemplate:
     """The graph in a file that was exported for the API, ready to be stored and bound.
 
-    With a server's schema the ranges and steps of its nodes count; without it, values are taken as they come.
+    With a server's schema the ranges and steps of its nodes count; without it, those of the nodes known here, and of
+    all others values are taken as they come.
 
     Raises:
-        InvalidRequest: another format, or markers that are missing, unknown or lead nowhere.
+        InvalidRequest: another format, markers that are missing, unknown or lead nowhere, or a result that could not
+            be what was asked for.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+        raise InvalidRequest(
+            f"name: {name!r} has something else than letters without accents, digits, - and _, or more than 100 of "
+            "them; give it another name, --name"
+        )
     graph = _api_graph(text)
-    markers = [marker for node, content in graph.items() for marker in _markers(node, content)]
+    markers = [marker for node, content in graph.items() for marker in markers_of(node, content)]
     output = _output(graph, [marker for marker in markers if marker.way == "out"])
     graph = cut_loose_ends(graph, output.node)
     inward = [marker for marker in markers if marker.way == "in"]
@@ -69,14 +56,16 @@ def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | No
         if marker.node not in graph:
             raise InvalidRequest(f"in:{marker.what} is on node {marker.node}, which does not lead to the output")
     images = _images(graph, [marker for marker in inward if marker.what == "image"])
-    parameters = _parameters(graph, [marker for marker in inward if marker.what != "image"], object_info or {})
+    graph = cut_loose_ends(graph, output.node)
+    parameters = parameters_of(graph, [one for one in inward if one.what != "image"], object_info or KNOWN)
+    ensure_kept(graph, parameters)
     try:
         declaration = GraphDeclaration(
             name=name,
             title=name,
             type=GraphType(f"{'image' if images else 'text'}-to-{output.kind}"),
             output=output,
-            parameters=tuple(parameters),
+            parameters=parameters,
             images=images,
             models=model_files(graph),
         )
@@ -85,23 +74,33 @@ def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | No
     return GraphTemplate(declaration=declaration, graph=graph)
 
 
-def _api_graph(text: str | bytes) -> dict[str, Any]:
+def _api_graph(text: str | bytes) -> Graph:
     try:
-        graph = json.loads(text, parse_constant=_refuse_constant)
+        graph = json.loads(text, parse_constant=_number, parse_float=_number, parse_int=_whole_number)
     except ValueError as error:
         raise InvalidRequest(f"this file is not JSON: {error}") from None
+    except RecursionError:
+        graph = None
     if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
         raise InvalidRequest(
             "this file is a workflow as the editor saves it, with its nodes' places on the screen. A server cannot run "
             f"it; {EXPORT}"
         )
-    if not isinstance(graph, dict) or not graph or not all(_is_node(content) for content in graph.values()):
+    if not isinstance(graph, dict) or not graph or not all(map(_is_node, graph.values())) or _is_too_deep(graph):
         raise InvalidRequest(f"this file is not a graph in API format (node id → class_type and inputs): {EXPORT}")
     return graph
 
 
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+def _number(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(f"{word} is no number")
+    return number
+
+
+def _whole_number(word: str) -> int:
+    _number(word)
+    return int(word)
 
 
 def _is_node(content: object) -> bool:
@@ -113,16 +112,12 @@ def _is_node(content: object) -> bool:
     )
 
 
-def _markers(node: str, content: Mapping[str, Any]) -> Iterator[Marker]:
-    for way, what, number, wanted in _MARKER.findall(str(content.get("_meta", {}).get("title", ""))):
-        marker = Marker(node, way.lower(), what.lower(), int(number or 1), wanted or None)
-        known = USUAL if marker.way == "in" else ("video", "image")
-        if marker.what not in known or (number and marker.what != "image"):
-            raise InvalidRequest(
-                f"{name_of(node, content)}: {way}:{what}{number} is no marker; known are "
-                f"{', '.join(f'{marker.way}:{word}' for word in known)}"
-            )
-        yield marker
+def _is_too_deep(graph: object) -> bool:
+    level = [graph]
+    for _ in range(DEEPEST):
+        parts = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
+        level = [inner for part in parts for inner in part]
+    return bool(level)
 
 
 def _output(graph: Mapping[str, Any], markers: list[Marker]) -> Output:
@@ -132,14 +127,20 @@ def _output(graph: Mapping[str, Any], markers: list[Marker]) -> Output:
             f"title exactly one node out:video or out:image, the one that saves the result; found: {found}"
         )
     marker = markers[0]
+    kind: Kind = "video" if marker.what == "video" else "image"
     prefix = marker.input or "filename_prefix"
     content = graph[marker.node]
     if prefix not in content["inputs"]:
         raise InvalidRequest(
             f"{name_of(marker.node, content)} has no {prefix}: the result has to be saved under a name of ours"
         )
-    fps = _only_fps(graph, marker.node) if marker.what == "video" else None
-    return Output(node=marker.node, kind="video" if marker.what == "video" else "image", prefix=prefix, fps=fps)
+    ensure_saves(kind, content, name_of(marker.node, content))
+    return Output(
+        node=marker.node,
+        kind=kind,
+        prefix=prefix,
+        fps=_only_fps(graph, marker.node) if kind == "video" else None,
+    )
 
 
 def _only_fps(graph: Mapping[str, Any], output: str) -> float | None:
@@ -149,64 +150,27 @@ def _only_fps(graph: Mapping[str, Any], output: str) -> float | None:
     return said.pop() if len(said) == 1 else None
 
 
-def _images(graph: Mapping[str, Any], markers: list[Marker]) -> tuple[Place, ...]:
-    ordered = sorted(markers, key=lambda marker: marker.number)
-    if [marker.number for marker in ordered] != [*range(1, len(ordered) + 1)]:
-        raise InvalidRequest("number the pictures in:image, in:image2, in:image3 …, each once")
-    return tuple(_place(graph, marker) for marker in ordered)
+def _images(graph: Graph, markers: list[Marker]) -> tuple[Place, ...]:
+    """Where the pictures go. What takes from a second node of the same picture takes from the first one instead."""
+    places: dict[int, Place] = {}
+    for marker in sorted(markers, key=lambda marker: marker.number):
+        place = place_of(graph, marker)
+        first = places.setdefault(marker.number, place)
+        if first == place:
+            continue
+        if graph[first.node]["class_type"] != graph[place.node]["class_type"] or first.input != place.input:
+            raise InvalidRequest(
+                f"{name_of(first.node, graph[first.node])} and {name_of(place.node, graph[place.node])} load the same "
+                "picture: mark one of them and let all others take it from there; another picture is in:image2"
+            )
+        _take_from(graph, place.node, first.node)
+    if list(places) != [*range(1, len(places) + 1)]:
+        raise InvalidRequest("number the pictures in:image, in:image2, in:image3 …, without a gap")
+    return tuple(places.values())
 
 
-def _place(graph: Mapping[str, Any], marker: Marker) -> Place:
-    content = graph[marker.node]
-    inputs = content["inputs"]
-    wanted = (marker.input,) if marker.input else USUAL[marker.what]
-    found = next((name for name in wanted if name in inputs), None)
-    where = name_of(marker.node, content)
-    if found is None:
-        named = f"in:{marker.what}=…"
-        raise InvalidRequest(
-            f"{where} has no input {' or '.join(wanted) or 'that is meant'}: name it as {named}, of {', '.join(inputs)}"
-        )
-    if is_link(inputs[found]):
-        raise InvalidRequest(f"{where}: {found} comes from node {inputs[found][0]}; put in:{marker.what} there")
-    return Place(node=marker.node, input=found)
-
-
-def _parameters(graph: Mapping[str, Any], markers: list[Marker], object_info: ObjectInfo) -> Iterator[Parameter]:
-    for name in ParameterName:
-        places = tuple(_place(graph, marker) for marker in markers if marker.what == name)
-        if places:
-            yield _parameter(graph, name, places, object_info)
-
-
-def _parameter(
-    graph: Mapping[str, Any], name: ParameterName, places: tuple[Place, ...], object_info: ObjectInfo
-) -> Parameter:
-    default = graph[places[0].node]["inputs"][places[0].input]
-    if name in _TEXTS:
-        return Parameter(name=name, places=places, type="text", default=str(default))
-    if isinstance(default, bool) or not isinstance(default, (int, float)):
-        raise InvalidRequest(f"in:{name}: {places[0].input} of node {places[0].node} is {default!r}, not a number")
-    specs = [spec for place in places if (spec := _spec(graph, place, object_info)) is not None]
-    if name in _NUMBERS and not any(spec.type == "INT" for spec in specs):
-        return Parameter(name=name, places=places, type="number", default=default, **_range(specs))
-    return Parameter(name=name, places=places, type="integer", default=int(default), **_range(specs), **_rule(specs))
-
-
-def _spec(graph: Mapping[str, Any], place: Place, object_info: ObjectInfo) -> InputSpec | None:
-    content = graph[place.node]
-    return inputs_of(object_info.get(content["class_type"], {}), content["inputs"]).get(place.input)
-
-
-def _range(specs: list[InputSpec]) -> dict[str, Any]:
-    """What all of its places take."""
-    least = [spec.options["min"] for spec in specs if "min" in spec.options]
-    most = [spec.options["max"] for spec in specs if "max" in spec.options]
-    return {"least": max(least, default=None), "most": min(most, default=None)}
-
-
-def _rule(specs: list[InputSpec]) -> dict[str, int]:
-    """The coarsest step: a length from 1 in steps of 4 is 4n+1."""
-    steps = [(int(spec.options.get("step", 1)), int(spec.options.get("min", 0))) for spec in specs]
-    step, least = max(steps, default=(1, 0))
-    return {"step": step, "offset": least % step} if step > 1 else {}
+def _take_from(graph: Graph, old: str, new: str) -> None:
+    for content in graph.values():
+        for name, value in content["inputs"].items():
+            if is_link(value) and value[0] == old:
+                content["inputs"][name] = [new, value[1]]

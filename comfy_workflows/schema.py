@@ -1,9 +1,11 @@
 """A server's node schema (`/object_info`): which inputs a node has, of which type, in which range.
 
 Two spellings are in use: `[["a", "b"], {…}]` and `["COMBO", {"options": ["a", "b"]}]` for a choice. Newer nodes have
-inputs that depend on a value (`COMFY_DYNAMICCOMBO_V3`: `format` brings `format.codec`) and inputs that grow.
+inputs that depend on a value (`COMFY_DYNAMICCOMBO_V3`: `format` brings `format.codec`) and inputs that grow. Of an
+input in any other spelling nothing is known: one odd custom node must not stand in every graph's way.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +29,8 @@ class InputSpec:
     choices: tuple[object, ...] | None
     """None: no list, or one that does not count."""
     options: Mapping[str, Any]
+    uploads: tuple[object, ...] | None = None
+    """What has been uploaded so far, of an input that names such a file."""
 
     @property
     def takes_anything(self) -> bool:
@@ -38,13 +42,27 @@ class InputSpec:
         """May there be inputs called `name.something` that only the node knows?"""
         return self.type.startswith(_FREE_FORM) and self.type not in (CHOICE_WITH_INPUTS, *ANYTHING)
 
+    def number(self, option: str) -> int | float | None:
+        """Its `min`, `max` or `step`, where that is a number one can count with."""
+        value = self.options.get(option)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def node_of(object_info: ObjectInfo, class_type: str) -> Mapping[str, Any] | None:
+    """The schema of a class; None: the server has none of this name."""
+    if class_type not in object_info:
+        return None
+    return _mapping(object_info[class_type])
+
 
 def inputs_of(node: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, InputSpec]:
     """A node's inputs by name, with those that the given values bring along."""
-    groups = node.get("input", {})
+    groups = _mapping(node.get("input"))
     found: dict[str, InputSpec] = {}
     for group in ("required", "optional"):
-        for name, spec in groups.get(group, {}).items():
+        for name, spec in _mapping(groups.get(group)).items():
             for one in _specs(name, spec, given, required=group == "required"):
                 found[one.name] = one
     return found
@@ -52,36 +70,56 @@ def inputs_of(node: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, In
 
 def outputs_of(node: Mapping[str, Any]) -> tuple[str, ...]:
     """The types of a node's outputs; a list of choices is called COMBO."""
-    return tuple(CHOICE if isinstance(kind, list) else str(kind) for kind in node.get("output", ()))
+    output = node.get("output")
+    kinds = output if isinstance(output, (list, tuple)) else ()
+    return tuple(CHOICE if isinstance(kind, list) else str(kind) for kind in kinds)
 
 
-def _specs(name: str, spec: Any, given: Mapping[str, Any], *, required: bool) -> Iterator[InputSpec]:
-    kind = spec[0]
-    options: Mapping[str, Any] = spec[1] if len(spec) > 1 and isinstance(spec[1], Mapping) else {}
+def is_custom(node: Mapping[str, Any]) -> bool:
+    """Does this class come from outside ComfyUI? It may check its values itself, and then no list or range counts."""
+    return str(node.get("python_module", "")).startswith("custom_nodes")
+
+
+def _specs(name: str, spec: object, given: Mapping[str, Any], *, required: bool) -> Iterator[InputSpec]:
+    if not isinstance(spec, (list, tuple)) or not spec:
+        yield InputSpec(name, ANYTHING[0], required, None, {})
+        return
+    kind, options = spec[0], _mapping(spec[1] if len(spec) > 1 else None)
     if isinstance(kind, list):
-        yield InputSpec(name, CHOICE, required, _choices(kind, options), options)
+        yield _choice(name, required, kind, options)
     elif kind == CHOICE_WITH_INPUTS:
-        keys = [option["key"] for option in options.get("options", ())]
-        yield InputSpec(name, kind, required, tuple(keys), options)
+        keys = tuple(option["key"] for option in _listed(options))
+        yield InputSpec(name, kind, required, keys, options)
         yield from _brought_along(name, options, given)
     elif kind == CHOICE:
-        yield InputSpec(name, CHOICE, required, _choices(options.get("options"), options), options)
+        yield _choice(name, required, options.get("options"), options)
     else:
         yield InputSpec(name, str(kind), required, None, options)
 
 
 def _brought_along(name: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[InputSpec]:
     """What the chosen option adds, under `name.…`. None of it is demanded: the server knows older spellings, too."""
-    chosen = [option for option in options.get("options", ()) if option["key"] == given.get(name)]
-    for option in chosen:
-        groups = option.get("inputs", {})
+    for option in _listed(options):
+        if option["key"] != given.get(name):
+            continue
+        groups = _mapping(option.get("inputs"))
         for group in ("required", "optional"):
-            for below, spec in groups.get(group, {}).items():
+            for below, spec in _mapping(groups.get(group)).items():
                 yield from _specs(f"{name}.{below}", spec, given, required=False)
 
 
-def _choices(listed: Any, options: Mapping[str, Any]) -> tuple[object, ...] | None:
-    """The list, unless what is uploaded later counts as well."""
-    if not isinstance(listed, list) or any(options.get(upload) for upload in _UPLOADS) or options.get("remote"):
-        return None
-    return tuple(listed)
+def _listed(options: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    listed = options.get("options")
+    return [one for one in listed if isinstance(one, Mapping) and "key" in one] if isinstance(listed, list) else []
+
+
+def _choice(name: str, required: bool, listed: object, options: Mapping[str, Any]) -> InputSpec:
+    """A list counts, unless what is uploaded later counts as well."""
+    values = tuple(listed) if isinstance(listed, list) else None
+    if any(options.get(upload) for upload in _UPLOADS):
+        return InputSpec(name, CHOICE, required, None, options, uploads=values)
+    return InputSpec(name, CHOICE, required, None if options.get("remote") else values, options)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

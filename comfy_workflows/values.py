@@ -23,7 +23,7 @@ def values_for(declaration: GraphDeclaration, asked: GraphParameters, notes: lis
     for parameter in declaration.parameters:
         value = wanted.get(parameter.name)
         if value is not None:
-            values[parameter.name] = _fitting(declaration.name, parameter, value, notes)
+            values[parameter.name] = _fitting(declaration, parameter, value, notes, asked.fps)
         elif parameter.default is not None:
             values[parameter.name] = parameter.default
     _follow_steps(declaration, values, notes)
@@ -35,14 +35,14 @@ def out_of_range(declaration: GraphDeclaration, asked: GraphParameters) -> dict[
     """The values the graph cannot take, each with the reason.
 
     Raises:
-        InvalidRequest: its frames per second are unknown, so a length in seconds is, too.
+        InvalidRequest: a length in seconds is asked for, and it has none, or its frames per second are unknown.
     """
     found = {}
     for name, value in _wanted(declaration, asked, []).items():
         parameter = declaration.parameter(name)
         try:
             if parameter is not None:
-                _fitting(declaration.name, parameter, value, [])
+                _fitting(declaration, parameter, value, [], asked.fps)
         except InvalidRequest as error:
             found[name] = str(error)
     return found
@@ -50,14 +50,13 @@ def out_of_range(declaration: GraphDeclaration, asked: GraphParameters) -> dict[
 
 def _wanted(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> dict[ParameterName, Value]:
     steps, cfg = _pace(declaration, asked, notes)
-    fps = asked.fps or declaration.fps
     wanted: dict[ParameterName, Value | None] = {
         NAMES.PROMPT: asked.prompt,
         NAMES.NEGATIVE: asked.negative,
         NAMES.WIDTH: asked.width,
         NAMES.HEIGHT: asked.height,
-        NAMES.LENGTH: _frames(declaration, asked, fps),
-        NAMES.FPS: asked.fps,
+        NAMES.LENGTH: _frames(declaration, asked, notes),
+        NAMES.FPS: asked.fps if asked.fps != declaration.fps or declaration.parameter(NAMES.FPS) else None,
         NAMES.SEED: asked.seed,
         NAMES.STEPS: steps,
         NAMES.CFG: cfg,
@@ -83,29 +82,66 @@ def _pace(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str
     return fast.steps, fast.cfg
 
 
-def _frames(declaration: GraphDeclaration, asked: GraphParameters, fps: float | None) -> int | None:
+def _frames(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> int | None:
     """Frames for what was asked: never fewer than its seconds need, so that the rest can be cut off."""
-    if asked.seconds is None or declaration.parameter(NAMES.LENGTH) is None:
+    if declaration.parameter(NAMES.LENGTH) is None and (asked.seconds or asked.frames):
+        if declaration.output.kind == "video":
+            raise InvalidRequest(
+                f"{declaration.name} cannot be told how long a clip is: mark its frames with in:length"
+            )
+        if asked.seconds:
+            notes.append(f"seconds left out: {declaration.name} makes pictures")
+            return None
+    if asked.seconds is None:
         return asked.frames
+    fps = _fps(declaration, asked.fps)
     if fps is None:
         raise InvalidRequest(f"{declaration.name} does not say its frames per second: mark them with in:fps")
     return math.ceil(round(asked.seconds * fps, 6))
 
 
-def _fitting(graph: str, parameter: Parameter, value: Value, notes: list[str]) -> Value:
-    """The value, raised to the next one its rule allows."""
+def _fps(declaration: GraphDeclaration, asked: float | None) -> float | None:
+    """Frames per second of the clip: as they are asked for, where the graph can be told."""
+    return asked if asked and declaration.parameter(NAMES.FPS) else declaration.fps
+
+
+def _fitting(
+    declaration: GraphDeclaration, parameter: Parameter, value: Value, notes: list[str], fps: float | None
+) -> Value:
+    """The value, raised to the next one its rule allows; of a length also to the least, the rest is cut off later."""
     if isinstance(value, str):
         return value
+    if parameter.name is NAMES.SEED:
+        return _folded(parameter, int(value))
+    least, most = parameter.least, parameter.most
     if parameter.type == "integer":
         whole = math.ceil(value)
-        fitting = whole + (parameter.offset - whole) % parameter.step
-        if parameter.step > 1 and fitting != value:
-            notes.append(f"{parameter.name} {value} → {fitting} ({parameter.rule})")
+        raised = max(whole, math.ceil(least)) if parameter.name is NAMES.LENGTH and least is not None else whole
+        fitting = raised + (parameter.offset - raised) % parameter.step
+        if fitting > whole:
+            notes.append(f"{parameter.name} {value} → {fitting} ({parameter.rule or f'at least {_plain(least)}'})")
         value = fitting
-    least, most = parameter.least, parameter.most
     if (least is not None and value < least) or (most is not None and value > most):
-        raise InvalidRequest(f"{graph}: {parameter.name} {_plain(value)} is not {_range(parameter)}")
+        rate = _fps(declaration, fps)
+        if parameter.name is NAMES.LENGTH and rate and most is not None:
+            longest = int(most) - (int(most) - parameter.offset) % parameter.step
+            raise InvalidRequest(_too_long(declaration.name, int(value), longest, rate))
+        raise InvalidRequest(f"{declaration.name}: {parameter.name} {_plain(value)} is not {_range(parameter)}")
     return value
+
+
+def _folded(parameter: Parameter, seed: int) -> int:
+    """A seed of the range this sampler takes: of films and sentences it is wider than that of many nodes."""
+    least, most = int(max(parameter.least or 0, 0)), parameter.most
+    return seed if most is None or most < least else least + (seed - least) % (int(most) - least + 1)
+
+
+def _too_long(graph: str, frames: int, most: int, fps: float) -> str:
+    can = math.floor(most / fps * 10) / 10
+    return (
+        f"{graph}: {frames / fps:.1f} s are too long for this graph, at most {can:g} s ({most} frames, {fps:g} per "
+        "second): make it shorter, or take a model that makes longer clips"
+    )
 
 
 def _range(parameter: Parameter) -> str:
@@ -120,9 +156,9 @@ def _plain(number: float | None) -> str:
 
 
 def _follow_steps(declaration: GraphDeclaration, values: dict[ParameterName, Value], notes: list[str]) -> None:
-    """The second pass begins at half of the steps."""
-    steps = values.get(NAMES.STEPS)
-    if declaration.parameter(NAMES.SPLIT) is None or not isinstance(steps, int):
+    """The second pass begins at half of the steps, where these are not the graph's own."""
+    steps, own = values.get(NAMES.STEPS), declaration.parameter(NAMES.STEPS)
+    if declaration.parameter(NAMES.SPLIT) is None or not isinstance(steps, int) or (own and steps == own.default):
         return
     values[NAMES.SPLIT] = steps // 2
     if steps % 2:

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.comfy_tables import show_choice, show_server
+from commands.comfy_tables import about_added, show_choice, show_server
 from commands.options import DATA, Data, Json
 from commands.session import WRONG_INPUT, Stores, fail, open_stores, settings_if_any, show_json, stores_of
 from commands.telling import say
 from studio import graphs
 from studio.contracts.model import GenerationModel
 from studio.errors import ComfyError, DatabaseUnavailable, InvalidRequest
-from studio.graphs import Standing
+from studio.graphs import Reach, Standing
 from studio.objects.store import ObjectStore
 from studio.providers.comfyui import API_URL, open_comfyui
 from studio.providers.comfyui_answers import ComfyStats
@@ -53,7 +53,7 @@ def check(url: Url = None, data: Data = DATA, as_json: Json = False) -> None:
 
 @app.command()
 def add(file: GraphFile, name: GraphName = None, url: Url = None, data: Data = DATA, as_json: Json = False) -> None:
-    """Keep a graph of your own and offer it as a model: films name it with `model:`.
+    """Keep a graph of your own and offer it as a model, which films, projects and sentences name.
 
     It is checked against a server, the one of --url or, when it answers, the usual one.
     """
@@ -63,14 +63,13 @@ def add(file: GraphFile, name: GraphName = None, url: Url = None, data: Data = D
             address = _address(url, stores.settings)
             object_info, why_not = await _schema(address, needed=url is not None)
             try:
-                model, about = await _add(stores, file, name or file.stem, object_info)
+                model, reach, remarks = await _add(stores, file, name or file.stem, object_info)
             except InvalidRequest as error:
                 fail(f"{file} cannot be added:\n{error}", code=WRONG_INPUT)
-        checked = f"checked against {address}" if object_info is not None else f"not checked: {why_not}"
-        words = f"{model.id}: {model.type}, {checked}. A film names it with `model: {model.id}`"
         told = {"model": model.model_dump(mode="json"), "checked": object_info is not None, "server": address}
-        remarks = about.remarks if about else ()
-        say(told | {"remarks": remarks, "reason": why_not}, "\n".join([words, *map(_remark, remarks)]), as_json)
+        told |= asdict(reach) | {"remarks": remarks, "reason": why_not}
+        checked = f"checked against {address}" if object_info is not None else f"not checked: {why_not}"
+        say(told, about_added(model, reach, remarks, checked), as_json)
 
     asyncio.run(run())
 
@@ -83,7 +82,7 @@ def list_models(data: Data = DATA, as_json: Json = False) -> None:
         async with open_stores(data) as stores:
             store = ModelStore(stores.database)
             models, styles = await store.models(), await store.styles()
-        further = graphs.unlisted(models)
+        further = [model.id for model in graphs.offered_models(models) if model not in models]
         if as_json:
             return show_json(
                 {
@@ -99,7 +98,8 @@ def list_models(data: Data = DATA, as_json: Json = False) -> None:
 
 async def _add(
     stores: Stores, file: Path, name: str, object_info: dict[str, Any] | None
-) -> tuple[GenerationModel, Standing | None]:
+) -> tuple[GenerationModel, Reach, tuple[str, ...]]:
+    """The model, what of it can be set, and remarks of the check."""
     try:
         text = await asyncio.to_thread(file.read_bytes)
     except OSError as error:
@@ -108,7 +108,8 @@ async def _add(
     about = graphs.standing(template, object_info) if object_info is not None else None
     if about is not None and not about.runs:
         raise InvalidRequest("\n".join(about.complaints))
-    return await graphs.add_graph(template, ModelStore(stores.database), stores.objects), about
+    model = await graphs.add_graph(template, ModelStore(stores.database), stores.objects)
+    return model, graphs.reach(template, checked=about is not None), about.remarks if about else ()
 
 
 async def _server(address: str) -> tuple[ComfyStats, dict[str, Any]]:
@@ -159,7 +160,3 @@ def _as_json(
         asdict(one) | {"source": "added"} for one in added
     ]
     return {"url": address} | asdict(stats) | {"graphs": told, "note": unknown}
-
-
-def _remark(words: str) -> str:
-    return f"{words}; the server would ignore it"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from commands.session import out
-from studio.contracts.model import GenerationModel, VisualStyle
-from studio.graphs import Standing
+from studio.contracts.model import GenerationModel, ModelCategory, VisualStyle
+from studio.graphs import Reach, Standing
 from studio.providers.comfyui_answers import ComfyStats
 
 GIGABYTE = 1024**3
@@ -45,16 +45,25 @@ def show_choice(models: Sequence[GenerationModel], styles: Sequence[VisualStyle]
         out.print(f"A film may also name the graphs {', '.join(further)}", highlight=False, soft_wrap=True)
 
 
+def about_added(model: GenerationModel, reach: Reach, remarks: Sequence[str], checked: str) -> str:
+    """What was added, what of it can be set, and how it is named."""
+    lines = [f"{model.id}: {model.type}, {checked}", f"  sets {', '.join(reach.sets) or 'nothing'}"]
+    if reach.keeps:
+        lines.append(f"  always as the file has it: {', '.join(reach.keeps)}")
+    lines += [f"WARNING: {words}" for words in reach.warnings]
+    if model.category is ModelCategory.VIDEO:
+        lines.append(f"A film names it with `model: {model.id}`, a project or a sentence as its model for video")
+    else:
+        lines.append(f"A project or a sentence names it as its model for images, model_id {model.id}")
+    return "\n".join([*lines, *remarks])
+
+
 def _lacks(graph: Standing) -> None:
     """Everything that is in a graph's way, a line each."""
-    if graph.complaints or graph.missing_for_fast:
+    if graph.complaints or graph.complaints_for_fast:
         out.print(f"{graph.name}:", highlight=False)
-    for words in dict.fromkeys(graph.complaints):
+    for words in dict.fromkeys([*graph.complaints, *(f"for `fast`: {words}" for words in graph.complaints_for_fast)]):
         out.print(f"  {words}", highlight=False, markup=False, soft_wrap=True)
-    for folder, name in graph.missing_for_fast:
-        place = f"models/{folder}" if folder else "where its loader looks"
-        words = f"  for `fast`: model file {name} is missing on this server; it belongs in {place}"
-        out.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def _yes(value: bool) -> str:

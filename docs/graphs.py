@@ -16,9 +16,13 @@ What Longtake can render on ComfyUI. A graph is a file in API format and a decla
 [`comfy_workflows/`](../comfy_workflows/README.md), where it also says how to add one, or how to use a graph of your
 own without adding anything. This page is generated: `make docs`.
 
-A value that does not fit a rule is raised to the next one that does, and the result says so: `length 80 → 81 (4n+1)`.
-A value out of range is refused. Something the graph has not is left out, and said. A length in seconds becomes enough
-frames to cut from. Parameters that are not given have the default.
+A size or a length that does not fit its rule is raised to the next one that does, and the result says so:
+`length 80 → 81 (4n+1)`. A length in seconds becomes enough frames to cut from, at least the fewest the graph makes.
+What is asked for and the graph has not is left out, and said: a negative prompt, few steps, seconds of a picture,
+frames per second of a user's own graph that has no `in:fps`. A camera movement goes into the prompt. Refused, before
+anything is sent: any other value out of its range, a clip that is too long, too few or too many pictures, a LoRA of the
+wrong sort, one side of a picture without the other where the pictures give the size, a length where a user's own graph
+has no `in:length`. A seed is folded into the range of its input. Parameters that are not given have the default.
 """
 CAMERA = """\
 ## Camera movement

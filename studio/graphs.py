@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from comfy_workflows.check import check_graph, serious
-from comfy_workflows.complaints import Complaint, MissingModel, MissingNode, UnknownInput
-from comfy_workflows.declaration import GraphType, ParameterName
+from comfy_workflows.check import check_graph, missing_uploads, serious
+from comfy_workflows.complaints import Complaint, MissingModel, MissingNode
+from comfy_workflows.declaration import GraphDeclaration, GraphType, ParameterName
 from comfy_workflows.graph import GraphTemplate, load_graph, shipped_graphs
 from comfy_workflows.own import read_own_graph
 from comfy_workflows.schema import ObjectInfo
@@ -23,7 +23,7 @@ from studio.errors import InvalidRequest, MediaChanged, MediaMissing
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.store.models import ModelStore
-from studio.styles import choose_model, chosen_style, works_with
+from studio.styles import choose_model, chosen_style, style_loras, works_with
 
 MIME = "application/json"
 
@@ -44,11 +44,13 @@ class Standing:
     complaints: tuple[str, ...] = ()
     """Everything that is in its way, as people read it."""
     remarks: tuple[str, ...] = ()
-    """What the server would silently ignore."""
+    """What may be in its way, or would silently be ignored: whole sentences."""
     fast: bool | None = None
     """Would it run with its few-step LoRAs? None: it has none."""
     missing_for_fast: tuple[tuple[str, str], ...] = ()
     """Model files that only this needs and the server has not."""
+    complaints_for_fast: tuple[str, ...] = ()
+    """Everything that is in the way of this alone, as people read it."""
 
 
 def standing(template: GraphTemplate, object_info: ObjectInfo) -> Standing:
@@ -57,9 +59,12 @@ def standing(template: GraphTemplate, object_info: ObjectInfo) -> Standing:
     Raises:
         InvalidRequest: it cannot be bound.
     """
-    found = check_graph(template.trial().graph, object_info)
+    graph = template.trial().graph
+    found = check_graph(graph, object_info)
     bad = serious(found)
     quick = serious(check_graph(template.trial(fast=True).graph, object_info)) if template.declaration.fast else []
+    unsure = [one for one in found if not one.certain]
+    unsure += missing_uploads(graph, object_info, template.declaration.images)
     return Standing(
         name=template.name,
         title=template.declaration.title,
@@ -68,9 +73,10 @@ def standing(template: GraphTemplate, object_info: ObjectInfo) -> Standing:
         missing_nodes=_unique(one.class_type for one in bad if isinstance(one, MissingNode)),
         missing_models=_files(bad),
         complaints=tuple(map(str, bad)),
-        remarks=tuple(str(one) for one in found if isinstance(one, UnknownInput)),
+        remarks=tuple(one.remark for one in unsure),
         fast=not quick if template.declaration.fast else None,
         missing_for_fast=tuple(file for file in _files(quick) if file not in _files(bad)),
+        complaints_for_fast=tuple(str(one) for one in quick if one not in bad),
     )
 
 
@@ -88,14 +94,15 @@ async def standing_of_added(model: GenerationModel, objects: ObjectStore, object
         return Standing(model.id, model.name, model.type, complaints=(str(error),))
 
 
-def unlisted(models: Sequence[GenerationModel]) -> list[str]:
-    """Shipped graphs that make clips of pictures and are no model: films may name them all the same."""
-    known = {model.id for model in models}
-    return [
-        template.name
-        for template in shipped()
-        if template.declaration.type is GraphType.IMAGE_TO_VIDEO and template.name not in known
-    ]
+def offered_models(rows: Sequence[GenerationModel]) -> list[GenerationModel]:
+    """What films and sentences may name: the models of the table, then the shipped graphs that have no row there.
+
+    A row says how its graph is offered, also that it is not offered any more. Graphs that make what no model makes,
+    clips of words alone, are left out.
+    """
+    known = {model.id for model in rows}
+    further = [template for template in shipped() if template.name not in known]
+    return [*rows, *(_model_of(one) for one in further if one.declaration.type is not GraphType.TEXT_TO_VIDEO)]
 
 
 def read_graph(text: bytes, name: str, object_info: ObjectInfo | None) -> GraphTemplate:
@@ -105,6 +112,44 @@ def read_graph(text: bytes, name: str, object_info: ObjectInfo | None) -> GraphT
         InvalidRequest: another format, or titles that say nothing or something wrong.
     """
     return read_own_graph(text, name=name, object_info=object_info)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What of a user's own graph can be set, by its markers."""
+
+    sets: tuple[str, ...]
+    keeps: tuple[str, ...]
+    """What is always as the file has it."""
+    warnings: tuple[str, ...]
+    """What is missing that hardly anybody leaves out on purpose."""
+
+
+def reach(template: GraphTemplate, *, checked: bool) -> Reach:
+    """What can be set; `checked`: its ranges and steps are those of a server's nodes."""
+    declaration = template.declaration
+    settable = [name for name in ParameterName if _concerns(name, declaration)]
+    sets = [name.value for name in settable if declaration.parameter(name)]
+    pictures = len(declaration.images)
+    if pictures:
+        sets.append("the picture" if pictures == 1 else f"{pictures} pictures")
+    warnings = [words for name, words in _NEEDED.items() if declaration.parameter(name) is None]
+    length = declaration.parameter(ParameterName.LENGTH)
+    if length is not None and length.step == 1 and not checked:
+        warnings.append("no server was asked which lengths it makes, and one it does not make is refused once rendered")
+    keeps = tuple(name.value for name in settable if declaration.parameter(name) is None)
+    return Reach(tuple(sets), keeps, tuple(warnings))
+
+
+_NEEDED = {
+    ParameterName.PROMPT: "no node is titled in:prompt, so every result shows what the file says",
+    ParameterName.SEED: "no node is titled in:seed, so every try at the same thing gives the same result",
+}
+
+
+def _concerns(name: ParameterName, declaration: GraphDeclaration) -> bool:
+    of_clips = name in (ParameterName.LENGTH, ParameterName.FPS)
+    return name is not ParameterName.SPLIT and (not of_clips or declaration.output.kind == "video")
 
 
 @dataclass(frozen=True)
@@ -123,22 +168,36 @@ def clip_model(models: Sequence[GenerationModel], name: str | None, style: Visua
     Raises:
         InvalidRequest: there is none of this name, or it makes something else; `model: …` or `style: …`.
     """
+    offered = offered_models(models)
     if name is None:
         try:
-            return choose_model(models, ModelCategory.VIDEO, style=style, references=1)
+            return choose_model(_taking_loras_of(style, offered), ModelCategory.VIDEO, style=style, references=1)
         except InvalidRequest as error:
             raise InvalidRequest(f"{'style' if style else 'model'}: {error}") from None
-    further = [_model_of(load_graph(graph)) for graph in unlisted(models)]
     try:
-        if name in shipped_graphs() and all(model.id != name for model in models):
-            _model_of(load_graph(name))  # says why it is none, if it is none
-        chosen = choose_model([*models, *further], ModelCategory.VIDEO, model_id=name, references=1)
+        if name in shipped_graphs() and all(model.id != name for model in offered):
+            _model_of(load_graph(name))  # says why it is none
+        chosen = choose_model(offered, ModelCategory.VIDEO, model_id=name, references=1)
     except InvalidRequest as error:
         raise InvalidRequest(f"model: {str(error).removeprefix('model_id: ')}") from None
     if style is not None and not works_with(style, chosen):
         good = ", ".join(style.compatible_models)
         raise InvalidRequest(f"style: {style.name} does not work with model {chosen.id}; it works with {good}")
     return chosen
+
+
+def _taking_loras_of(style: VisualStyle | None, models: list[GenerationModel]) -> list[GenerationModel]:
+    """The models of clips that the style's LoRA can be put into, or all, if there is none: one of them says why not."""
+    if style is None or not style_loras(style):
+        return models
+    clips = [model for model in models if model.active and model.category is ModelCategory.VIDEO]
+    return [model for model in clips if works_with(style, model) and _takes_single_loras(model)] or models
+
+
+def _takes_single_loras(model: GenerationModel) -> bool:
+    """A style's LoRA is one file; a graph of two passes takes pairs, and a user's own graph takes none."""
+    own = model.graph_file is not None or model.graph not in shipped_graphs()
+    return not own and any(place.side == "only" for place in load_graph(model.graph).declaration.loras)
 
 
 def film_style(styles: Sequence[VisualStyle], name: str | None) -> VisualStyle | None:
@@ -167,11 +226,14 @@ async def add_graph(template: GraphTemplate, models: ModelStore, objects: Object
     """Keep a user's own graph and offer it as a model. One of this name is replaced; what it has made stays.
 
     Raises:
-        InvalidRequest: the name is that of a graph or model of ours, or it makes what no model makes.
+        InvalidRequest: the name is that of a graph or model of ours, or it makes what no model makes, or cannot be
+            told what every clip is told.
     """
     ours = {model.id for model in await models.models() if model.graph_file is None}
     if template.name in ours or template.name in shipped_graphs():
-        raise InvalidRequest(f"name: {template.name} comes with Longtake, choose another one")
+        raise InvalidRequest(f"name: {template.name} comes with Longtake, choose another one, --name")
+    if template.declaration.type is GraphType.IMAGE_TO_VIDEO:
+        _ensure_makes_clips(template.declaration)
     text = template.model_dump_json().encode()
     key = keys.graph_key(template.name, hashlib.sha256(text).hexdigest())
     with tempfile.TemporaryDirectory() as folder:
@@ -180,6 +242,23 @@ async def add_graph(template: GraphTemplate, models: ModelStore, objects: Object
         model = _model_of(template).model_copy(update={"graph_file": await objects.put(path, key, MIME)})
     await models.put_model(model)
     return model
+
+
+def _ensure_makes_clips(declaration: GraphDeclaration) -> None:
+    """A film and a sentence say of every clip how long it is, and start it from one picture."""
+    if len(declaration.images) > 1:
+        raise InvalidRequest(
+            f"{declaration.name} takes {len(declaration.images)} pictures, and a clip is made of one: title only the "
+            "node of the start picture in:image, the others stay as the file has them"
+        )
+    if declaration.parameter(ParameterName.LENGTH) is None:
+        raise InvalidRequest(
+            f"{declaration.name} cannot be told how long a clip is: title the node that has its frames in:length"
+        )
+    if declaration.fps is None:
+        raise InvalidRequest(
+            f"{declaration.name} does not say its frames per second: title the node that has them in:fps"
+        )
 
 
 def _model_of(template: GraphTemplate) -> GenerationModel:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from comfy_workflows.check import check_graph
+from comfy_workflows.check import check_graph, missing_uploads, serious
 from comfy_workflows.complaints import (
     BadLink,
     Complaint,
@@ -14,10 +14,12 @@ from comfy_workflows.complaints import (
     MissingInput,
     MissingModel,
     MissingNode,
+    MissingUpload,
     NotAGraph,
     NothingSaved,
     UnknownInput,
 )
+from comfy_workflows.declaration import Place
 from tests.comfy_workflows.conftest import accepted
 
 Graph = dict[str, Any]
@@ -81,6 +83,12 @@ def test_a_missing_model_file_is_named_with_its_folder(
     assert found.text == f"model file gone.safetensors is missing on this server; it belongs in models/{folder}"
 
 
+@pytest.mark.parametrize("name", ["taehv.safetensors", "lighttaew2_2.safetensors"])
+def test_the_small_vaes_of_clips_belong_in_a_folder_of_their_own(name: str, object_info: Graph) -> None:
+    found = only(changed(object_info, "wan22_i2v", set_input("90", "vae_name", name)))
+    assert found.text == f"model file {name} is missing on this server; it belongs in models/vae_approx"
+
+
 def test_a_server_without_any_file_misses_every_one(object_info: Graph) -> None:
     for node, name in (("UNETLoader", "unet_name"), ("CLIPLoader", "clip_name"), ("VAELoader", "vae_name")):
         object_info[node]["input"]["required"][name][0] = []
@@ -142,6 +150,76 @@ def test_a_switch_is_true_or_false(value: object, wrong: bool, object_info: Grap
     assert [one.text for one in found] == [f"loud {value!r} is neither true nor false"] * wrong
 
 
+def test_a_list_in_its_wrapping_is_the_list(object_info: Graph) -> None:
+    object_info["SaveImage"]["input"]["required"]["tags"] = [["a", "b", "c"], {"multiselect": True}]
+    wrapped = set_input("9", "tags", {"__value__": ["a", "c"]})
+    assert changed(object_info, "z_image_turbo_t2i", wrapped) == []
+    found = only(changed(object_info, "z_image_turbo_t2i", set_input("9", "tags", {"__value__": ["a", "d"]})))
+    assert found.text == "tags 'd' is not one of a, b, c"
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", 0), ("scheduler", "magic")])
+def test_a_custom_node_may_take_values_it_does_not_list(name: str, value: object, object_info: Graph) -> None:
+    object_info["KSampler"]["python_module"] = "custom_nodes.better-samplers"
+    found = only(changed(object_info, "z_image_turbo_t2i", set_input("3", name, value)))
+    assert serious([found]) == []
+    assert found.remark.endswith("the node may take it all the same, the server has the last word")
+
+
+def test_a_custom_node_takes_no_word_for_a_number(object_info: Graph) -> None:
+    object_info["KSampler"]["python_module"] = "custom_nodes.better-samplers"
+    assert serious(changed(object_info, "z_image_turbo_t2i", set_input("3", "steps", "eight")))
+
+
+@pytest.mark.parametrize(("loader", "certain"), [("UnetLoaderGGUF", True), ("ShinyLoader", False)])
+def test_of_custom_loaders_only_those_we_know_are_believed(loader: str, certain: bool, object_info: Graph) -> None:
+    object_info[loader] = object_info["UNETLoader"] | {"python_module": "custom_nodes.loaders"}
+
+    def change(graph: Graph) -> None:
+        graph["28"] = {"class_type": loader, "inputs": graph["28"]["inputs"] | {"unet_name": "gone.gguf"}}
+
+    found = only(changed(object_info, "z_image_turbo_t2i", change))
+    assert isinstance(found, MissingModel)
+    assert found.certain is certain
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        5,
+        [],
+        None,
+        ["INT", None],
+        ["INT", {"min": None, "max": "9", "step": None}],
+        ["INT", {"max": float("inf")}],
+        ["INT", {"max": 10**400}],
+        ["COMFY_DYNAMICCOMBO_V3", {"options": [None, {"name": "a"}]}],
+    ],
+)
+def test_an_odd_spec_of_one_input_stands_in_nobodys_way(spec: object, object_info: Graph) -> None:
+    object_info["SaveImage"]["input"]["optional"] = {"odd": spec}
+    found = changed(object_info, "z_image_turbo_t2i", set_input("9", "odd", 1))
+    assert [one for one in found if not isinstance(one, InvalidValue)] == []
+
+
+@pytest.mark.parametrize("odd", [None, [], {"input": None}, {"input": {"required": None}, "output": None}])
+def test_an_odd_class_stands_in_nobodys_way(odd: object, object_info: Graph) -> None:
+    object_info["SaveImage"] = odd
+    assert not any(isinstance(one, MissingNode) for one in check_graph(accepted("z_image_turbo_t2i"), object_info))
+
+
+def test_a_file_that_was_never_uploaded_is_named_unless_it_is_one_of_ours(object_info: Graph) -> None:
+    graph = accepted("wan22_i2v")
+    assert missing_uploads(graph, object_info, []) == []
+    graph["97"]["inputs"]["image"] = "cat.png"
+    assert missing_uploads(graph, object_info, [Place(node="97", input="image")]) == []
+    (found,) = missing_uploads(graph, object_info, [])
+    assert isinstance(found, MissingUpload)
+    assert found.text == "image cat.png is not among the files of this server"
+    graph["97"]["inputs"]["image"] = "cat.png [output]"
+    assert missing_uploads(graph, object_info, []) == []
+
+
 def test_an_input_the_node_does_not_have_is_named(object_info: Graph) -> None:
     found = only(changed(object_info, "wan22_i2v", set_input("98", "lenght", 81)))
     assert isinstance(found, UnknownInput)
@@ -175,9 +253,16 @@ def test_a_link_that_leads_nowhere_or_brings_something_else_is_named(
     assert found.text == text
 
 
-@pytest.mark.parametrize("takes", ["*", "COMFY_MATCHTYPE_V3", "LATENT,IMAGE", "COMFY_AUTOGROW_V3"])
+@pytest.mark.parametrize(
+    "takes", ["*", "COMFY_MATCHTYPE_V3", "LATENT,IMAGE", "FOO, LATENT", "MASK,*", "COMFY_AUTOGROW_V3"]
+)
 def test_an_input_that_takes_several_types_takes_each(takes: str, object_info: Graph) -> None:
     object_info["SaveImage"]["input"]["required"]["images"] = [takes, {}]
+    assert changed(object_info, "z_image_turbo_t2i", set_input("9", "images", ["3", 0])) == []
+
+
+def test_an_output_of_several_types_fits_where_one_of_them_does(object_info: Graph) -> None:
+    object_info["KSampler"]["output"] = ["LATENT, IMAGE"]
     assert changed(object_info, "z_image_turbo_t2i", set_input("9", "images", ["3", 0])) == []
 
 

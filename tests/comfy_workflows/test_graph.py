@@ -148,6 +148,11 @@ def test_a_length_is_raised_to_the_next_that_the_model_makes(name: str, asked: i
     assert bound.notes == (() if asked == length else (f"length {asked} → {length} (4n+1)",))
 
 
+def test_a_length_below_the_least_is_raised_to_it_and_cut_later() -> None:
+    bound = bind("wan22_i2v", seconds=0.05)
+    assert (bound.frames, bound.notes) == (5, ("length 1 → 5 (4n+1)",))
+
+
 @pytest.mark.parametrize(
     ("seconds", "fps", "length"), [(5, None, 81), (5.0625, None, 81), (5.063, None, 85), (1 / 3, 24, 9), (0.1, 60, 9)]
 )
@@ -166,8 +171,9 @@ def test_both_sides_are_raised_to_a_multiple_of_16() -> None:
 @pytest.mark.parametrize(
     ("name", "asked", "message"),
     [
-        ("wan22_i2v", {"frames": 322}, "wan22_i2v: length 325 is not between 5 and 321"),
-        ("wan22_i2v", {"seconds": 60}, "wan22_i2v: length 961 is not between 5 and 321"),
+        ("wan22_i2v", {"frames": 322}, r"20.3 s are too long for this graph, at most 20 s \(321 frames, 16 per second"),
+        ("wan22_i2v", {"seconds": 60}, r"60.1 s are too long .* make it shorter, or take a model that makes longer"),
+        ("wan22_i2v", {"seconds": 14, "fps": 24}, r"14.0 s are too long for this graph, at most 13.3 s"),
         ("wan22_i2v", {"width": 128}, "wan22_i2v: width 128 is not between 256 and 1920"),
         ("z_image_turbo", {"cfg": 10.1}, "z_image_turbo: cfg 10.1 is not between 0 and 10"),
         ("wan22_i2v", {"steps": 1}, "wan22_i2v: steps 1 is not between 2 and 100"),
@@ -182,6 +188,7 @@ def test_what_a_graph_has_not_is_left_out_and_said() -> None:
     bound = bind("z_image_turbo", negative="blurry", seconds=5, fps=24, fast=True, camera="truck")
     assert bound.notes == (
         "fast left out: z_image_turbo has no few-step LoRAs",
+        "seconds left out: z_image_turbo makes pictures",
         "negative left out: z_image_turbo has none",
         "fps left out: z_image_turbo has none",
         "camera truck: z_image_turbo has no numbers for it, only the prompt can say it",

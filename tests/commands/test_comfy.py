@@ -119,6 +119,29 @@ async def test_a_graph_is_added_checked_and_listed(
     assert "mine (added)" in (await starter("list")).stdout
 
 
+async def test_people_read_what_an_added_graph_lets_be_set(
+    starter: Starter, comfy: ComfySimulator, graph_file: Path
+) -> None:
+    shown = (await starter("add", str(graph_file), "--url", comfy.urls["api_url"])).stdout
+    assert "sets prompt, width, height, length, seed, steps, the picture" in shown
+    assert "always as the file has it: negative, fps, cfg" in shown
+    assert "A film names it with `model: mine`, a project or a sentence as its model for video" in shown
+    assert "WARNING" not in shown
+
+
+async def test_a_graph_without_a_prompt_or_a_seed_is_added_with_a_warning(starter: Starter, tmp_path: Path) -> None:
+    save = {"images": ["1", 0], "filename_prefix": "x"}
+    graph = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64}, "_meta": {"title": "input:prompt"}},
+        "2": {"class_type": "SaveImage", "inputs": save, "_meta": {"title": "out:image"}},
+    }
+    (tmp_path / "plain.json").write_text(json.dumps(graph), encoding="utf-8")
+    shown = (await starter("add", str(tmp_path / "plain.json"))).stdout
+    assert "WARNING: no node is titled in:prompt, so every result shows what the file says" in shown
+    assert "WARNING: no node is titled in:seed" in shown
+    assert "A project or a sentence names it as its model for images, model_id plain" in shown
+
+
 async def test_without_a_server_it_is_added_and_said_to_be_unchecked(starter: Starter, graph_file: Path) -> None:
     done = await starter("add", str(graph_file), "--name", "other")
     assert done.code == 0
@@ -147,7 +170,7 @@ async def test_a_graph_that_would_not_run_is_refused_with_every_reason(
     [
         ('{"nodes": [], "links": []}', (), "choose Workflow → Export (API)"),
         ("{", (), "this file is not JSON"),
-        (json.dumps(own_clip_graph()), ("--name", "a b"), "name: String should match pattern"),
+        (json.dumps(own_clip_graph()), ("--name", "a b"), "name: 'a b' has something else than letters"),
         (json.dumps(own_clip_graph()), ("--name", "wan22_i2v"), "name: wan22_i2v comes with Longtake"),
     ],
     ids=["editor", "no json", "no name", "name of ours"],

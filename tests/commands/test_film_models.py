@@ -14,7 +14,7 @@ from commands.session import Stores, stores_of
 from local.stack import ROOT
 from studio.contracts.film import Provider
 from studio.contracts.model import StyleType, VisualStyle
-from studio.contracts.render import LoraPair
+from studio.contracts.render import Lora, LoraPair
 from studio.edits import change_clip
 from studio.graphs import add_graph, read_graph
 from studio.media.stills import draw_still
@@ -107,7 +107,9 @@ async def test_a_style_hides_no_prompt_that_begins_with_the_camera(stores: Store
 async def test_a_lora_style_brings_its_lora_where_the_graph_has_a_place(stores: Stores, film_file: FilmFile) -> None:
     ink = VisualStyle(id="ink", name="Ink", type=StyleType.LORA, prompt_prefix="Ink drawing.", lora_file="ink.st")
     await ModelStore(stores.database).put_style(ink)
-    (words,) = await refused(stores, film_file(style="Ink"))
+    request = (await built_film(stores, film_file(style="Ink"))).request
+    assert (request.model, request.loras) == ("hunyuan15_i2v", (Lora(name="ink.st"),))
+    (words,) = await refused(stores, film_file(style="Ink", model="wan22_i2v"))
     assert words.startswith("style: wan22_i2v: a LoRA of this graph is a pair of files")
 
 

@@ -6,20 +6,21 @@ from typing import Any
 
 import pytest
 
-from comfy_workflows.graph import GraphTemplate, load_graph
+from comfy_workflows.graph import GraphTemplate, load_graph, shipped_graphs
 from simulators.comfyui import ComfySimulator
-from studio.contracts.model import GenerationModel, ModelType, VisualStyle
+from studio.contracts.model import GenerationModel, ModelType, StyleType, VisualStyle
 from studio.errors import InvalidRequest, MediaMissing
 from studio.graphs import (
     add_graph,
     clip_model,
     film_style,
+    offered_models,
+    reach,
     read_graph,
     shipped,
     standing,
     standing_of_added,
     stored,
-    unlisted,
 )
 from studio.objects.store import ObjectStore, StorePlace, open_store
 from studio.providers.comfyui import open_comfyui
@@ -83,6 +84,30 @@ async def test_a_missing_node_is_named(comfy: ComfySimulator) -> None:
     assert told.missing_nodes == ("WanImageToVideo",)
 
 
+async def test_of_the_fast_way_it_is_said_what_is_wrong_and_not_only_what_is_missing(comfy: ComfySimulator) -> None:
+    server = await schema(comfy)
+    files = server["LoraLoaderModelOnly"]["input"]["required"]["lora_name"]
+    files[0] = [f"wan/{name}" for name in files[0]]
+    told = standing(load_graph("wan22_i2v"), server)
+    assert told.runs and not told.fast
+    assert f"model file {LIGHTNING} is not on this server, but wan/{LIGHTNING} is" in told.complaints_for_fast[0]
+    comfy.configure(missing_nodes=["LoraLoaderModelOnly"])
+    told = standing(load_graph("wan22_i2v"), await schema(comfy))
+    assert told.runs and not told.fast
+    assert "this server has no node LoraLoaderModelOnly" in told.complaints_for_fast[0]
+
+
+async def test_a_picture_that_is_on_no_server_is_remarked(comfy: ComfySimulator) -> None:
+    template = own()
+    image = {"image": "mask.png"}
+    template.graph["200"] = {"class_type": "LoadImage", "inputs": image, "_meta": {"title": "mask"}}
+    template.graph["98"]["inputs"]["clip_vision_output"] = ["200", 0]
+    (remark,) = standing(template, await schema(comfy)).remarks
+    assert remark.startswith(
+        'node 200 "mask" (LoadImage): image mask.png is not among the files of this server: upload'
+    )
+
+
 # ── one's own ────────────────────────────────────────────────────────────
 
 
@@ -122,6 +147,39 @@ async def test_clips_of_words_alone_are_no_model(models: ModelStore, objects: Ob
         await add_graph(own(n97="start picture"), models, objects)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"n98": "in:width"}, "mine cannot be told how long a clip is: title the node that has its frames in:length"),
+        ({"n98": "in:length", "n96": "in:image2=unet_name"}, "mine takes 2 pictures, and a clip is made of one"),
+    ],
+)
+async def test_a_graph_that_cannot_be_told_what_every_clip_is_told_is_refused(
+    models: ModelStore, objects: ObjectStore, changes: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=reason):
+        await add_graph(own(**changes), models, objects)
+    assert await objects.keys("graphs") == []
+
+
+async def test_a_graph_whose_frames_per_second_nobody_knows_is_refused(
+    models: ModelStore, objects: ObjectStore
+) -> None:
+    graph = own_clip_graph()
+    graph["94"]["inputs"]["fps"] = ["98", 0]
+    with pytest.raises(InvalidRequest, match="mine does not say its frames per second: title the node"):
+        await add_graph(read_graph(json.dumps(graph).encode(), "mine", None), models, objects)
+
+
+def test_lengths_of_unknown_nodes_are_warned_of_where_no_server_was_asked() -> None:
+    graph = own_clip_graph()
+    assert reach(read_graph(json.dumps(graph).encode(), "mine", None), checked=False).warnings == ()
+    graph["98"]["class_type"] = "MyImageToVideo"
+    unknown = read_graph(json.dumps(graph).encode(), "mine", None)
+    assert "no server was asked which lengths it makes" in reach(unknown, checked=False).warnings[0]
+    assert reach(unknown, checked=True).warnings == ()
+
+
 async def test_a_graph_whose_file_is_gone_says_so(
     models: ModelStore, objects: ObjectStore, comfy: ComfySimulator
 ) -> None:
@@ -136,6 +194,25 @@ async def test_a_graph_whose_file_is_gone_says_so(
         await stored(model.graph_file, objects)
 
 
+# ── what is offered ──────────────────────────────────────────────────────
+
+
+async def test_every_shipped_graph_that_a_model_can_be_is_offered(models: ModelStore, objects: ObjectStore) -> None:
+    await add_graph(own(), models, objects)
+    rows = await models.models()
+    offered = offered_models(rows)
+    assert offered[: len(rows)] == rows
+    assert [model.id for model in offered[len(rows) :]] == ["hunyuan15_i2v", "wan22_fun_camera"]
+    assert {model.id for model in offered_models([])} == {name for name in shipped_graphs() if name != "hunyuan15_t2v"}
+
+
+async def test_a_row_says_that_a_shipped_graph_is_not_offered_any_more(models: ModelStore) -> None:
+    (graph,) = [model for model in offered_models(await models.models()) if model.id == "wan22_fun_camera"]
+    await models.put_model(graph.model_copy(update={"active": False}))
+    with pytest.raises(InvalidRequest, match="model: wan22_fun_camera is not offered any more"):
+        clip_model(await models.models(), "wan22_fun_camera", None)
+
+
 # ── for a film ───────────────────────────────────────────────────────────
 
 
@@ -143,7 +220,6 @@ async def test_a_film_names_a_model_a_shipped_graph_or_nothing(models: ModelStor
     added = await add_graph(own(), models, objects)
     offered = await models.models()
     assert clip_model(offered, "mine", None) == added
-    assert unlisted(offered) == ["hunyuan15_i2v", "wan22_fun_camera"]
     assert clip_model(offered, "wan22_fun_camera", None).graph == "wan22_fun_camera"
     assert clip_model(offered, None, None).id == "wan22_i2v"
 
@@ -172,6 +248,14 @@ async def test_a_style_is_found_by_name_or_id_and_goes_only_with_its_models(mode
     with pytest.raises(InvalidRequest, match="style: Baroque is no style; there are Cinematic, Pixel art, Watercolour"):
         film_style(styles, "Baroque")
     assert film_style(styles, None) is None
+
+
+async def test_a_lora_style_gets_a_graph_that_takes_its_lora_where_nobody_chose_one(models: ModelStore) -> None:
+    rows = await models.models()
+    ink = VisualStyle(id="ink", name="Ink", type=StyleType.LORA, lora_file="ink.safetensors")
+    assert clip_model(rows, None, ink).id == "hunyuan15_i2v"
+    only_wan = ink.model_copy(update={"compatible_models": ("wan22_i2v",)})
+    assert clip_model(rows, None, only_wan).id == "wan22_i2v"
 
 
 async def test_a_model_that_is_not_offered_any_more_is_refused(models: ModelStore, objects: ObjectStore) -> None:

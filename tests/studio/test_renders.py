@@ -51,7 +51,8 @@ def test_a_length_is_refused_at_the_clip_that_has_it() -> None:
     schema = {"WanImageToVideo": {"input": {"required": {"length": ["INT", {"min": 1, "max": 100, "step": 4}]}}}}
     template = read_graph(json.dumps(graph).encode(), "mine", schema)
     assert list(unable(film(5, 10, 5, 10, model="mine"), template)) == [
-        "clips.1.seconds: mine: length 161 is not between 1 and 100"
+        "clips.1.seconds: mine: 10.1 s are too long for this graph, at most 6 s (97 frames, 16 per second): "
+        "make it shorter, or take a model that makes longer clips"
     ]
 
 
