@@ -83,7 +83,7 @@ def list_models(data: Data = DATA, as_json: Json = False) -> None:
         async with open_stores(data) as stores:
             store = ModelStore(stores.database)
             models, styles = await store.models(), await store.styles()
-        further = graphs.unlisted(models)
+        further = [model.id for model in graphs.offered_models(models) if model not in models]
         if as_json:
             return show_json(
                 {

@@ -88,14 +88,15 @@ async def standing_of_added(model: GenerationModel, objects: ObjectStore, object
         return Standing(model.id, model.name, model.type, complaints=(str(error),))
 
 
-def unlisted(models: Sequence[GenerationModel]) -> list[str]:
-    """Shipped graphs that make clips of pictures and are no model: films may name them all the same."""
-    known = {model.id for model in models}
-    return [
-        template.name
-        for template in shipped()
-        if template.declaration.type is GraphType.IMAGE_TO_VIDEO and template.name not in known
-    ]
+def offered_models(rows: Sequence[GenerationModel]) -> list[GenerationModel]:
+    """What films and sentences may name: the models of the table, then the shipped graphs that have no row there.
+
+    A row says how its graph is offered, also that it is not offered any more. Graphs that make what no model makes,
+    clips of words alone, are left out.
+    """
+    known = {model.id for model in rows}
+    further = [template for template in shipped() if template.name not in known]
+    return [*rows, *(_model_of(one) for one in further if one.declaration.type is not GraphType.TEXT_TO_VIDEO)]
 
 
 def read_graph(text: bytes, name: str, object_info: ObjectInfo | None) -> GraphTemplate:
@@ -123,16 +124,16 @@ def clip_model(models: Sequence[GenerationModel], name: str | None, style: Visua
     Raises:
         InvalidRequest: there is none of this name, or it makes something else; `model: …` or `style: …`.
     """
+    offered = offered_models(models)
     if name is None:
         try:
-            return choose_model(models, ModelCategory.VIDEO, style=style, references=1)
+            return choose_model(offered, ModelCategory.VIDEO, style=style, references=1)
         except InvalidRequest as error:
             raise InvalidRequest(f"{'style' if style else 'model'}: {error}") from None
-    further = [_model_of(load_graph(graph)) for graph in unlisted(models)]
     try:
-        if name in shipped_graphs() and all(model.id != name for model in models):
-            _model_of(load_graph(name))  # says why it is none, if it is none
-        chosen = choose_model([*models, *further], ModelCategory.VIDEO, model_id=name, references=1)
+        if name in shipped_graphs() and all(model.id != name for model in offered):
+            _model_of(load_graph(name))  # says why it is none
+        chosen = choose_model(offered, ModelCategory.VIDEO, model_id=name, references=1)
     except InvalidRequest as error:
         raise InvalidRequest(f"model: {str(error).removeprefix('model_id: ')}") from None
     if style is not None and not works_with(style, chosen):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from comfy_workflows.graph import GraphTemplate, load_graph
+from comfy_workflows.graph import GraphTemplate, load_graph, shipped_graphs
 from simulators.comfyui import ComfySimulator
 from studio.contracts.model import GenerationModel, ModelType, VisualStyle
 from studio.errors import InvalidRequest, MediaMissing
@@ -14,12 +14,12 @@ from studio.graphs import (
     add_graph,
     clip_model,
     film_style,
+    offered_models,
     read_graph,
     shipped,
     standing,
     standing_of_added,
     stored,
-    unlisted,
 )
 from studio.objects.store import ObjectStore, StorePlace, open_store
 from studio.providers.comfyui import open_comfyui
@@ -136,6 +136,25 @@ async def test_a_graph_whose_file_is_gone_says_so(
         await stored(model.graph_file, objects)
 
 
+# ── what is offered ──────────────────────────────────────────────────────
+
+
+async def test_every_shipped_graph_that_a_model_can_be_is_offered(models: ModelStore, objects: ObjectStore) -> None:
+    await add_graph(own(), models, objects)
+    rows = await models.models()
+    offered = offered_models(rows)
+    assert offered[: len(rows)] == rows
+    assert [model.id for model in offered[len(rows) :]] == ["hunyuan15_i2v", "wan22_fun_camera"]
+    assert {model.id for model in offered_models([])} == {name for name in shipped_graphs() if name != "hunyuan15_t2v"}
+
+
+async def test_a_row_says_that_a_shipped_graph_is_not_offered_any_more(models: ModelStore) -> None:
+    (graph,) = [model for model in offered_models(await models.models()) if model.id == "wan22_fun_camera"]
+    await models.put_model(graph.model_copy(update={"active": False}))
+    with pytest.raises(InvalidRequest, match="model: wan22_fun_camera is not offered any more"):
+        clip_model(await models.models(), "wan22_fun_camera", None)
+
+
 # ── for a film ───────────────────────────────────────────────────────────
 
 
@@ -143,7 +162,6 @@ async def test_a_film_names_a_model_a_shipped_graph_or_nothing(models: ModelStor
     added = await add_graph(own(), models, objects)
     offered = await models.models()
     assert clip_model(offered, "mine", None) == added
-    assert unlisted(offered) == ["hunyuan15_i2v", "wan22_fun_camera"]
     assert clip_model(offered, "wan22_fun_camera", None).graph == "wan22_fun_camera"
     assert clip_model(offered, None, None).id == "wan22_i2v"
 
