@@ -20,6 +20,7 @@ from studio.graphs import stored
 from studio.media.length import audio_seconds, frames_for
 from studio.objects import keys
 from studio.objects.store import ObjectStore
+from studio.places import lasting_file
 from studio.prompts.camera import words_for
 from studio.sentences import Offer, Ordered, clip_of, image_choices, picture_of
 from studio.takes import digest_of_render
@@ -66,7 +67,7 @@ class Planner:
         return _planned(sentence, ordered, await self._template(ordered.model))
 
     async def _clip(self, sentence: Sentence, work_dir: Path) -> Planned:
-        sentence = sentence.model_copy(update={"image_file": _lasting(sentence)})
+        sentence = sentence.model_copy(update={"image_file": lasting_file(sentence, ModelCategory.IMAGE)})
         # Asked twice: which model it is, and how it is made at that model's pace.
         model = clip_of(sentence, self._project, self._offer, frames=1, fps=1).model
         template = await self._template(model)
@@ -129,14 +130,6 @@ def _planned(sentence: Sentence, ordered: Ordered, template: GraphTemplate, fram
         kept_frames=frames,
     )
     return Planned(order, parts)
-
-
-def _lasting(sentence: Sentence) -> MediaRef | None:
-    """The sentence's picture where it stays what it is: at the project's place another one may follow."""
-    if sentence.image_file is None or sentence.image_take is None:
-        return sentence.image_file
-    key = keys.image_take_key(sentence.channel, sentence.image_take)
-    return sentence.image_file.model_copy(update={"key": key})
 
 
 def _ensure_own(channel: str, what: str, files: Sequence[MediaRef]) -> None:

@@ -105,10 +105,11 @@ def batch_of(
     if unknown := sorted(set(ids or ()) - {sentence.sentence_id for sentence in sentences}):
         raise InvalidRequest(f"sentence_ids: the project has no {', '.join(unknown)}")
     asked = [sentence for sentence in sentences if ids is None or sentence.sentence_id in ids]
-    return [sentence for sentence in asked if force or _dirty(sentence, category)]
+    return [sentence for sentence in asked if force or is_dirty(sentence, category)]
 
 
-def _dirty(sentence: Sentence, category: ModelCategory) -> bool:
+def is_dirty(sentence: Sentence, category: ModelCategory) -> bool:
+    """Whether its picture or clip is missing or does not fit."""
     return sentence.is_image_dirty if category is ModelCategory.IMAGE else sentence.is_video_dirty
 
 

@@ -34,6 +34,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.styles": frozenset({"studio.contracts", "studio.errors"}),
     # What a sentence's picture and clip are made with.
     "studio.sentences": frozenset({"studio.contracts", "studio.errors", "studio.styles", "studio.takes"}),
+    # Where people look for a sentence's files.
+    "studio.places": frozenset({"studio.contracts", "studio.errors", "studio.objects", "studio.store.projects"}),
     # What becomes of a film's takes when it is changed, and what starting it would do.
     "studio.edits": frozenset({"studio.contracts", "studio.errors", "studio.intake", "studio.takes"})
     | {"studio.store.takes"},

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove
+from studio.contracts.model import ModelCategory
 from studio.contracts.project import Project, RenderChoices, Sentence, SentenceDraft, SentenceId
 from studio.errors import InvalidRequest
 from studio.store.pool import Database
@@ -225,6 +226,23 @@ async def test_a_late_picture_does_not_replace_the_one_wanted_after_it(projects:
     assert await projects.set_image(DRAFT, THIRD, PICTURE)
     assert not await projects.set_image(DRAFT, ONE, file("images/s1.png", "7"))
     assert (await read(projects)).image_take == THIRD
+
+
+async def test_a_file_that_is_lost_leaves_its_sentence_dirty_and_no_other_file(projects: ProjectStore) -> None:
+    await make_both(projects)
+    await projects.lose(DRAFT, ModelCategory.VIDEO, PICTURE)
+    assert (await read(projects)).video_file == CLIP
+    await projects.lose(DRAFT, ModelCategory.VIDEO, CLIP)
+    found = await read(projects)
+    assert (found.image_file, found.video_file, found.video_take) == (PICTURE, None, None)
+    assert await flags(projects) == (False, True)
+
+
+async def test_a_sentence_says_which_take_it_wants(projects: ProjectStore) -> None:
+    await projects.want_image(await read(projects), ONE)
+    assert await projects.wants(DRAFT, ModelCategory.IMAGE, ONE)
+    assert not await projects.wants(DRAFT, ModelCategory.IMAGE, OTHER)
+    assert not await projects.wants(DRAFT, ModelCategory.VIDEO, ONE)
 
 
 async def test_a_clip_of_the_picture_before_is_not_taken(projects: ProjectStore) -> None:
