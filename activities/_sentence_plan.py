@@ -16,7 +16,7 @@ from studio.contracts.project import Project, ProjectName, Sentence, SentenceId
 from studio.contracts.rendering import GraphToRender
 from studio.contracts.take import RenderParts
 from studio.errors import InvalidRequest
-from studio.graphs import stored
+from studio.graphs import offered_models, stored
 from studio.media.length import audio_seconds, frames_for
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -102,7 +102,7 @@ async def planner_for(name: ProjectName, stores: SentenceStores, objects: Object
     project = await stores.projects.project(name.channel, name.project_id)
     if project is None:
         raise InvalidRequest(f"project_id: channel {name.channel} has no project {name.project_id}")
-    offer = Offer(models=await stores.models.models(), styles=await stores.models.styles())
+    offer = Offer(models=offered_models(await stores.models.models()), styles=await stores.models.styles())
     return Planner(project, offer, stores, objects)
 
 

@@ -12,7 +12,9 @@ from temporalio.testing import ActivityEnvironment
 from activities._sentence_stores import SentenceStores
 from activities.batches import BatchActivities
 from activities.sentences import SentenceActivities
+from comfy_workflows.graph import load_graph
 from studio.contracts.base import MediaRef
+from studio.contracts.clip import CameraMove
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Progress, Stage
 from studio.contracts.project import Project, RenderChoices, Sentence, SentenceDraft
@@ -205,6 +207,24 @@ async def test_what_no_sentence_can_have_is_not_brought(desk: Desk) -> None:
         await desk.places.bring(DRAFT, IMAGE, missing.model_copy(update={"mime": "image/webp"}))
     other = DRAFT.model_copy(update={"sentence_id": "s9"})
     assert not await desk.places.bring(other, IMAGE, await desk.file("channels/poke1/mine.png"))
+
+
+# ── what the graph is told ───────────────────────────────────────────────────
+
+
+async def test_a_shipped_graph_that_stands_in_no_table_gets_its_numbers_for_the_camera_and_no_words(desk: Desk) -> None:
+    await desk.make()
+    await desk.write(
+        motion_prompt="It floats.",
+        camera_movement=CameraMove.PAN_LEFT,
+        motion_strength=0.75,
+        video=RenderChoices(model_id="wan22_fun_camera"),
+    )
+    order = (await desk.plan(VIDEO)).order
+    assert order.parameters.prompt == "It floats."
+    bound = load_graph(order.graph).bind(order.parameters, images=["one.png"], prefix="clip")
+    (camera,) = [node["inputs"] for node in bound.graph.values() if node["class_type"] == "WanCameraEmbedding"]
+    assert (camera["camera_pose"], camera["speed"]) == ("Pan Left", 1.4)
 
 
 # ── news ─────────────────────────────────────────────────────────────────────
