@@ -26,7 +26,7 @@ class Stage(StrEnum):
     PREPARING = "preparing"
     """The graph is bound and checked, pictures are on their way to the server."""
     WAITING = "waiting"
-    """In the server's queue."""
+    """For a GPU, or in the queue of its server."""
     RENDERING = "rendering"
     KEEPING = "keeping"
     """The file is fetched, checked and stored."""
