@@ -7,15 +7,23 @@ channel, project_id, sentence_id, position, text, image_prompt, motion_prompt, a
 motion_strength, image_choices as image, video_choices as video, image_file, video_file, is_image_dirty,
 is_video_dirty, image_take, video_take, version
 """
-_IMAGE_CHANGED = """
-(s.text, s.image_prompt, s.image_choices) is distinct from
-(excluded.text, excluded.image_prompt, excluded.image_choices)
+_IMAGE_WORDS = "(s.text, s.image_prompt) is not distinct from (excluded.text, excluded.image_prompt)"
+_VIDEO_WORDS = """
+(s.motion_prompt, s.camera_movement, s.motion_strength, s.audio_file ->> 'sha256') is not distinct from
+(excluded.motion_prompt, excluded.camera_movement, excluded.motion_strength, excluded.audio_file ->> 'sha256')
 """
-_VIDEO_CHANGED = """
-(s.motion_prompt, s.camera_movement, s.motion_strength, s.video_choices, s.audio_file ->> 'sha256') is distinct from
-(excluded.motion_prompt, excluded.camera_movement, excluded.motion_strength, excluded.video_choices,
- excluded.audio_file ->> 'sha256')
-"""
+
+
+def _choices(kind: str, same_words: str) -> str:
+    """The choices from now on. A further variant stays chosen where the same is written again without naming one."""
+    old, new = f"s.{kind}_choices", f"excluded.{kind}_choices"
+    return f"""case when {same_words} and not {new} ? 'variant' and {old} - 'variant' = {new}
+                    then {old} else {new} end"""
+
+
+_IMAGE_CHOICES, _VIDEO_CHOICES = _choices("image", _IMAGE_WORDS), _choices("video", _VIDEO_WORDS)
+_IMAGE_CHANGED = f"(not ({_IMAGE_WORDS}) or s.image_choices <> {_IMAGE_CHOICES})"
+_VIDEO_CHANGED = f"(not ({_VIDEO_WORDS}) or s.video_choices <> {_VIDEO_CHOICES})"
 PUT_SENTENCE = f"""
 insert into sentences as s (channel, project_id, sentence_id, position, text, image_prompt, motion_prompt, audio_file,
                             camera_movement, motion_strength, image_choices, video_choices)
@@ -24,7 +32,8 @@ on conflict (channel, project_id, sentence_id) do update
    set position = excluded.position, text = excluded.text, image_prompt = excluded.image_prompt,
        motion_prompt = excluded.motion_prompt, audio_file = excluded.audio_file,
        camera_movement = excluded.camera_movement, motion_strength = excluded.motion_strength,
-       image_choices = excluded.image_choices, video_choices = excluded.video_choices,
+       image_choices = {_IMAGE_CHOICES},
+       video_choices = {_VIDEO_CHOICES},
        is_image_dirty = s.is_image_dirty or {_IMAGE_CHANGED},
        is_video_dirty = s.is_video_dirty or {_IMAGE_CHANGED} or {_VIDEO_CHANGED},
        image_wanted = case when {_IMAGE_CHANGED} then null else s.image_wanted end,

@@ -380,6 +380,41 @@ async def test_a_further_variant_is_dirty_and_takes_nothing_of_the_one_before(pr
     assert (found.image.variant, found.video.variant) == (3, 2)
 
 
+async def test_a_further_variant_stays_chosen_when_the_same_is_written_again(projects: ProjectStore) -> None:
+    seeded = DRAFT.model_copy(update={"image": RenderChoices(seed=7), "video": RenderChoices(fast=True)})
+    await projects.put_sentences([seeded])
+    await projects.choose_image_variant(await read(projects), 3)
+    await projects.choose_video_variant(await read(projects), 2)
+    await make_both(projects)
+    before = await read(projects)
+    await projects.put_sentences([seeded])
+    assert await read(projects) == before
+    assert (before.image.variant, before.video.variant) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "variants"),
+    [
+        ({"text": "Gengar grins."}, (None, 2)),
+        ({"image": RenderChoices(steps=4)}, (None, 2)),
+        ({"image": RenderChoices(variant=1)}, (1, 2)),
+        ({"motion_strength": 1.0}, (3, None)),
+        ({"audio_file": SPEECH}, (3, None)),
+        ({"video": RenderChoices(fast=True)}, (3, None)),
+        ({"video": RenderChoices(variant=5)}, (3, 5)),
+    ],
+    ids=str,
+)
+async def test_a_further_variant_of_something_else_is_the_first_one_again(
+    projects: ProjectStore, change: dict[str, Any], variants: tuple[int | None, int | None]
+) -> None:
+    await projects.choose_image_variant(await read(projects), 3)
+    await projects.choose_video_variant(await read(projects), 2)
+    await projects.put_sentences([DRAFT.model_copy(update=change)])
+    found = await read(projects)
+    assert (found.image.variant, found.video.variant) == variants
+
+
 async def test_a_variant_is_not_chosen_for_a_sentence_that_changed_meanwhile(projects: ProjectStore) -> None:
     seen = await read(projects)
     await projects.put_sentences([DRAFT.model_copy(update={"text": "Gengar grins."})])
