@@ -1,12 +1,14 @@
 """How the picture or the clip of a sentence would be made today."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from activities._scratch import scratch
 from activities._sentence_stores import SentenceStores
+from comfy_workflows.declaration import ParameterName
 from comfy_workflows.graph import TRIAL_IMAGE, GraphTemplate, load_graph
 from comfy_workflows.identity import digest_of_shipped
 from studio.contracts.base import MediaRef
@@ -21,8 +23,7 @@ from studio.media.length import audio_seconds, frames_for
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.places import lasting_file
-from studio.prompts.camera import words_for
-from studio.sentences import Offer, Ordered, clip_of, image_choices, picture_of
+from studio.sentences import Offer, Ordered, camera_of, chosen_move, clip_of, image_choices, picture_of
 from studio.takes import digest_of_render
 
 
@@ -74,12 +75,16 @@ class Planner:
         fps = template.declaration.fps
         if fps is None:
             raise InvalidRequest(f"{template.name} does not say its frames per second: mark them with in:fps")
-        frames = frames_for(await self._speech(sentence, work_dir), fps)
-        move, words = sentence.camera_movement, ""
-        if template.camera_in_words(move):
-            words = words_for(move, sentence.motion_strength)
-        ordered = clip_of(sentence, self._project, self._offer, frames=frames, fps=fps, camera_words=words)
-        return _planned(sentence, ordered, template, frames)
+        kept = frames_for(await self._speech(sentence, work_dir), fps)
+        length = template.declaration.parameter(ParameterName.LENGTH)
+        frames = max(kept, math.ceil(length.least or 1)) if length else kept
+        camera = camera_of(
+            sentence,
+            numbers=template.declaration.camera is not None,
+            in_words=template.camera_in_words(chosen_move(sentence)),
+        )
+        ordered = clip_of(sentence, self._project, self._offer, frames=frames, fps=fps, camera=camera)
+        return _planned(sentence, ordered, template, kept)
 
     async def _speech(self, sentence: Sentence, work_dir: Path) -> float | None:
         """How long the sentence is spoken; None: it is not."""
@@ -126,7 +131,7 @@ def _planned(sentence: Sentence, ordered: Ordered, template: GraphTemplate, fram
         variant=ordered.variant,
         parameters=told,
         clip=SentenceId(channel=sentence.channel, project_id=sentence.project_id, sentence_id=sentence.sentence_id),
-        moving=sentence.camera_movement is not CameraMove.STATIC,
+        moving=told.camera is not CameraMove.STATIC,
         kept_frames=frames,
     )
     return Planned(order, parts)
