@@ -22,6 +22,8 @@ from studio.sentences import is_dirty
 
 _log = structlog.get_logger()
 
+STALE = "made of a picture that does not fit the sentence any more - make its image, then the clip again"
+
 
 class SentenceActivities:
     """Plans and takes."""
@@ -66,6 +68,7 @@ class SentenceActivities:
             variant=planned.parts.variant,
             fits=fits,
             there=there,
+            notes=(STALE,) if wanted.category is ModelCategory.VIDEO and now.is_image_dirty else (),
         )
         if fits is not None:
             await tell_done(plan, self._stores.events)

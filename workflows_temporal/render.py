@@ -110,5 +110,5 @@ def _done(plan: SentencePlan, file: MediaRef, rendered: RenderedGraph | None = N
         take=plan.order.take,
         reused=rendered is None,
         gpu_seconds=rendered.gpu_seconds if rendered else 0,
-        notes=rendered.notes if rendered else (),
+        notes=(*plan.notes, *(rendered.notes if rendered else ())),
     )

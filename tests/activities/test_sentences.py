@@ -1,6 +1,7 @@
 """Which file a sentence takes, and what lies where people look for it. The GPU is somebody else's."""
 
 import asyncio
+import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities._sentence_stores import SentenceStores
 from activities.batches import BatchActivities
-from activities.sentences import SentenceActivities
+from activities.sentences import STALE, SentenceActivities
 from comfy_workflows.graph import load_graph
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove
@@ -73,6 +74,13 @@ class Desk:
         path = self.folder / "drawn.png"
         await asyncio.to_thread(Image.new("RGB", (60 + self._drawn, 64), "purple").save, path)
         return await self.objects.put(path, key, "video/mp4" if key.endswith("mp4") else "image/png")
+
+    async def speech(self, seconds: float) -> MediaRef:
+        path = self.folder / "speech.wav"
+        with wave.open(str(path), "wb") as sound:
+            sound.setparams((1, 2, 8_000, 0, "NONE", ""))
+            sound.writeframes(bytes(2 * round(seconds * 8_000)))
+        return await self.objects.put(path, "channels/poke1/speech.wav", "audio/wav")
 
     async def use(self, made: SentenceRender) -> UsedRender:
         return await ActivityEnvironment().run(self._activities.use_render, made)
@@ -225,6 +233,20 @@ async def test_a_shipped_graph_that_stands_in_no_table_gets_its_numbers_for_the_
     bound = load_graph(order.graph).bind(order.parameters, images=["one.png"], prefix="clip")
     (camera,) = [node["inputs"] for node in bound.graph.values() if node["class_type"] == "WanCameraEmbedding"]
     assert (camera["camera_pose"], camera["speed"]) == ("Pan Left", 1.4)
+
+
+async def test_speech_shorter_than_the_shortest_clip_of_the_graph_is_cut_out_of_that(desk: Desk) -> None:
+    await desk.make()
+    await desk.write(audio_file=await desk.speech(0.02))
+    order = (await desk.plan(VIDEO)).order
+    assert (order.parameters.frames, order.kept_frames) == (5, 1)
+
+
+async def test_a_clip_of_a_picture_that_fits_no_more_says_so(desk: Desk) -> None:
+    await desk.make()
+    assert (await desk.plan(VIDEO)).notes == ()
+    await desk.write("Gengar grins.")
+    assert (await desk.plan(VIDEO)).notes == (STALE,)
 
 
 # ── news ─────────────────────────────────────────────────────────────────────
