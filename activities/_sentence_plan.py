@@ -1,12 +1,14 @@
 """How the picture or the clip of a sentence would be made today."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from activities._scratch import scratch
 from activities._sentence_stores import SentenceStores
+from comfy_workflows.declaration import ParameterName
 from comfy_workflows.graph import TRIAL_IMAGE, GraphTemplate, load_graph
 from comfy_workflows.identity import digest_of_shipped
 from studio.contracts.base import MediaRef
@@ -16,12 +18,12 @@ from studio.contracts.project import Project, ProjectName, Sentence, SentenceId
 from studio.contracts.rendering import GraphToRender
 from studio.contracts.take import RenderParts
 from studio.errors import InvalidRequest
-from studio.graphs import stored
+from studio.graphs import offered_models, stored
 from studio.media.length import audio_seconds, frames_for
 from studio.objects import keys
 from studio.objects.store import ObjectStore
-from studio.prompts.camera import words_for
-from studio.sentences import Offer, Ordered, clip_of, image_choices, picture_of
+from studio.places import lasting_file
+from studio.sentences import Offer, Ordered, camera_of, chosen_move, clip_of, image_choices, picture_of
 from studio.takes import digest_of_render
 
 
@@ -66,19 +68,23 @@ class Planner:
         return _planned(sentence, ordered, await self._template(ordered.model))
 
     async def _clip(self, sentence: Sentence, work_dir: Path) -> Planned:
-        sentence = sentence.model_copy(update={"image_file": _lasting(sentence)})
+        sentence = sentence.model_copy(update={"image_file": lasting_file(sentence, ModelCategory.IMAGE)})
         # Asked twice: which model it is, and how it is made at that model's pace.
         model = clip_of(sentence, self._project, self._offer, frames=1, fps=1).model
         template = await self._template(model)
         fps = template.declaration.fps
         if fps is None:
             raise InvalidRequest(f"{template.name} does not say its frames per second: mark them with in:fps")
-        frames = frames_for(await self._speech(sentence, work_dir), fps)
-        move, words = sentence.camera_movement, ""
-        if template.camera_in_words(move):
-            words = words_for(move, sentence.motion_strength)
-        ordered = clip_of(sentence, self._project, self._offer, frames=frames, fps=fps, camera_words=words)
-        return _planned(sentence, ordered, template, frames)
+        kept = frames_for(await self._speech(sentence, work_dir), fps)
+        length = template.declaration.parameter(ParameterName.LENGTH)
+        frames = max(kept, math.ceil(length.least or 1)) if length else kept
+        camera = camera_of(
+            sentence,
+            numbers=template.declaration.camera is not None,
+            in_words=template.camera_in_words(chosen_move(sentence)),
+        )
+        ordered = clip_of(sentence, self._project, self._offer, frames=frames, fps=fps, camera=camera)
+        return _planned(sentence, ordered, template, kept)
 
     async def _speech(self, sentence: Sentence, work_dir: Path) -> float | None:
         """How long the sentence is spoken; None: it is not."""
@@ -101,7 +107,7 @@ async def planner_for(name: ProjectName, stores: SentenceStores, objects: Object
     project = await stores.projects.project(name.channel, name.project_id)
     if project is None:
         raise InvalidRequest(f"project_id: channel {name.channel} has no project {name.project_id}")
-    offer = Offer(models=await stores.models.models(), styles=await stores.models.styles())
+    offer = Offer(models=offered_models(await stores.models.models()), styles=await stores.models.styles())
     return Planner(project, offer, stores, objects)
 
 
@@ -125,18 +131,10 @@ def _planned(sentence: Sentence, ordered: Ordered, template: GraphTemplate, fram
         variant=ordered.variant,
         parameters=told,
         clip=SentenceId(channel=sentence.channel, project_id=sentence.project_id, sentence_id=sentence.sentence_id),
-        moving=sentence.camera_movement is not CameraMove.STATIC,
+        moving=told.camera is not CameraMove.STATIC,
         kept_frames=frames,
     )
     return Planned(order, parts)
-
-
-def _lasting(sentence: Sentence) -> MediaRef | None:
-    """The sentence's picture where it stays what it is: at the project's place another one may follow."""
-    if sentence.image_file is None or sentence.image_take is None:
-        return sentence.image_file
-    key = keys.image_take_key(sentence.channel, sentence.image_take)
-    return sentence.image_file.model_copy(update={"key": key})
 
 
 def _ensure_own(channel: str, what: str, files: Sequence[MediaRef]) -> None:

@@ -36,7 +36,7 @@ async def store_take(
 
 async def kept(objects: ObjectStore, path: Path, key: str, mime: str) -> MediaRef:
     """Put a file under a key that is never overwritten; returns what lies there."""
-    return await objects.refer(key, mime) or await objects.put(path, key, mime)
+    return await objects.put_new(path, key, mime)
 
 
 def _draw_picture(clip: Path, target: Path) -> None:

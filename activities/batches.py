@@ -14,6 +14,7 @@ from studio.contracts.project import Sentence
 from studio.contracts.sentence import MOST_SENTENCES, Batch, ProjectRequest
 from studio.errors import InvalidRequest, MediaError
 from studio.objects.store import ObjectStore
+from studio.places import Places
 from studio.sentences import batch_of
 
 PLANS_AT_ONCE = 8
@@ -31,7 +32,8 @@ class BatchActivities:
     async def choose_sentences(self, request: ProjectRequest) -> Batch:
         """The sentences of a batch, those together that need the same model files on the GPU.
 
-        The flags follow the digests first: what a style, a model or a graph made stale since is made as well.
+        The flags follow the digests first: what a style, a model or a graph made stale since, or whose file is
+        gone, is made as well.
 
         Raises:
             InvalidRequest: no such project or sentence, or too many of them.
@@ -39,6 +41,7 @@ class BatchActivities:
         async with beating():
             planner = await planner_for(request, self._stores, self._objects)
             asked = batch_of(await self._sentences(request), request.category, ids=request.sentence_ids, force=True)
+            await self._look(asked, request.category)
             plans = await self._plans(planner, asked, request.category)
             await self._compare(asked, plans, request.category)
             ids = {sentence.sentence_id for sentence in asked}
@@ -54,6 +57,16 @@ class BatchActivities:
 
     async def _sentences(self, request: ProjectRequest) -> list[Sentence]:
         return await self._stores.projects.sentences(request.channel, request.project_id)
+
+    async def _look(self, sentences: Sequence[Sentence], category: ModelCategory) -> None:
+        """Files that are gone make their sentences dirty."""
+        turns, places = asyncio.Semaphore(PLANS_AT_ONCE), Places(self._stores.projects, self._objects)
+
+        async def look(sentence: Sentence) -> None:
+            async with turns:
+                await places.look(sentence, category)
+
+        await asyncio.gather(*map(look, sentences))
 
     async def _plans(
         self, planner: Planner, sentences: Sequence[Sentence], category: ModelCategory

@@ -1,26 +1,28 @@
 """Sentences of projects: how their pictures and clips are made, and taking what was made. Nothing renders here."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 from temporalio import activity
 
 from activities._heartbeat import beating
+from activities._sentence_news import tell_done
 from activities._sentence_plan import planner_for
 from activities._sentence_stores import SentenceStores
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import MOST_VARIANTS
 from studio.contracts.model import ModelCategory
-from studio.contracts.progress import Progress, Stage
-from studio.contracts.project import Sentence, SentenceId
+from studio.contracts.project import Sentence
 from studio.contracts.sentence import SentencePlan, SentenceRender, SentenceToMake, UsedRender
-from studio.contracts.take import RenderParts
-from studio.errors import InvalidRequest
-from studio.objects import keys
+from studio.contracts.take import RenderedFile, RenderParts
+from studio.errors import InvalidRequest, MediaMissing
 from studio.objects.store import ObjectStore
+from studio.places import Places, lies, place_of
+from studio.sentences import is_dirty
 
 _log = structlog.get_logger()
+
+STALE = "made of a picture that does not fit the sentence any more - make its image, then the clip again"
 
 
 class SentenceActivities:
@@ -29,6 +31,7 @@ class SentenceActivities:
     def __init__(self, stores: SentenceStores, objects: ObjectStore, *, work_dir: Path) -> None:
         self._stores = stores
         self._objects = objects
+        self._places = Places(stores.projects, objects)
         self._work_dir = work_dir
 
     @activity.defn
@@ -46,14 +49,16 @@ class SentenceActivities:
                 sentence = await self._read(wanted)
                 planned = await planner.plan(sentence, wanted.category, self._work_dir)
                 take = planned.order.take
-                there = (await self._stores.renders.finished(wanted.channel, [take])).get(take)
+                there = await self._there(wanted.channel, take)
                 if wanted.force and there is not None:
                     await self._vary(sentence, wanted.category, planned.parts.variant + 1)
                     continue
                 now = await self._want(sentence, wanted.category, take)
                 if now is not None:  # else it was changed since it was read
                     break
-        return SentencePlan(
+            clean = not (wanted.force or is_dirty(now, wanted.category))
+            fits = await self._places.look(now, wanted.category) if clean else None
+        plan = SentencePlan(
             channel=wanted.channel,
             project_id=wanted.project_id,
             sentence_id=wanted.sentence_id,
@@ -61,40 +66,57 @@ class SentenceActivities:
             order=planned.order,
             graph_sha256=planned.parts.graph_sha256,
             variant=planned.parts.variant,
-            fits=None if wanted.force else _fitting(now, wanted.category),
-            there=there.file if there else None,
+            fits=fits,
+            there=there,
+            notes=(STALE,) if wanted.category is ModelCategory.VIDEO and now.is_image_dirty else (),
         )
+        if fits is not None:
+            await tell_done(plan, self._stores.events)
+        return plan
 
     @activity.defn
     async def use_render(self, made: SentenceRender) -> UsedRender:
         """Keep what was made, and give it to the sentence if that is still what it wants. May be repeated."""
-        plan, order = made.plan, made.plan.order
-        parts = RenderParts(
-            graph=order.graph,
-            graph_sha256=plan.graph_sha256,
-            parameters=order.parameters,
-            frames=order.kept_frames,
-            variant=plan.variant,
-        )
-        kept = await self._stores.renders.keep(plan.channel, order.take, parts, made.file, seconds=made.seconds)
-        image = plan.category is ModelCategory.IMAGE
-        file = kept.media.model_copy(update={"key": keys.image_key(plan) if image else keys.video_key(plan)})
-        give = self._stores.projects.set_image if image else self._stores.projects.set_video
-        if await give(plan, order.take, file):
-            await self._objects.copy(kept.media.key, file.key)
-            # Asked again: another file may have come to the same place meanwhile, and this one after it.
-            if await give(plan, order.take, file):
-                await self._tell(plan)
-                _log.info("sentence.taken", key=file.key, take=order.take)
+        plan, take, category = made.plan, made.plan.order.take, made.plan.category
+        if plan.there is None:
+            await self._stores.renders.keep(plan.channel, take, _parts(plan), made.file, seconds=made.seconds)
+        if await self._stores.projects.wants(plan, category, take):
+            file = made.file.media.model_copy(update={"key": place_of(plan, category)})
+            try:
+                await self._objects.copy(made.file.media.key, file.key)
+            except MediaMissing:
+                if plan.there is None:
+                    raise
+                # Lost since it was planned: then it is made.
+                await self._stores.renders.forget(plan.channel, take, made.file)
+                return UsedRender(file=None)
+            # Only now, so that nobody takes for clean what does not lie there yet.
+            if await self._give(plan, file):
+                await tell_done(plan, self._stores.events)
+                _log.info("sentence.taken", key=file.key, take=take)
                 return UsedRender(file=file)
-        _log.info("sentence.wants_another", take=order.take)
+        # Also when nothing was copied now: an attempt before this one may have.
+        await self._places.settle(plan, category)
+        _log.info("sentence.wants_another", take=take)
         return UsedRender(file=None)
 
-    async def _read(self, wanted: SentenceId) -> Sentence:
+    async def _read(self, wanted: SentenceToMake) -> Sentence:
         sentence = await self._stores.projects.sentence(wanted)
         if sentence is None:
             raise InvalidRequest(f"sentence_id: project {wanted.project_id} has no {wanted.sentence_id}")
+        if wanted.category is ModelCategory.VIDEO and sentence.image_file is not None:
+            if await self._places.look(sentence, ModelCategory.IMAGE) is None:  # from now on it has none
+                return await self._read(wanted)
         return sentence
+
+    async def _there(self, channel: str, take: str) -> RenderedFile | None:
+        """The file of the take, if the channel has it."""
+        found = (await self._stores.renders.finished(channel, [take])).get(take)
+        if found is None or await lies(found.file.media, self._objects):
+            return found.file if found else None
+        _log.warning("take.file_missing", take=take, key=found.file.media.key)
+        await self._stores.renders.forget(channel, take, found.file)
+        return None
 
     async def _vary(self, sentence: Sentence, category: ModelCategory, variant: int) -> None:
         if variant > MOST_VARIANTS:
@@ -106,22 +128,17 @@ class SentenceActivities:
         projects, image = self._stores.projects, category is ModelCategory.IMAGE
         return await (projects.want_image if image else projects.want_video)(sentence, take)
 
-    async def _tell(self, plan: SentencePlan) -> None:
-        news = Progress(
-            job=activity.info().workflow_id or "-",
-            channel=plan.channel,
-            project_id=plan.project_id,
-            sentence_id=plan.sentence_id,
-            take=plan.order.take,
-            stage=Stage.DONE,
-            fraction=1,
-            at=datetime.now(UTC),
-        )
-        await self._stores.events.publish(news)
+    async def _give(self, plan: SentencePlan, file: MediaRef) -> bool:
+        projects, image = self._stores.projects, plan.category is ModelCategory.IMAGE
+        return await (projects.set_image if image else projects.set_video)(plan, plan.order.take, file)
 
 
-def _fitting(sentence: Sentence, category: ModelCategory) -> MediaRef | None:
-    """The file the sentence has, if it is not dirty."""
-    if category is ModelCategory.IMAGE:
-        return None if sentence.is_image_dirty else sentence.image_file
-    return None if sentence.is_video_dirty else sentence.video_file
+def _parts(plan: SentencePlan) -> RenderParts:
+    order = plan.order
+    return RenderParts(
+        graph=order.graph,
+        graph_sha256=plan.graph_sha256,
+        parameters=order.parameters,
+        frames=order.kept_frames,
+        variant=plan.variant,
+    )

@@ -4,12 +4,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from studio.contracts.base import MediaRef
+from studio.contracts.clip import CameraMove
 from studio.contracts.model import GenerationModel, ModelCategory, VisualStyle
 from studio.contracts.project import DEFAULT_HEIGHT, DEFAULT_WIDTH, Project, RenderChoices, Sentence
 from studio.contracts.render import MOST_IMAGES, GraphParameters
 from studio.errors import InvalidRequest
+from studio.prompts.camera import named_move, said_strength, words_for
 from studio.styles import choose_model, chosen_style, style_loras, styled_prompt
 from studio.takes import seed_of
+
+STRENGTH = 0.5
+"""How far a camera goes that does not move, or of which nobody said anything."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,33 @@ def picture_of(sentence: Sentence, project: Project, offer: Offer, references: S
     return Ordered(model, parameters, choices.variant or 1)
 
 
-def clip_of(
-    sentence: Sentence, project: Project, offer: Offer, *, frames: int, fps: float, camera_words: str = ""
-) -> Ordered:
-    """How the clip of a sentence is made of its picture; `frames` are those that will be kept, at `fps`.
+@dataclass(frozen=True)
+class Camera:
+    """What a graph is told of the camera; `words` only if it has no numbers for the move and the text is silent."""
 
-    `camera_words` say the camera's movement, last, to a graph that has no numbers for it.
+    move: CameraMove
+    strength: float = STRENGTH
+    words: str = ""
+
+
+def camera_of(sentence: Sentence, *, numbers: bool, in_words: bool) -> Camera:
+    """The camera's movement for a graph that has numbers for it or not, and that needs this move in words or not.
+
+    What makes no difference to the graph is always told alike, so that it makes no other take.
+    """
+    move, strength = chosen_move(sentence), said_strength(sentence.motion_strength)
+    words = words_for(move, strength)
+    if not in_words or named_move(sentence.motion_words) is move:  # nobody needs them, or the text says it already
+        strength, words = STRENGTH, ""
+    if numbers:
+        strength = sentence.motion_strength
+    return Camera(move, STRENGTH if move is CameraMove.STATIC else strength, words)
+
+
+def clip_of(
+    sentence: Sentence, project: Project, offer: Offer, *, frames: int, fps: float, camera: Camera | None = None
+) -> Ordered:
+    """How the clip of a sentence is made of its picture, with so many `frames` at `fps`, told this of the camera.
 
     Raises:
         InvalidRequest: there is no picture yet, or what was chosen does not exist or go together.
@@ -64,7 +90,9 @@ def clip_of(
     style = chosen_style(offer.styles, choices)
     # The character is in the picture already.
     model = choose_model(offer.models, ModelCategory.VIDEO, model_id=choices.model_id, style=style, references=1)
-    words = f"{_ended(sentence.motion_words)} {_ended(camera_words)}" if camera_words else sentence.motion_words
+    words = sentence.motion_words
+    if camera is not None and camera.words:
+        words = f"{_ended(words)} {_ended(camera.words)}"
     told = _told(sentence, choices, model, style, words)
     parameters = told.model_copy(
         update={
@@ -72,8 +100,8 @@ def clip_of(
             "height": choices.height,
             "frames": frames,
             "fps": float(fps),
-            "camera": sentence.camera_movement,
-            "strength": sentence.motion_strength,
+            "camera": camera.move if camera else None,
+            "strength": camera.strength if camera else STRENGTH,
             "images": (sentence.image_file,),
         }
     )
@@ -105,11 +133,19 @@ def batch_of(
     if unknown := sorted(set(ids or ()) - {sentence.sentence_id for sentence in sentences}):
         raise InvalidRequest(f"sentence_ids: the project has no {', '.join(unknown)}")
     asked = [sentence for sentence in sentences if ids is None or sentence.sentence_id in ids]
-    return [sentence for sentence in asked if force or _dirty(sentence, category)]
+    return [sentence for sentence in asked if force or is_dirty(sentence, category)]
 
 
-def _dirty(sentence: Sentence, category: ModelCategory) -> bool:
+def is_dirty(sentence: Sentence, category: ModelCategory) -> bool:
+    """Whether its picture or clip is missing or does not fit."""
     return sentence.is_image_dirty if category is ModelCategory.IMAGE else sentence.is_video_dirty
+
+
+def chosen_move(sentence: Sentence) -> CameraMove:
+    """The camera's movement. Static is what nobody had to choose: then a move that the motion prompt names counts."""
+    if sentence.camera_movement is not CameraMove.STATIC:
+        return sentence.camera_movement
+    return named_move(sentence.motion_prompt) or CameraMove.STATIC
 
 
 def _ended(words: str) -> str:
@@ -119,6 +155,8 @@ def _ended(words: str) -> str:
 def _told(
     sentence: Sentence, choices: RenderChoices, model: GenerationModel, style: VisualStyle | None, words: str
 ) -> GraphParameters:
+    if (choices.width is None) != (choices.height is None):
+        raise InvalidRequest("width, height: say both, or neither")
     fast = choices.fast or False
     return GraphParameters(
         prompt=styled_prompt(words, style),

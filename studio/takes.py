@@ -102,7 +102,7 @@ def digest_of_render(parts: RenderParts) -> str:
     """The name of what a ComfyUI graph makes of these parts: the graph, what it is told, pictures by their bytes.
 
     What is not said does not count: the graph has a default for it, and its digest knows that. Where a picture lies
-    does not count, nor does the strength of a camera that nobody moves.
+    does not count, nor does a strength where nothing is said of the camera.
     """
     asked = parts.parameters
     told: dict[str, Part] = {

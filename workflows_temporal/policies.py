@@ -137,6 +137,10 @@ RENDER = ActivityConfig(
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 )
 """Waiting for a GPU is no failure, however long. Failures that may pass are counted where they happen."""
+SINGLE_SENTENCE = 2
+"""Place in the line for a GPU, 1 before 5: somebody looks at this one sentence, and urgent films pass before it."""
+SENTENCE_OF_BATCH = 3
+"""Like a film of which nobody said anything."""
 
 SWEEP = ActivityConfig(
     task_queue=TaskQueue.KLING,

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable
 
 from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.workflow import ActivityConfig
 
 from activities.comfy import ComfyActivities
 from activities.sentences import SentenceActivities
@@ -29,8 +31,8 @@ async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: T
     """Have the clip rendered by the film's graph: no gate, no money; the queue's one slot is the GPU."""
     table.mark(clip.number, ClipStatus.RENDERING)
     to_render = ClipToRender.of(film, clip, take)
-    label = f"clip {clip.number:02d}"
-    rendered = await workflow.execute_activity_method(ComfyActivities.render_clip, to_render, **titled(RENDER, label))
+    policy = _render_policy(film.channel, film.priority, f"clip {clip.number:02d}")
+    rendered = await workflow.execute_activity_method(ComfyActivities.render_clip, to_render, **policy)
     return ClipOutcome(
         number=clip.number,
         status=ClipStatus.DONE,
@@ -40,29 +42,34 @@ async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: T
     )
 
 
-async def make_sentence(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> SentenceOutcome:
+async def make_sentence(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock, *, priority: int) -> SentenceOutcome:
     """Have a sentence's picture or clip made, and made again whenever somebody changed the sentence meanwhile.
 
     Who shares `turns` with others joins the queue of the GPU in the order in which he came here.
     """
-    while (outcome := await _make(wanted, tell, turns)) is None:
+    while (outcome := await _make(wanted, tell, turns, priority)) is None:
         wanted = wanted.model_copy(update={"force": False})
     return outcome
 
 
-async def _make(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> SentenceOutcome | None:
+async def _make(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock, priority: int) -> SentenceOutcome | None:
     """None: the sentence wants another one now."""
     title = f"{'picture' if wanted.category is ModelCategory.IMAGE else 'clip'} of {wanted.sentence_id}"
     async with turns:
         tell(Stage.PREPARING)
         policy = titled(CHECK, title)
         plan = await workflow.execute_activity_method(SentenceActivities.plan_sentence, wanted, **policy)
-        rendering = _begin(plan, title) if plan.fits is None and plan.there is None else None
+        rendering = (
+            _begin(plan, _render_policy(plan.channel, priority, title))
+            if plan.fits is None and plan.there is None
+            else None
+        )
     if plan.fits is not None:
         return _done(plan, plan.fits)
     rendered = None
     if rendering is not None:
-        tell(Stage.RENDERING)
+        # For a GPU, perhaps for long. What the render does then is told live, as news.
+        tell(Stage.WAITING)
         rendered = await rendering
     tell(Stage.KEEPING)
     policy = titled(USE_TAKES, title)
@@ -70,8 +77,14 @@ async def _make(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> Sent
     return None if used.file is None else _done(plan, used.file, rendered)
 
 
-def _begin(plan: SentencePlan, title: str) -> "workflow.ActivityHandle[RenderedGraph]":
-    return workflow.start_activity_method(ComfyActivities.render_graph, plan.order, **titled(RENDER, title))
+def _begin(plan: SentencePlan, policy: ActivityConfig) -> "workflow.ActivityHandle[RenderedGraph]":
+    return workflow.start_activity_method(ComfyActivities.render_graph, plan.order, **policy)
+
+
+def _render_policy(channel: str, priority: int, summary: str) -> ActivityConfig:
+    """The line for a GPU goes by priority; among equals, channels take turns. The server takes names of 64 bytes."""
+    place = Priority(priority_key=priority, fairness_key=channel[:64])
+    return RENDER | ActivityConfig(priority=place, summary=summary)
 
 
 def _render(plan: SentencePlan, rendered: RenderedGraph | None) -> SentenceRender:
@@ -97,5 +110,5 @@ def _done(plan: SentencePlan, file: MediaRef, rendered: RenderedGraph | None = N
         take=plan.order.take,
         reused=rendered is None,
         gpu_seconds=rendered.gpu_seconds if rendered else 0,
-        notes=rendered.notes if rendered else (),
+        notes=(*plan.notes, *(rendered.notes if rendered else ())),
     )

@@ -16,6 +16,7 @@ from studio.contracts.sentence import (
 )
 from workflows_temporal.addresses import CHANNEL
 from workflows_temporal.outcome import kind_of, reason_of
+from workflows_temporal.policies import SENTENCE_OF_BATCH, SINGLE_SENTENCE
 from workflows_temporal.render import Tell, make_sentence
 
 
@@ -30,16 +31,23 @@ class Single:
         """Make it. What fails it fails the workflow, under its own type and with its own words."""
         workflow.upsert_search_attributes([CHANNEL.value_set(self._wanted.channel)])
         try:
-            outcome = await make_sentence(self._wanted, self._tell, asyncio.Lock())
+            outcome = await make_sentence(self._wanted, self._tell, asyncio.Lock(), priority=SINGLE_SENTENCE)
+        except asyncio.CancelledError:
+            self._tell(Stage.CANCELLED)
+            raise
         except ActivityError as error:
+            if is_cancelled_exception(error):
+                self._tell(Stage.CANCELLED)
+                raise
+            self._tell(Stage.FAILED, reason_of(error)[:LONGEST_REASON])
             if isinstance(error.cause, ApplicationError):
                 raise error.cause from None
             raise
         self._tell(Stage.DONE)
         return outcome
 
-    def _tell(self, stage: Stage) -> None:
-        self.standing = self.standing.model_copy(update={"stage": stage})
+    def _tell(self, stage: Stage, note: str = "") -> None:
+        self.standing = self.standing.model_copy(update={"stage": stage, "note": note})
         workflow.set_current_details(f"**{stage}**")
 
 
@@ -57,7 +65,7 @@ def to_make(request: SentenceRequest, category: ModelCategory) -> SentenceToMake
 async def try_sentence(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) -> SentenceOutcome:
     """The same for one of many: its failure is a value. Being cancelled is not."""
     try:
-        return await make_sentence(wanted, tell, turns)
+        return await make_sentence(wanted, tell, turns, priority=SENTENCE_OF_BATCH)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise

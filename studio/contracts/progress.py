@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from studio.contracts.base import Contract, Identifier, ObjectKey
 from studio.contracts.clip import ClipNumber
@@ -15,7 +15,10 @@ MOST_NOTE = 400
 PostgreSQL carries less than 8,000 bytes per event, and JSON makes six of some characters.
 """
 
-JobId = Annotated[str, StringConstraints(min_length=1, max_length=320)]
+MOST_JOB = 320
+"""Characters of a job's id; longer ones are cut."""
+
+JobId = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda job: job[:MOST_JOB])]
 """The id of the workflow that makes it."""
 
 
@@ -26,7 +29,7 @@ class Stage(StrEnum):
     PREPARING = "preparing"
     """The graph is bound and checked, pictures are on their way to the server."""
     WAITING = "waiting"
-    """In the server's queue."""
+    """For a GPU, or in the queue of its server."""
     RENDERING = "rendering"
     KEEPING = "keeping"
     """The file is fetched, checked and stored."""

@@ -3,9 +3,10 @@
 Sentences and projects say what is wanted; `is_image_dirty` and `is_video_dirty` say what does not fit it any more.
 """
 
+import re
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
 from studio.contracts.clip import MOST_VARIANTS, CameraMove
@@ -61,6 +62,12 @@ class SentenceId(ProjectName):
     sentence_id: Identifier
 
 
+def _no_clip_of_a_film(sentence_id: str) -> str:
+    if re.fullmatch(r"clip_[0-9]+", sentence_id):
+        raise ValueError("a film of the project's name calls its clips so - choose another name, for example s1")
+    return sentence_id
+
+
 class Project(ProjectName):
     """A project: a script, sentence by sentence, and what counts for all of them."""
 
@@ -72,6 +79,7 @@ class Project(ProjectName):
 class SentenceDraft(SentenceId):
     """What is wanted of a sentence. Storing it marks as dirty what was made from something else."""
 
+    sentence_id: Annotated[Identifier, AfterValidator(_no_clip_of_a_film)]
     position: int = Field(default=0, ge=0, description="Its place in the script; sentences are listed in this order.")
     text: Text = Field(min_length=1)
     image_prompt: Text = Field(default="", description="What the picture shows; empty: the text.")
@@ -86,6 +94,7 @@ class SentenceDraft(SentenceId):
 class Sentence(SentenceDraft):
     """A sentence as it stands."""
 
+    sentence_id: Identifier
     image_file: MediaRef | None = None
     video_file: MediaRef | None = None
     is_image_dirty: bool = Field(default=True, description="The picture is missing or does not fit the sentence.")

@@ -41,6 +41,7 @@ class SentencePlan(SentenceId):
     variant: int
     fits: MediaRef | None = Field(default=None, description="The sentence has it already: nothing is left to do.")
     there: RenderedFile | None = Field(default=None, description="The channel has made it before: it is only used.")
+    notes: tuple[str, ...] = Field(default=(), description="What people should know of it.")
 
 
 class SentenceRender(Contract):
@@ -66,7 +67,9 @@ class SentenceOutcome(Contract):
     take: Sha256 | None = None
     reused: bool = Field(default=False, description="It was there already; nothing was rendered.")
     gpu_seconds: float = 0
-    notes: tuple[str, ...] = Field(default=(), description="Rules of the graph that changed what was asked for.")
+    notes: tuple[str, ...] = Field(
+        default=(), description="What people should know: rules of the graph, a stale picture."
+    )
     error_type: str | None = None
     error: str | None = None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, NotSupportedError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
 from obstore.store import LocalStore, S3Store
 
 from studio.contracts.base import MediaRef
@@ -39,6 +39,28 @@ class ObjectStore:
         attributes = {"Content-Type": mime} if isinstance(self._store, S3Store) else None  # a folder has none
         with _translated(key):
             await obstore.put_async(self._store, key, path, attributes=attributes)
+        return MediaRef(key=key, sha256=sha256, mime=mime, size=size)
+
+    async def put_new(self, path: Path, key: str, mime: str) -> MediaRef:
+        """Store a local file under a key of which nothing is ever replaced; returns what lies there.
+
+        Of two who come together the first one's file stays. A bucket cannot promise that: not every one knows
+        conditions, and none for files that are sent in parts. There the last one's stays, and lengths that differ
+        tell that it is another one.
+
+        Raises:
+            ObjectStoreUnavailable: it does not answer.
+        """
+        if (there := await self.refer(key, mime)) is not None:
+            return there
+        if not isinstance(self._store, LocalStore):
+            return await self.put(path, key, mime)
+        sha256, size = await asyncio.to_thread(_digest, path)
+        with _translated(key):
+            try:
+                await obstore.put_async(self._store, key, path, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return await self.put_new(path, key, mime)
         return MediaRef(key=key, sha256=sha256, mime=mime, size=size)
 
     async def fetch(self, media: MediaRef, target: Path) -> Path:

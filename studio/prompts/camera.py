@@ -49,12 +49,24 @@ _PATTERNS: tuple[tuple[re.Pattern[str], CameraMove], ...] = tuple(
 )
 
 
+# "Slow pan left." and "The camera orbits." do, "He creeps forward." does not.
+_OF_THE_CAMERA = re.compile(
+    r"\bcamera\b|^((barely perceptible|very|slow|gentle|smooth|brisk|fast|quick)(ly)? )*"
+    r"(pan|dolly|zoom|orbit|truck|tracking|pull|push)\b"
+)
+
+
 def words_for(move: CameraMove, strength: float) -> str:
     """A move and how far it goes, in words: `Very slow pan left`. `strength` from 0 to 1; a static camera has none."""
     if move is CameraMove.STATIC:
         return WORDS[move]
     pace = next(words for most, words in PACES if strength <= most)
     return f"{pace} {_PACED[move]}".capitalize()
+
+
+def said_strength(strength: float) -> float:
+    """The middle of all strengths that are said with the same words."""
+    return round(next(most for most, _ in PACES if strength <= most) - 0.1, 1)
 
 
 def with_camera(prompt: str, move: CameraMove, strength: float) -> str:
@@ -67,8 +79,17 @@ def with_camera(prompt: str, move: CameraMove, strength: float) -> str:
 def move_of(prompt: str | MotionPrompt, default: CameraMove = CameraMove.ZOOM_IN) -> CameraMove:
     """The camera move a prompt asks for: read from its camera part, or from the end of its text."""
     text = prompt.camera if isinstance(prompt, MotionPrompt) else _last_sentence(prompt)
-    lowered = text.lower()
-    return next((move for pattern, move in _PATTERNS if pattern.search(lowered)), default)
+    return _move_in(text.lower()) or default
+
+
+def named_move(prompt: str) -> CameraMove | None:
+    """The move that the last sentence of a prompt names, if the camera is what it speaks of. None: it is not."""
+    said = _last_sentence(prompt).lower()
+    return _move_in(said) if _OF_THE_CAMERA.search(said) else None
+
+
+def _move_in(lowered: str) -> CameraMove | None:
+    return next((move for pattern, move in _PATTERNS if pattern.search(lowered)), None)
 
 
 def _last_sentence(text: str) -> str:

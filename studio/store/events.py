@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+import structlog
 from pydantic import ValidationError
 
-from studio.contracts.progress import Event, EventsLost, Progress
+from studio.contracts.progress import MOST_JOB, Event, EventsLost, Progress
 from studio.errors import DatabaseUnavailable
 from studio.store.pool import COMMAND_SECONDS, UNAVAILABLE, Database
+
+_log = structlog.get_logger()
 
 CHANNEL = "longtake_progress"
 """The name of the channel in PostgreSQL, one for all; whoever listens picks his own out of it."""
@@ -48,7 +51,8 @@ class EventStore:
                 await connection.execute(
                     "select pg_notify($1, $2)", CHANNEL, progress.model_dump_json(exclude_none=True)
                 )
-        except (DatabaseUnavailable, TimeoutError):
+        except (DatabaseUnavailable, TimeoutError, asyncpg.PostgresError) as error:
+            _log.warning("news.not_told", job=progress.job, reason=type(error).__name__)
             return False
         return True
 
@@ -57,7 +61,7 @@ class Subscription:
     """Events as they come, for one listener: `async for event in subscription`. It never ends by itself."""
 
     def __init__(self, *, job: str | None, channel: str | None, project_id: str | None) -> None:
-        self._wanted = {"job": job, "channel": channel, "project_id": project_id}
+        self._wanted = {"job": job and job[:MOST_JOB], "channel": channel, "project_id": project_id}
         self._waiting: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._dropped = False

@@ -12,8 +12,10 @@ import asyncpg
 from pydantic_core import from_json
 
 from studio.contracts.base import MediaRef
+from studio.contracts.model import ModelCategory
 from studio.contracts.project import Project, RenderChoices, Sentence, SentenceDraft, SentenceId
 from studio.errors import InvalidRequest
+from studio.store import sentence_rows as sql
 from studio.store.pool import Connection, Database
 
 _NEW_PROJECT = """
@@ -38,93 +40,6 @@ update sentences
 _MARK_VIDEOS = """
 update sentences set is_video_dirty = true, video_wanted = null, version = version + 1, updated_at = now()
  where channel = $1 and project_id = $2
-"""
-
-_COLUMNS = """
-channel, project_id, sentence_id, position, text, image_prompt, motion_prompt, audio_file, camera_movement,
-motion_strength, image_choices as image, video_choices as video, image_file, video_file, is_image_dirty,
-is_video_dirty, image_take, video_take, version
-"""
-_IMAGE_CHANGED = """
-(s.text, s.image_prompt, s.image_choices) is distinct from
-(excluded.text, excluded.image_prompt, excluded.image_choices)
-"""
-_VIDEO_CHANGED = """
-(s.motion_prompt, s.camera_movement, s.motion_strength, s.video_choices, s.audio_file ->> 'sha256') is distinct from
-(excluded.motion_prompt, excluded.camera_movement, excluded.motion_strength, excluded.video_choices,
- excluded.audio_file ->> 'sha256')
-"""
-_PUT_SENTENCE = f"""
-insert into sentences as s (channel, project_id, sentence_id, position, text, image_prompt, motion_prompt, audio_file,
-                            camera_movement, motion_strength, image_choices, video_choices)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-on conflict (channel, project_id, sentence_id) do update
-   set position = excluded.position, text = excluded.text, image_prompt = excluded.image_prompt,
-       motion_prompt = excluded.motion_prompt, audio_file = excluded.audio_file,
-       camera_movement = excluded.camera_movement, motion_strength = excluded.motion_strength,
-       image_choices = excluded.image_choices, video_choices = excluded.video_choices,
-       is_image_dirty = s.is_image_dirty or {_IMAGE_CHANGED},
-       is_video_dirty = s.is_video_dirty or {_IMAGE_CHANGED} or {_VIDEO_CHANGED},
-       image_wanted = case when {_IMAGE_CHANGED} then null else s.image_wanted end,
-       video_wanted = case when {_IMAGE_CHANGED} or {_VIDEO_CHANGED} then null else s.video_wanted end,
-       version = s.version + ({_IMAGE_CHANGED} or {_VIDEO_CHANGED})::int,
-       updated_at = now()
-"""
-
-_THIS = "where s.channel = $1 and s.project_id = $2 and s.sentence_id = $3"
-
-
-def _is_not(kind: str, take: str) -> str:
-    """Whether a file is not this take. One that was brought by hand has none: only a change of the sentence speaks
-    against it, as it does where nobody knows the take."""
-    return f"""case when {kind}_file is null then true
-                    else coalesce({kind}_take <> {take}, is_{kind}_dirty) end"""
-
-
-_WANT_IMAGE = f"""
-update sentences s
-   set image_wanted = $5, updated_at = now(),
-       is_image_dirty = {_is_not("image", "$5")}
- {_THIS} and version = $4 returning {_COLUMNS}
-"""
-_WANT_VIDEO = f"""
-update sentences s
-   set video_wanted = $5, updated_at = now(),
-       is_video_dirty = {_is_not("video", "$5")}
- {_THIS} and version = $4 returning {_COLUMNS}
-"""
-_COMPARE = f"""
-update sentences s set is_image_dirty = {_is_not("image", "$5")}, is_video_dirty = {_is_not("video", "$6")}
- {_THIS} and version = $4
-"""
-
-_CHOOSE_IMAGE_VARIANT = f"""
-update sentences s
-   set image_choices = image_choices || jsonb_build_object('variant', $5::int),
-       is_image_dirty = true, is_video_dirty = true, image_wanted = null, video_wanted = null,
-       version = version + 1, updated_at = now()
- {_THIS} and version = $4
-"""
-_CHOOSE_VIDEO_VARIANT = f"""
-update sentences s
-   set video_choices = video_choices || jsonb_build_object('variant', $5::int),
-       is_video_dirty = true, video_wanted = null, version = version + 1, updated_at = now()
- {_THIS} and version = $4
-"""
-
-_NEW_PICTURE = "(s.image_file ->> 'sha256' is distinct from $4::jsonb ->> 'sha256')"
-_TAKE_PICTURE = f"""
-update sentences s
-   set image_file = $4, image_take = $5, image_wanted = $5, is_image_dirty = false,
-       is_video_dirty = s.is_video_dirty or {_NEW_PICTURE},
-       video_wanted = case when {_NEW_PICTURE} then null else s.video_wanted end,
-       version = s.version + {_NEW_PICTURE}::int, updated_at = now()
- {_THIS}
-"""
-_TAKE_CLIP = f"""
-update sentences s
-   set video_file = $4, video_take = $5, video_wanted = $5, is_video_dirty = false, updated_at = now()
- {_THIS}
 """
 
 
@@ -168,23 +83,23 @@ class ProjectStore:
         rows = [_draft_row(draft) for draft in drafts]
         async with self._database.transaction() as connection:
             await _take_turns(connection, drafts)
-            await connection.executemany(_PUT_SENTENCE, rows)
+            await connection.executemany(sql.PUT_SENTENCE, rows)
 
     async def remove_sentence(self, sentence: SentenceId) -> None:
         """Take a sentence out of its project. Its files stay where they are."""
         async with self._database.transaction() as connection:
-            await connection.execute(f"delete from sentences s {_THIS}", *_key(sentence))
+            await connection.execute(f"delete from sentences s {sql.THIS}", *_key(sentence))
 
     async def sentence(self, sentence: SentenceId) -> Sentence | None:
         """One sentence as it stands."""
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(f"select {_COLUMNS} from sentences s {_THIS}", *_key(sentence))
+            row = await connection.fetchrow(f"select {sql.COLUMNS} from sentences s {sql.THIS}", *_key(sentence))
         return None if row is None else _sentence(row)
 
     async def sentences(self, channel: str, project_id: str) -> list[Sentence]:
         """All sentences of a project in the order of the script."""
         order = (
-            f"select {_COLUMNS} from sentences where channel = $1 and project_id = $2 order by position, sentence_id"
+            f"select {sql.COLUMNS} from sentences where channel = $1 and project_id = $2 order by position, sentence_id"
         )
         async with self._database.transaction() as connection:
             rows = await connection.fetch(order, channel, project_id)
@@ -195,19 +110,19 @@ class ProjectStore:
 
         None: the sentence has changed since it was read, or is gone. Read it again, the take is another one now.
         """
-        return await self._want(_WANT_IMAGE, sentence, take)
+        return await self._want(sql.WANT_IMAGE, sentence, take)
 
     async def want_video(self, sentence: Sentence, take: str) -> Sentence | None:
         """The same for the clip."""
-        return await self._want(_WANT_VIDEO, sentence, take)
+        return await self._want(sql.WANT_VIDEO, sentence, take)
 
     async def choose_image_variant(self, sentence: Sentence, variant: int) -> None:
         """Ask for a further picture of the same inputs. A sentence that changed since it was read stays as it is."""
-        await self._choose(_CHOOSE_IMAGE_VARIANT, sentence, variant)
+        await self._choose(sql.CHOOSE_IMAGE_VARIANT, sentence, variant)
 
     async def choose_video_variant(self, sentence: Sentence, variant: int) -> None:
         """The same for the clip."""
-        await self._choose(_CHOOSE_VIDEO_VARIANT, sentence, variant)
+        await self._choose(sql.CHOOSE_VIDEO_VARIANT, sentence, variant)
 
     async def compare(self, takes: Sequence[tuple[Sentence, str | None, str | None]]) -> None:
         """Let the flags follow what picture and clip of each sentence, as it was read, would be made from today.
@@ -218,26 +133,36 @@ class ProjectStore:
         rows = [(*_key(sentence), sentence.version, image, video) for sentence, image, video in takes]
         async with self._database.transaction() as connection:
             await _take_turns(connection, [sentence for sentence, _, _ in takes])
-            await connection.executemany(_COMPARE, rows)
+            await connection.executemany(sql.COMPARE, rows)
 
     async def set_image(self, sentence: SentenceId, take: str, file: MediaRef) -> bool:
         """The sentence has this picture, and a clip of another picture is dirty now. May be repeated.
 
         False: another picture is wanted meanwhile; nothing was changed.
         """
-        return await self._set(f"{_TAKE_PICTURE} and image_wanted = $5", sentence, take, file)
+        return await self._set(f"{sql.TAKE_PICTURE} and image_wanted = $5", sentence, take, file)
 
     async def set_video(self, sentence: SentenceId, take: str, file: MediaRef) -> bool:
         """The sentence has this clip. May be repeated. False: another clip is wanted meanwhile."""
-        return await self._set(f"{_TAKE_CLIP} and video_wanted = $5", sentence, take, file)
+        return await self._set(f"{sql.TAKE_CLIP} and video_wanted = $5", sentence, take, file)
+
+    async def wants(self, sentence: SentenceId, category: ModelCategory, take: str) -> bool:
+        """Whether this is the take the sentence is to have, as `want_image` or `want_video` said it."""
+        async with self._database.transaction() as connection:
+            return bool(await connection.fetchval(sql.WANTS[category], *_key(sentence), take))
+
+    async def lose(self, sentence: SentenceId, category: ModelCategory, file: MediaRef) -> None:
+        """The sentence's file is gone: it has none, and it is dirty. Another file it has meanwhile stays."""
+        async with self._database.transaction() as connection:
+            await connection.execute(sql.LOSE[category], *_key(sentence), file.sha256)
 
     async def give_image(self, sentence: SentenceId, file: MediaRef) -> bool:
         """A person brings the picture: it fits, whatever is being made just now. False: no such sentence."""
-        return await self._set(_TAKE_PICTURE, sentence, None, file)
+        return await self._set(sql.TAKE_PICTURE, sentence, None, file)
 
     async def give_video(self, sentence: SentenceId, file: MediaRef) -> bool:
         """A person brings the clip."""
-        return await self._set(_TAKE_CLIP, sentence, None, file)
+        return await self._set(sql.TAKE_CLIP, sentence, None, file)
 
     async def _want(self, statement: str, sentence: Sentence, take: str) -> Sentence | None:
         async with self._database.transaction() as connection:

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from studio.contracts.take import Render, RenderedFile, RenderParts
 from studio.store.pool import Database
 
-# The first one stays: whoever brings a second file for the same take brings the same thing again.
+# Files of takes are never overwritten. So another file of the same take means that the first one was lost.
 _KEEP = """
-insert into renders (channel, take, parts, file, seconds) values ($1, $2, $3, $4, $5)
-on conflict (channel, take) do nothing
+insert into renders as r (channel, take, parts, file, seconds) values ($1, $2, $3, $4, $5)
+on conflict (channel, take) do update
+   set file = excluded.file, seconds = excluded.seconds, made_at = now()
+ where r.file -> 'media' ->> 'sha256' <> excluded.file -> 'media' ->> 'sha256'
 """
+_FORGET = "delete from renders where channel = $1 and take = $2 and file -> 'media' ->> 'sha256' = $3"
 _FINISHED = "select take, parts, file, seconds, made_at from renders where channel = $1 and take = any($2)"
 
 
@@ -21,12 +24,15 @@ class RenderStore:
 
     async def keep(
         self, channel: str, take: str, parts: RenderParts, file: RenderedFile, *, seconds: float = 0
-    ) -> RenderedFile:
-        """The take is there. Returns its file: this one, or the one that was there before."""
+    ) -> None:
+        """The take is there, and this is its file, as it lies in the store. May be repeated."""
         async with self._database.transaction() as connection:
             await connection.execute(_KEEP, channel, take, parts.model_dump_json(), file.model_dump_json(), seconds)
-            kept = await connection.fetchval("select file from renders where channel = $1 and take = $2", channel, take)
-        return RenderedFile.model_validate_json(kept)
+
+    async def forget(self, channel: str, take: str, file: RenderedFile) -> None:
+        """This file is not in the store any more: the take can be made again. Another file of it stays."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_FORGET, channel, take, file.media.sha256)
 
     async def finished(self, channel: str, takes: Iterable[str]) -> dict[str, Render]:
         """Those of these takes that are there."""

@@ -33,7 +33,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # Which model makes a picture, and what a style adds to it.
     "studio.styles": frozenset({"studio.contracts", "studio.errors", "studio.prompts"}),
     # What a sentence's picture and clip are made with.
-    "studio.sentences": frozenset({"studio.contracts", "studio.errors", "studio.styles", "studio.takes"}),
+    "studio.sentences": frozenset({"studio.contracts", "studio.errors", "studio.styles", "studio.takes"})
+    | {"studio.prompts.camera"},
+    # Where people look for a sentence's files.
+    "studio.places": frozenset({"studio.contracts", "studio.errors", "studio.objects", "studio.store.projects"}),
     # What becomes of a film's takes when it is changed, and what starting it would do.
     "studio.edits": frozenset({"studio.contracts", "studio.errors", "studio.intake", "studio.takes"})
     | {"studio.store.takes"},

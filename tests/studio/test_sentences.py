@@ -11,7 +11,7 @@ from studio.contracts.project import Project, RenderChoices, Sentence
 from studio.contracts.render import MOST_IMAGES, GraphParameters, Lora
 from studio.contracts.take import RenderParts
 from studio.errors import InvalidRequest
-from studio.sentences import Offer, batch_of, clip_of, picture_of
+from studio.sentences import Camera, Offer, batch_of, camera_of, clip_of, picture_of
 from studio.takes import digest_of_render, seed_of
 
 
@@ -87,10 +87,11 @@ def test_few_step_loras_take_their_own_numbers_unless_somebody_says_others() -> 
 
 def test_a_clip_is_made_of_the_picture_with_the_sentence_s_camera() -> None:
     sentence = SENTENCE.model_copy(
-        update={"image_file": STILL, "camera_movement": CameraMove.ORBIT, "motion_strength": 0.9}
+        update={"image_file": STILL, "camera_movement": CameraMove.ORBIT, "motion_strength": 0.95}
         | {"motion_prompt": "It floats away.", "image": RenderChoices(style="noir", seed=9)}
     )
-    ordered = clip_of(sentence, PROJECT, OFFER, frames=80, fps=16)
+    camera = camera_of(sentence, numbers=True, in_words=False)
+    ordered = clip_of(sentence, PROJECT, OFFER, frames=80, fps=16, camera=camera)
     assert ordered.model.id == "wan22_i2v"
     assert ordered.parameters == GraphParameters(
         prompt="It floats away.",
@@ -100,16 +101,74 @@ def test_a_clip_is_made_of_the_picture_with_the_sentence_s_camera() -> None:
         steps=20,
         cfg=3.5,
         camera=CameraMove.ORBIT,
-        strength=0.9,
+        strength=0.95,
         images=(STILL,),
     )
 
 
 @pytest.mark.parametrize("said", ["It floats away", "It floats away."])
 def test_a_graph_without_numbers_for_the_camera_is_told_in_words_last(said: str) -> None:
+    camera = Camera(CameraMove.PAN_LEFT, 0.3, "Very slow pan left")
     sentence = SENTENCE.model_copy(update={"image_file": STILL, "motion_prompt": said})
-    ordered = clip_of(sentence, PROJECT, OFFER, frames=80, fps=16, camera_words="Very slow pan left")
+    ordered = clip_of(sentence, PROJECT, OFFER, frames=80, fps=16, camera=camera)
     assert ordered.parameters.prompt == "It floats away. Very slow pan left."
+
+
+STATIC, PAN, ORBIT = CameraMove.STATIC, CameraMove.PAN_LEFT, CameraMove.ORBIT
+
+
+@pytest.mark.parametrize(
+    ("said", "move", "strength", "told"),
+    [
+        ("It floats.", STATIC, 0.9, Camera(STATIC, 0.5, "Static camera")),
+        ("It floats.", PAN, 0.45, Camera(PAN, 0.5, "Slow pan left")),
+        ("It floats.", PAN, 0.55, Camera(PAN, 0.5, "Slow pan left")),
+        ("It floats.", PAN, 0.95, Camera(PAN, 0.9, "Fast pan left")),
+        ("It floats. Brisk pan left.", PAN, 0.1, Camera(PAN, 0.5)),
+        ("It floats. Slow pan left.", STATIC, 0.9, Camera(PAN, 0.5)),
+        ("It floats. The camera orbits it.", STATIC, 0.5, Camera(ORBIT, 0.5)),
+        ("It floats. Slow pan left.", ORBIT, 0.5, Camera(ORBIT, 0.5, "Slow orbit around the subject")),
+        ("He creeps forward.", STATIC, 0.5, Camera(STATIC, 0.5, "Static camera")),
+    ],
+)
+def test_the_camera_is_said_once_in_words_and_strengths_of_the_same_words_are_one(
+    said: str, move: CameraMove, strength: float, told: Camera
+) -> None:
+    assert camera_of(moved(said, move, strength), numbers=False, in_words=True) == told
+
+
+@pytest.mark.parametrize(
+    ("said", "move", "in_words", "told"),
+    [
+        ("It floats.", PAN, False, Camera(PAN, 0.55)),
+        ("It floats.", ORBIT, True, Camera(ORBIT, 0.55, "Slow orbit around the subject")),
+        ("It floats. Slow pan left.", STATIC, False, Camera(PAN, 0.55)),
+        ("It floats.", STATIC, False, Camera(STATIC, 0.5)),
+    ],
+)
+def test_a_graph_with_numbers_for_the_camera_gets_them_as_they_are(
+    said: str, move: CameraMove, in_words: bool, told: Camera
+) -> None:
+    assert camera_of(moved(said, move, 0.55), numbers=True, in_words=in_words) == told
+
+
+def moved(said: str, move: CameraMove, strength: float) -> Sentence:
+    return SENTENCE.model_copy(
+        update={"motion_prompt": said, "camera_movement": move, "motion_strength": strength, "image_file": STILL}
+    )
+
+
+@pytest.mark.parametrize("sides", [{"width": 1_280}, {"height": 720}])
+def test_one_side_alone_is_no_size(sides: dict[str, int]) -> None:
+    choices = RenderChoices(**sides)
+    sentence = SENTENCE.model_copy(update={"video": choices, "image": choices, "image_file": STILL})
+    with pytest.raises(InvalidRequest, match="width, height: say both, or neither"):
+        picture_of(sentence, PROJECT, OFFER)
+    with pytest.raises(InvalidRequest, match="width, height: say both, or neither"):
+        clip_of(sentence, PROJECT, OFFER, frames=80, fps=16)
+    whole = PROJECT.model_copy(update={"video": RenderChoices(width=640, height=640)})
+    told = clip_of(sentence, whole, OFFER, frames=80, fps=16).parameters
+    assert (told.width, told.height) == (sides.get("width", 640), sides.get("height", 640))
 
 
 def test_a_clip_needs_a_picture() -> None:

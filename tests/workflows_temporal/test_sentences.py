@@ -25,7 +25,9 @@ from studio.media.probe import probe
 from studio.store.events import subscribe
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork, eventually
+from workflows_temporal.image import ImageWorkflow
 from workflows_temporal.project import ProjectWorkflow
+from workflows_temporal.sentence_clip import ClipWorkflow
 
 FPS = 16
 """Of the default model for clips."""
@@ -208,9 +210,23 @@ async def test_news_end_with_the_sentence_having_its_picture(story: Story, comfy
 
 
 async def test_a_clip_needs_a_picture(story: Story, comfy: ComfySimulator) -> None:
-    kind, words = await refusal(story.clip())
+    making = await story.start_clip()
+    kind, words = await refusal(making.result())
     assert (kind, words) == ("InvalidRequest", "sentence s1 has no picture yet - make its image first")
     assert comfy.ledger.accepted == 0
+    standing = await making.query(ClipWorkflow.progress)
+    assert (standing.stage, standing.note) == (Stage.FAILED, words)
+
+
+async def test_a_picture_that_is_cancelled_says_so(story: Story, comfy: ComfySimulator) -> None:
+    comfy.order(seconds=6_000)
+    making = await story.start_image()
+    await running(comfy)
+    await making.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await making.result()
+    assert (await making.query(ImageWorkflow.progress)).stage is Stage.CANCELLED
+    assert states(comfy) == ["interrupted"]
 
 
 async def test_a_clip_is_as_long_as_its_speech_and_five_seconds_without(story: Story, tmp_path: Path) -> None:

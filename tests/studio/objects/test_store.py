@@ -184,6 +184,21 @@ async def test_putting_again_replaces(store: ObjectStore, tmp_path: Path) -> Non
     assert await store.keys("channels") == [KEY]
 
 
+async def test_what_is_never_replaced_stays_and_is_referred_to_as_it_is(store: ObjectStore, tmp_path: Path) -> None:
+    first = await store.put_new(written(tmp_path / "clip"), KEY, "video/mp4")
+    assert await store.put_new(written(tmp_path / "clip", b"another"), KEY, "video/mp4") == first
+    assert await store.read(first) == b"a clip"
+
+
+async def test_of_many_who_come_together_one_is_first_and_all_refer_to_his_file(
+    in_folder: ObjectStore, tmp_path: Path
+) -> None:
+    paths = [written(tmp_path / f"clip_{number}", bytes([number]) * PART) for number in range(8)]
+    there = await asyncio.gather(*(in_folder.put_new(path, KEY, "video/mp4") for path in paths))
+    assert len(set(there)) == 1
+    assert len(await in_folder.read(there[0])) == PART
+
+
 async def test_whoever_reads_while_a_file_is_replaced_sees_one_whole_file(
     in_folder: ObjectStore, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from studio.contracts.clip import CameraMove, MotionPrompt
-from studio.prompts.camera import WORDS, move_of, with_camera, words_for
+from studio.prompts.camera import WORDS, move_of, named_move, said_strength, with_camera, words_for
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,36 @@ def test_the_same_move_is_paced_by_its_strength() -> None:
         "Brisk pan left",
         "Fast pan left",
     ]
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.1, 0.2, 0.21, 0.35, 0.5, 0.6, 0.75, 0.81, 1.0])
+def test_strengths_that_are_said_alike_have_one_in_the_middle(strength: float) -> None:
+    middle = said_strength(strength)
+    assert words_for(CameraMove.ORBIT, middle) == words_for(CameraMove.ORBIT, strength)
+    assert abs(middle - strength) <= 0.1
+    assert said_strength(middle) == middle
+    assert said_strength(0.5) == 0.5
+
+
+@pytest.mark.parametrize("move", CameraMove)
+def test_a_move_in_our_own_words_is_named(move: CameraMove) -> None:
+    assert named_move(f"Something happens. {words_for(move, 0.3)}.") is move
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "It floats.",
+        "He creeps forward.",
+        "The camera shakes.",
+        "She pushes the door.",
+        "Slow pan left. It floats.",
+        "A cat pans.",
+    ],
+)
+def test_what_does_not_speak_of_the_camera_names_no_move(text: str) -> None:
+    assert named_move(text) is None
 
 
 def test_a_static_camera_is_static_at_any_strength() -> None:

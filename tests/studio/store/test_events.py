@@ -129,6 +129,22 @@ async def test_telling_into_a_database_that_is_down_does_not_fail_the_work() -> 
         assert not await EventStore(database).publish(NEWS)
 
 
+async def test_an_event_that_postgresql_refuses_does_not_fail_the_work(database: Database) -> None:
+    too_long = NEWS.model_copy(update={"note": "x" * 9_000})  # as a full queue or a missing right would
+    assert not await EventStore(database).publish(too_long)
+    assert await EventStore(database).publish(NEWS)
+
+
+async def test_the_id_of_a_job_that_is_too_long_is_cut_for_who_tells_and_who_listens(
+    database_url: str, database: Database
+) -> None:
+    job = "clip/" + "j" * 400
+    event = Progress.model_validate(NEWS.model_dump() | {"job": job})
+    async with subscribe(database_url, job=job) as subscription:
+        assert await EventStore(database).publish(event)
+        assert await heard(subscription, 1) == [event]
+
+
 async def test_a_listener_leaves_no_connection_behind(database_url: str, database: Database) -> None:
     async with subscribe(database_url):
         assert await _listeners(database)

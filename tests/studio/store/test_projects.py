@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove
+from studio.contracts.model import ModelCategory
 from studio.contracts.project import Project, RenderChoices, Sentence, SentenceDraft, SentenceId
 from studio.errors import InvalidRequest
 from studio.store.pool import Database
@@ -227,6 +228,23 @@ async def test_a_late_picture_does_not_replace_the_one_wanted_after_it(projects:
     assert (await read(projects)).image_take == THIRD
 
 
+async def test_a_file_that_is_lost_leaves_its_sentence_dirty_and_no_other_file(projects: ProjectStore) -> None:
+    await make_both(projects)
+    await projects.lose(DRAFT, ModelCategory.VIDEO, PICTURE)
+    assert (await read(projects)).video_file == CLIP
+    await projects.lose(DRAFT, ModelCategory.VIDEO, CLIP)
+    found = await read(projects)
+    assert (found.image_file, found.video_file, found.video_take) == (PICTURE, None, None)
+    assert await flags(projects) == (False, True)
+
+
+async def test_a_sentence_says_which_take_it_wants(projects: ProjectStore) -> None:
+    await projects.want_image(await read(projects), ONE)
+    assert await projects.wants(DRAFT, ModelCategory.IMAGE, ONE)
+    assert not await projects.wants(DRAFT, ModelCategory.IMAGE, OTHER)
+    assert not await projects.wants(DRAFT, ModelCategory.VIDEO, ONE)
+
+
 async def test_a_clip_of_the_picture_before_is_not_taken(projects: ProjectStore) -> None:
     await make_both(projects)
     await projects.want_video(await read(projects), THIRD)
@@ -334,6 +352,7 @@ async def test_many_writers_at_once_do_not_stop_each_other(projects: ProjectStor
         {"image": {"steps": 0}},
         {"image": {"width": 1_921}},
         {"sentence_id": "../x"},
+        {"sentence_id": "clip_01"},
     ],
     ids=str,
 )
@@ -360,6 +379,41 @@ async def test_a_further_variant_is_dirty_and_takes_nothing_of_the_one_before(pr
     assert not await projects.set_image(DRAFT, ONE, PICTURE)
     found = await read(projects)
     assert (found.image.variant, found.video.variant) == (3, 2)
+
+
+async def test_a_further_variant_stays_chosen_when_the_same_is_written_again(projects: ProjectStore) -> None:
+    seeded = DRAFT.model_copy(update={"image": RenderChoices(seed=7), "video": RenderChoices(fast=True)})
+    await projects.put_sentences([seeded])
+    await projects.choose_image_variant(await read(projects), 3)
+    await projects.choose_video_variant(await read(projects), 2)
+    await make_both(projects)
+    before = await read(projects)
+    await projects.put_sentences([seeded])
+    assert await read(projects) == before
+    assert (before.image.variant, before.video.variant) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "variants"),
+    [
+        ({"text": "Gengar grins."}, (None, 2)),
+        ({"image": RenderChoices(steps=4)}, (None, 2)),
+        ({"image": RenderChoices(variant=1)}, (1, 2)),
+        ({"motion_strength": 1.0}, (3, None)),
+        ({"audio_file": SPEECH}, (3, None)),
+        ({"video": RenderChoices(fast=True)}, (3, None)),
+        ({"video": RenderChoices(variant=5)}, (3, 5)),
+    ],
+    ids=str,
+)
+async def test_a_further_variant_of_something_else_is_the_first_one_again(
+    projects: ProjectStore, change: dict[str, Any], variants: tuple[int | None, int | None]
+) -> None:
+    await projects.choose_image_variant(await read(projects), 3)
+    await projects.choose_video_variant(await read(projects), 2)
+    await projects.put_sentences([DRAFT.model_copy(update=change)])
+    found = await read(projects)
+    assert (found.image.variant, found.video.variant) == variants
 
 
 async def test_a_variant_is_not_chosen_for_a_sentence_that_changed_meanwhile(projects: ProjectStore) -> None:

@@ -33,16 +33,27 @@ def made(digit: str) -> RenderedFile:
 
 async def test_a_render_comes_back_with_what_it_was_made_from(database: Database) -> None:
     renders = RenderStore(database)
-    assert await renders.keep("poke1", TAKE, PARTS, made("3"), seconds=61.5) == made("3")
+    for _ in range(2):
+        await renders.keep("poke1", TAKE, PARTS, made("3"), seconds=61.5)
     found = (await renders.finished("poke1", [TAKE, "0" * 64]))[TAKE]
     assert (found.take, found.parts, found.file, found.seconds) == (TAKE, PARTS, made("3"), 61.5)
     assert digest_of_render(found.parts) == TAKE
 
 
-async def test_the_first_file_of_a_take_stays(database: Database) -> None:
+async def test_another_file_of_a_take_takes_the_place_of_one_that_was_lost(database: Database) -> None:
     renders = RenderStore(database)
     await renders.keep("poke1", TAKE, PARTS, made("3"))
-    assert await renders.keep("poke1", TAKE, PARTS, made("4")) == made("3")
+    await renders.keep("poke1", TAKE, PARTS, made("4"))
+    assert (await renders.finished("poke1", [TAKE]))[TAKE].file == made("4")
+
+
+async def test_a_file_that_is_gone_is_forgotten_and_no_other_one(database: Database) -> None:
+    renders = RenderStore(database)
+    await renders.keep("poke1", TAKE, PARTS, made("3"))
+    await renders.forget("poke1", TAKE, made("4"))
+    assert TAKE in await renders.finished("poke1", [TAKE])
+    await renders.forget("poke1", TAKE, made("3"))
+    assert await renders.finished("poke1", [TAKE]) == {}
 
 
 async def test_a_channel_does_not_see_the_renders_of_another(database: Database) -> None:
