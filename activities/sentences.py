@@ -14,7 +14,7 @@ from studio.contracts.clip import MOST_VARIANTS
 from studio.contracts.model import ModelCategory
 from studio.contracts.project import Sentence
 from studio.contracts.sentence import SentencePlan, SentenceRender, SentenceToMake, UsedRender
-from studio.contracts.take import RenderedFile, RenderParts
+from studio.contracts.take import RenderedFile
 from studio.errors import InvalidRequest, MediaMissing
 from studio.objects.store import ObjectStore
 from studio.places import Places, lies, place_of
@@ -64,8 +64,6 @@ class SentenceActivities:
             sentence_id=wanted.sentence_id,
             category=wanted.category,
             order=planned.order,
-            graph_sha256=planned.parts.graph_sha256,
-            variant=planned.parts.variant,
             fits=fits,
             there=there,
             notes=(STALE,) if wanted.category is ModelCategory.VIDEO and now.is_image_dirty else (),
@@ -76,10 +74,8 @@ class SentenceActivities:
 
     @activity.defn
     async def use_render(self, made: SentenceRender) -> UsedRender:
-        """Keep what was made, and give it to the sentence if that is still what it wants. May be repeated."""
+        """Give what was made to the sentence, if that is still what it wants. May be repeated."""
         plan, take, category = made.plan, made.plan.order.take, made.plan.category
-        if plan.there is None:
-            await self._stores.renders.keep(plan.channel, take, _parts(plan), made.file, seconds=made.seconds)
         if await self._stores.projects.wants(plan, category, take):
             file = made.file.media.model_copy(update={"key": place_of(plan, category)})
             try:
@@ -131,14 +127,3 @@ class SentenceActivities:
     async def _give(self, plan: SentencePlan, file: MediaRef) -> bool:
         projects, image = self._stores.projects, plan.category is ModelCategory.IMAGE
         return await (projects.set_image if image else projects.set_video)(plan, plan.order.take, file)
-
-
-def _parts(plan: SentencePlan) -> RenderParts:
-    order = plan.order
-    return RenderParts(
-        graph=order.graph,
-        graph_sha256=plan.graph_sha256,
-        parameters=order.parameters,
-        frames=order.kept_frames,
-        variant=plan.variant,
-    )

@@ -59,11 +59,8 @@ async def _make(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock, priorit
         tell(Stage.PREPARING)
         policy = titled(CHECK, title)
         plan = await workflow.execute_activity_method(SentenceActivities.plan_sentence, wanted, **policy)
-        rendering = (
-            _begin(plan, _render_policy(plan.channel, priority, title))
-            if plan.fits is None and plan.there is None
-            else None
-        )
+        nothing_there = plan.fits is None and plan.there is None
+        rendering = _begin(plan, _render_policy(plan.channel, priority, title)) if nothing_there else None
     if plan.fits is not None:
         return _done(plan, plan.fits)
     rendered = None
@@ -91,15 +88,7 @@ def _render(plan: SentencePlan, rendered: RenderedGraph | None) -> SentenceRende
     if rendered is None:
         assert plan.there is not None
         return SentenceRender(plan=plan, file=plan.there)
-    file, moving = rendered.file, rendered.kind == "video"
-    made = RenderedFile(
-        media=file.media,
-        width=file.width,
-        height=file.height,
-        frames=file.frames if moving else None,
-        seconds=file.seconds if moving else None,
-    )
-    return SentenceRender(plan=plan, file=made, seconds=rendered.gpu_seconds)
+    return SentenceRender(plan=plan, file=RenderedFile.of(rendered.file, rendered.kind))
 
 
 def _done(plan: SentencePlan, file: MediaRef, rendered: RenderedGraph | None = None) -> SentenceOutcome:

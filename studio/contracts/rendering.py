@@ -11,6 +11,7 @@ from studio.contracts.film import VideoRequest
 from studio.contracts.model import GraphName
 from studio.contracts.project import SentenceId
 from studio.contracts.render import GraphParameters, Lora, LoraPair, PromptPrefix
+from studio.contracts.take import RenderParts
 
 
 class GraphToRender(Contract):
@@ -28,6 +29,19 @@ class GraphToRender(Contract):
     clip: ClipId | SentenceId = Field(description="Which clip of a film, or which sentence, it is for.")
     moving: bool = Field(default=True, description="False: only then may the picture of a clip stand still.")
     kept_frames: int | None = Field(default=None, ge=1, description="Cut a clip to so many frames; none: keep all.")
+
+    @property
+    def parts(self) -> RenderParts | None:
+        """What the take is made from; None where the order does not say it: a film's takes are known elsewhere."""
+        if self.graph_sha256 is None:
+            return None
+        return RenderParts(
+            graph=self.graph,
+            graph_sha256=self.graph_sha256,
+            parameters=self.parameters,
+            frames=self.kept_frames,
+            variant=self.variant,
+        )
 
 
 class ClipToRender(Contract):

@@ -37,8 +37,6 @@ class SentencePlan(SentenceId):
 
     category: ModelCategory
     order: GraphToRender
-    graph_sha256: Sha256
-    variant: int
     fits: MediaRef | None = Field(default=None, description="The sentence has it already: nothing is left to do.")
     there: RenderedFile | None = Field(default=None, description="The channel has made it before: it is only used.")
     notes: tuple[str, ...] = Field(default=(), description="What people should know of it.")
@@ -49,7 +47,6 @@ class SentenceRender(Contract):
 
     plan: SentencePlan
     file: RenderedFile
-    seconds: float = Field(default=0, description="How long the server worked.")
 
 
 class UsedRender(Contract):

@@ -43,7 +43,8 @@ class Desk:
         self.folder = folder
         self.objects = open_store(StorePlace(url=f"file://{folder}/objects"))
         self.projects = ProjectStore(database)
-        stores = SentenceStores(self.projects, ModelStore(database), RenderStore(database), EventStore(database))
+        self.renders = RenderStore(database)
+        stores = SentenceStores(self.projects, ModelStore(database), self.renders, EventStore(database))
         self.places = Places(self.projects, self.objects)
         self._activities = SentenceActivities(stores, self.objects, work_dir=folder / "work")
         self._batches = BatchActivities(stores, self.objects, work_dir=folder / "work")
@@ -67,7 +68,10 @@ class Desk:
         """Nobody renders the same picture twice."""
         make_key = keys.image_take_key if plan.category is IMAGE else keys.take_key
         media = await self.file(make_key(plan.channel, plan.order.take))
-        return SentenceRender(plan=plan, file=RenderedFile(media=media, width=64, height=64))
+        file = RenderedFile(media=media, width=64, height=64)
+        assert plan.order.parts is not None
+        await self.renders.keep(plan.channel, plan.order.take, plan.order.parts, file)
+        return SentenceRender(plan=plan, file=file)
 
     async def file(self, key: str) -> MediaRef:
         self._drawn += 1
