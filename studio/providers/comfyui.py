@@ -17,7 +17,15 @@ from typing import Any
 
 import httpx
 
-from studio.errors import ComfyError, DownloadBroken, GraphRefused, OutputMissing, RequestRefused, ServerGone, StudioError
+from studio.errors import (
+    ComfyError,
+    DownloadBroken,
+    GraphRefused,
+    OutputMissing,
+    RequestRefused,
+    ServerGone,
+    StudioError,
+)
 from studio.providers import _http, comfyui_answers, comfyui_refusals
 from studio.providers.comfyui_answers import ComfyJob, ComfyOutput, ComfyQueue, ComfyStats
 from studio.providers.comfyui_socket import ComfyPreview, ComfyProgress, watch_prompt
