@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     notion = _common(kinds.add_parser("notion", help="Notion pages"))
     notion.add_argument("--token", action="append")
     comfyui = _common(kinds.add_parser("comfyui", help="a ComfyUI server"))
-    comfyui.add_argument("--generation", choices=("new", "old"), help="0.33.0 or 0.3.64")
+    comfyui.add_argument("--generation", choices=("new", "middle", "old"), help="0.33.0, 0.8.1 or 0.3.64")
     comfyui.add_argument("--files", choices=("rendered", "placeholder"))
     comfyui.add_argument("--prompt-seconds", type=float, help="GPU seconds of every prompt")
     comfyui.add_argument("--workers", type=int)

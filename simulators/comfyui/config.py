@@ -5,12 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from simulators.comfyui.versions import VERSIONS, Generation, Release, release
 from simulators.simulator import SimulatorConfig
 
 MEGABYTE = 1024 * 1024
-
-Generation = Literal["new", "old"]
-VERSIONS: dict[Generation, str] = {"new": "0.33.0", "old": "0.3.64"}
 
 FileKind = Literal["good", "missing", "empty", "truncated", "black", "frozen", "wrong_length", "wrong_size"]
 Seconds = Annotated[float, Field(ge=0)]
@@ -27,6 +25,7 @@ class RunOrder(BaseModel):
     node: str | None = Field(default=None, description="Id or class of the node that fails or gets stuck.")
     stuck: bool = Field(default=False, description="The node never ends and reports nothing.")
     deaf: bool = Field(default=False, description="Interrupts are ignored until the prompt has ended.")
+    lost_interrupts: int = Field(default=0, ge=0, description="So many are answered well and come to nothing.")
     file: FileKind = "good"
     outputs: Literal["all", "none", "temp"] = "all"
 
@@ -72,6 +71,7 @@ class ComfyConfig(SimulatorConfig):
 
     # sockets
     sockets: Literal["ok", "muted", "refused"] = "ok"
+    history_lag: Seconds = Field(default=0.002, description="Real seconds from a prompt's last event to its history.")
     throttle: Seconds = Field(default=0.1, description="Least real seconds between two progress messages.")
 
     @model_validator(mode="after")
@@ -83,3 +83,7 @@ class ComfyConfig(SimulatorConfig):
     @property
     def version(self) -> str:
         return VERSIONS[self.generation]
+
+    def has(self, first: Release) -> bool:
+        """Is the server of this version or newer?"""
+        return release(self.version) >= first

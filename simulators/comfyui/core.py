@@ -1,6 +1,7 @@
 """What every part of the server looks at."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulators.clock import Clock, Timers
@@ -26,6 +27,8 @@ class Core:
     schema: NodeSchema
     artist: Artist
     orders: Plan[RunOrder]
+    broken: Callable[[Exception], None]
+    """Told what is wrong with the simulator itself."""
     memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:

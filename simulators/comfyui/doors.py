@@ -1,5 +1,6 @@
 """All routes of a server, each under `/` and under `/api`."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -10,7 +11,9 @@ from simulators.comfyui.files import Files
 from simulators.comfyui.gpu import Gpu
 from simulators.comfyui.jobs import Jobs
 from simulators.comfyui.queueing import Queueing
+from simulators.comfyui.sockets import Hub
 from simulators.comfyui.submission import Submission
+from simulators.comfyui.versions import CANCEL, JOBS
 from simulators.comfyui.words import plain
 from simulators.desk import Call, Desk, Handler
 from simulators.wire import Answer
@@ -42,14 +45,17 @@ def application(core: Core, gpu: Gpu, submission: Submission, desk: Desk) -> web
     for method, path, route, handler in routes:
         for prefix in ("", "/api"):
             desk.add(app, method, f"{prefix}{path}", route, _from_here(handler))
-    if core.config.generation == "new":
-        jobs = Jobs(core, gpu)
+    jobs = Jobs(core, gpu)
+    if core.config.has(JOBS):
         desk.add(app, "GET", "/api/jobs", "jobs", _from_here(jobs.listing))
-        desk.add(app, "POST", "/api/jobs/cancel", "cancel", _from_here(jobs.cancel_many))
         desk.add(app, "GET", "/api/jobs/{job_id}", "job", _from_here(jobs.one))
+    if core.config.has(CANCEL):
+        desk.add(app, "POST", "/api/jobs/cancel", "cancel", _from_here(jobs.cancel_many))
         desk.add(app, "POST", "/api/jobs/{job_id}/cancel", "cancel", _from_here(jobs.cancel))
     for path in ("/ws", "/api/ws"):
-        app.router.add_get(path, core.hub.serve)
+        app.router.add_get(path, _socket(core.hub))
+    # The editor's own files come last, for every path: so an unknown GET is 404, and an unknown POST is 405.
+    app.router.add_get("/{path:.*}", _nothing_there)
     return app
 
 
@@ -57,9 +63,24 @@ def _from_here(handler: Handler) -> Handler:
     """A page of another origin is turned away."""
 
     async def guarded(call: Call) -> Answer:
-        origin = call.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != call.headers.get("Host", ""):
-            return plain(403)
-        return await handler(call)
+        return plain(403) if _foreign(call.headers) else await handler(call)
 
     return guarded
+
+
+def _socket(hub: Hub) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if _foreign(request.headers):
+            raise web.HTTPForbidden
+        return await hub.serve(request)
+
+    return serve
+
+
+def _foreign(headers: Mapping[str, str]) -> bool:
+    origin = headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("Host", "")
+
+
+async def _nothing_there(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound

@@ -37,7 +37,7 @@ class Gpu:
         if running is None or self._run is None or prompt_id not in (None, running.prompt_id):
             return False
         self._core.ledger.ask_cancel(running.entry)
-        self._run.interrupt()
+        self._run.interrupt()  # which may get lost: nobody is told
         return True
 
     def dequeue(self, prompt_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""/api/jobs: queue and history in one, on servers of the new generation."""
+"""/api/jobs: queue and history in one, on servers that have it."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from simulators.comfyui.core import Core
 from simulators.comfyui.gpu import Gpu
 from simulators.comfyui.memory import Past, Prompt
 from simulators.comfyui.submission import is_canonical
+from simulators.comfyui.versions import WHOLE_JOBS
 from simulators.desk import Call
 from simulators.wire import Answer, json_answer
 
@@ -51,49 +52,56 @@ class Jobs:
 
     async def cancel_many(self, call: Call) -> Answer:
         ids = (call.json_object() or {}).get("job_ids")
-        if not isinstance(ids, list) or not ids or not all(is_canonical(job_id) for job_id in ids):
-            return _refused("job_ids must be a non-empty list of UUIDs")
+        if not isinstance(ids, list):
+            return _refused("job_ids must be a list")
+        if not all(is_canonical(job_id) for job_id in ids):
+            return _refused("job_ids contains invalid id(s)")
         return json_answer({"cancelled": any([self._gpu.cancel(job_id) for job_id in ids])})
 
     def _job(self, job_id: str) -> dict[str, Any] | None:
         memory = self._core.memory
         if job_id in memory.history:
-            return _ended(memory.history[job_id], whole=True)
-        if memory.running is not None and memory.running.prompt_id == job_id:
-            return {**_begun(memory.running, "in_progress"), "workflow": _workflow(memory.running)}
-        waiting = memory.queued(job_id)
-        return None if waiting is None else {**_begun(waiting, "pending"), "workflow": _workflow(waiting)}
+            past = memory.history[job_id]
+            whole = {"outputs": past.outputs, "execution_status": past.status, "workflow": _workflow(past.prompt)}
+            return self._ended(past) | whole
+        running = memory.running is not None and memory.running.prompt_id == job_id
+        prompt = memory.running if running else memory.queued(job_id)
+        if prompt is None:
+            return None
+        told = _begun(prompt, "in_progress" if running else "pending")
+        return told | {"workflow": _workflow(prompt)} if self._core.config.has(WHOLE_JOBS) else told
 
     def _all(self) -> list[dict[str, Any]]:
         memory = self._core.memory
-        jobs = [_ended(past, whole=False) for past in memory.history.values()]
+        jobs = [self._ended(past) for past in memory.history.values()]
         jobs += [_begun(memory.running, "in_progress")] if memory.running else []
         return jobs + [_begun(entry[3], "pending") for entry in memory.pending]
+
+    def _ended(self, past: Past) -> dict[str, Any]:
+        messages = dict(past.status["messages"])
+        end = next(name for name in ENDS if name in messages)
+        status = ENDS[end]
+        if status == "cancelled" and not self._core.config.has(WHOLE_JOBS):
+            status = "failed"
+        files = [(node, file) for node, shown in past.outputs.items() for file in shown.get("images", [])]
+        told = {
+            **_begun(past.prompt, status),
+            "execution_start_time": messages["execution_start"]["timestamp"],
+            "execution_end_time": messages[end]["timestamp"],
+            "outputs_count": len(files),
+            "previewable_outputs_count": len(files),
+        }
+        if end == "execution_error":
+            told["execution_error"] = messages[end]
+        if files:
+            node, file = next((entry for entry in files if entry[1]["type"] == "output"), files[0])
+            told["preview_output"] = {**file, "nodeId": node, "mediaType": "images"}
+        return told
 
 
 def _begun(prompt: Prompt, status: str) -> dict[str, Any]:
     told = {"id": prompt.prompt_id, "status": status, "priority": prompt.number, "create_time": prompt.create_time}
     return {**told, "outputs_count": 0}
-
-
-def _ended(past: Past, *, whole: bool) -> dict[str, Any]:
-    messages = dict(past.status["messages"])
-    end = next(name for name in ENDS if name in messages)
-    files = [(node, file) for node, shown in past.outputs.items() for file in shown.get("images", [])]
-    told = {
-        **_begun(past.prompt, ENDS[end]),
-        "execution_start_time": messages["execution_start"]["timestamp"],
-        "execution_end_time": messages[end]["timestamp"],
-        "outputs_count": len(files),
-        "previewable_outputs_count": len(files),
-    }
-    if end == "execution_error":
-        told["execution_error"] = messages[end]
-    if files:
-        told["preview_output"] = {**files[-1][1], "nodeId": files[-1][0], "mediaType": "images"}
-    if whole:
-        told |= {"outputs": past.outputs, "execution_status": past.status, "workflow": _workflow(past.prompt)}
-    return told
 
 
 def _workflow(prompt: Prompt) -> dict[str, Any]:

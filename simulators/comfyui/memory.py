@@ -61,6 +61,8 @@ class Memory:
     number: int = 0
     node: str | None = None
     """The node that runs now."""
+    to_free: set[str] = field(default_factory=set)
+    """What has to go when the running prompt has ended: see `free`."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -100,9 +102,21 @@ class Memory:
         cleared, self.pending = [entry[3] for entry in self.pending], []
         return cleared
 
+    def free(self, *parts: str) -> None:
+        """`free_memory`: everything; `unload_models`: the model files. Between two prompts, so perhaps later."""
+        self.to_free |= {*parts}
+        if self.running is not None:
+            return
+        if "free_memory" in self.to_free:
+            self.cache = {}
+        if self.to_free:
+            self.models = frozenset()
+        self.to_free = set()
+
     def finish(self, past: Past) -> None:
+        """A further run of an id takes the place of the one before."""
         self.running = None
-        self.history.pop(past.prompt.prompt_id, None)
+        self.free()
         self.history[past.prompt.prompt_id] = past
         while len(self.history) > HISTORY_LENGTH:
             del self.history[next(iter(self.history))]

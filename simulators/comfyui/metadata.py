@@ -19,14 +19,15 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def in_mp4(data: bytes, words: Mapping[str, str]) -> bytes:
-    """The same film with a `meta` box of keys in its `moov`; places of samples behind it are moved along."""
+    """The same film with a `meta` box of keys in its `moov`, which stands at the end, as with the real server: a file
+    that is only half there cannot be decoded."""
     start, end = _box(data, b"moov")
-    added = _meta(words)
+    added = _meta(words) if words else b""
     moov = bytearray(data[start:end])
     moov[:4] = struct.pack(">I", len(moov) + len(added))
     if start < _box(data, b"mdat")[0]:
-        _shift(moov, len(added))
-    return data[:start] + bytes(moov) + added + data[end:]
+        _shift(moov, start - end)
+    return data[:start] + data[end:] + bytes(moov) + added
 
 
 def _box(data: bytes, wanted: bytes) -> tuple[int, int]:

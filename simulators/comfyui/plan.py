@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from simulators.comfyui.config import ComfyConfig, RunOrder
+from simulators.comfyui.inputs import unchosen
 from simulators.comfyui.nodes import Find, Inputs, outcome, samples, ticks
-from simulators.comfyui.schema import MODEL_INPUTS
+from simulators.comfyui.schema import MODEL_INPUTS, NodeSchema
 from simulators.comfyui.validation import Graph
 from simulators.comfyui.values import Film, Picture
 
@@ -40,22 +41,18 @@ class Plan:
     steps: list[Step]
     models: frozenset[str]
 
-    @property
-    def samples(self) -> bool:
-        return any(samples(step.class_type) for step in self.steps)
 
-
-def make_plan(graph: Graph, outputs: list[str], find: Find, slots: Callable[[str], int]) -> Plan:
-    return Plan(_Walk(graph, find, slots).steps(outputs), _models(graph))
+def make_plan(graph: Graph, outputs: list[str], find: Find, schema: NodeSchema) -> Plan:
+    return Plan(_Walk(graph, find, schema).steps(outputs), _models(graph))
 
 
 class _Walk:
     """Sources first, each node once."""
 
-    def __init__(self, graph: Graph, find: Find, slots: Callable[[str], int]) -> None:
+    def __init__(self, graph: Graph, find: Find, schema: NodeSchema) -> None:
         self._graph = graph
         self._find = find
-        self._slots = slots
+        self._schema = schema
         self._done: dict[str, Step] = {}
 
     def steps(self, outputs: list[str]) -> list[Step]:
@@ -73,7 +70,7 @@ class _Walk:
         parents: dict[str, str] = {}
         for name, value in node["inputs"].items():
             if isinstance(value, list):
-                source = str(value[0])
+                source = value[0]
                 if not self._visit(source):
                     return False
                 inputs[name] = self._done[source].made[value[1]]
@@ -83,7 +80,9 @@ class _Walk:
         step = Step(node_id, node["class_type"], self._signature(node, parents), inputs)
         self._done[node_id] = step
         try:
-            step.made = outcome(step.class_type, inputs, self._find, self._slots(step.class_type))
+            if missing := unchosen(self._schema.inputs(step.class_type), node["inputs"]):
+                raise TypeError(f"{step.class_type}.execute() missing 1 required positional argument: '{missing}'")
+            step.made = outcome(step.class_type, inputs, self._find, len(self._schema.outputs(step.class_type)))
             step.ticks = ticks(step.class_type, inputs)
         except Exception as error:  # as the server does: whatever a node raises ends the prompt
             step.error = error
@@ -117,29 +116,30 @@ def _models(graph: Graph) -> frozenset[str]:
 # ── time ─────────────────────────────────────────────────────────────────
 
 
-def give_time(plan: Plan, config: ComfyConfig, order: RunOrder) -> None:
-    """Spread the prompt's GPU seconds over its steps: some for saving, the rest for those that tick."""
-    total = _total(plan, config, order)
-    savers = [step for step in plan.steps if step.saves]
-    ticking = [step for step in plan.steps if step.ticks]
-    working = ticking or [step for step in plan.steps if not step.saves] or savers
-    saving = min(total, order.encode_seconds if order.encode_seconds is not None else total * config.encode_share)
+def give_time(steps: Iterable[Step], config: ComfyConfig, order: RunOrder) -> None:
+    """Spread a prompt's GPU seconds over the steps that run: some for saving, the rest for those that tick."""
+    left = list(steps)
+    total = _total(left, config, order)
+    savers = [step for step in left if step.saves]
+    working = [step for step in left if step.ticks] or [step for step in left if not step.saves] or savers
+    saving = order.encode_seconds if order.encode_seconds is not None else total * config.encode_share
+    saving = min(total, saving) if savers else 0.0
     for step in savers:
         step.seconds = saving / len(savers)
     weight = sum(max(1, step.ticks) for step in working)
     for step in working:
-        step.seconds += (total - (saving if savers else 0)) * max(1, step.ticks) / weight
+        step.seconds += (total - saving) * max(1, step.ticks) / weight
 
 
-def _total(plan: Plan, config: ComfyConfig, order: RunOrder) -> float:
+def _total(steps: list[Step], config: ComfyConfig, order: RunOrder) -> float:
     if order.seconds is not None:
         return order.seconds
     if config.prompt_seconds is not None:
         return config.prompt_seconds
-    if not plan.samples:
-        return config.bare_seconds + config.tick_seconds * sum(step.ticks for step in plan.steps)
+    if not any(samples(step.class_type) for step in steps):
+        return config.bare_seconds + config.tick_seconds * sum(step.ticks for step in steps)
     total = 0.0
-    for step in plan.steps:
+    for step in steps:
         made = step.made[0] if step.made and step.saves else None
         if isinstance(made, Film):
             total += made.picture.count / made.fps * config.clip_seconds

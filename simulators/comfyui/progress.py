@@ -5,6 +5,7 @@ from typing import Any
 
 from simulators.comfyui.core import Core
 from simulators.comfyui.memory import Prompt
+from simulators.comfyui.versions import PREVIEWS_PER_PROMPT
 
 LEAST_CHANGE = 0.005
 """Of a node's way; smaller steps are not reported."""
@@ -23,11 +24,11 @@ class Progress:
         self.messages: list[list[Any]] = []
 
     def note(self, event: str, *, everybody: bool = False, **data: Any) -> None:
-        """An event of the prompt as a whole: kept in its status."""
+        """An event of the prompt as a whole: kept in its status. `everybody`: hears it where the prompt is nobody's."""
         told = {**data, "prompt_id": self._prompt.prompt_id, "timestamp": self._core.milliseconds()}
         self.messages.append([event, told])
         if everybody:
-            self._core.hub.send(event, told)
+            self._core.hub.send(event, told, self._prompt.client_id)
         else:
             self._to_client(event, told)
 
@@ -86,6 +87,5 @@ class Progress:
 
 
 def _wants_previews(core: Core, prompt: Prompt) -> bool:
-    """Asked for per prompt, which only the new generation understands."""
-    wanted = prompt.extra.get("preview_method", "none")
-    return core.config.generation == "new" and wanted not in ("none", "default")
+    """Asked for per prompt, which older servers do not understand."""
+    return core.config.has(PREVIEWS_PER_PROMPT) and prompt.extra.get("preview_method") not in (None, "none", "default")

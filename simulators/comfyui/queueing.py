@@ -71,10 +71,7 @@ class Queueing:
         body = call.json_object()
         if body is None:
             return trouble()
-        if body.get("free_memory"):
-            self._core.memory.cache = {}
-        if body.get("free_memory") or body.get("unload_models"):
-            self._core.memory.models = frozenset()
+        self._core.memory.free(*(part for part in ("free_memory", "unload_models") if body.get(part)))
         return Answer(b"", 200, "application/octet-stream")
 
 

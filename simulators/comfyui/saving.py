@@ -25,7 +25,7 @@ async def draw(core: Core, prompt: Prompt, step: Step) -> list[bytes]:
         drawn = [await core.artist.picture(made, number, kind) for number in range(made.count)]
     words = _words(core, prompt)
     inscribe = in_mp4 if isinstance(made, Film) else in_png
-    return [inscribe(data, words) for data in drawn] if words else drawn
+    return [inscribe(data, words) for data in drawn]
 
 
 def _words(core: Core, prompt: Prompt) -> dict[str, str]:

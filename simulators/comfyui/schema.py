@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.comfyui.config import ComfyConfig
+from simulators.comfyui.versions import MISSING_NODES_BY_NAME, NESTED_CODEC, NODES, RESOLUTION_STEPS, TEXT_ENCODERS
 
 MODEL_INPUTS = {
     ("UNETLoader", "unet_name"): "diffusion_models",
@@ -22,23 +23,6 @@ MODEL_INPUTS = {
 BUILT_IN = frozenset({"pixel_space"})
 """Offered as a VAE without being a file."""
 
-NEWER = frozenset(
-    {
-        "BatchImagesNode",
-        "ColorTransfer",
-        "ComfyMathExpression",
-        "EmptyFlux2LatentImage",
-        "EmptyHunyuanVideo15Latent",
-        "Flux2Scheduler",
-        "HunyuanVideo15ImageToVideo",
-        "TextOverlay",
-    }
-)
-"""Classes a server of the old generation lacks."""
-
-NEWER_TYPES = frozenset({"flux2", "hunyuan_video_15"})
-"""Text encoder types it lacks."""
-
 Listing = Callable[[tuple[str, ...]], list[str]]
 """Suffixes → the files in the input folder."""
 
@@ -46,15 +30,19 @@ Listing = Callable[[tuple[str, ...]], list[str]]
 class NodeSchema:
     """Read anew for each question: models and uploads change while a server runs."""
 
-    def __init__(self, config: ComfyConfig, inputs: Listing) -> None:
+    def __init__(self, config: ComfyConfig, uploads: Listing) -> None:
         self._config = config
-        self._inputs = inputs
+        self._uploads = uploads
         self._shipped: dict[str, Any] = json.loads((Path(__file__).parent / "object_info.json").read_text())
-        if config.generation == "old":
-            _make_old(self._shipped)
+        _make_older(self._shipped, config)
 
     def classes(self) -> dict[str, Any]:
         return {name: self.node(name) for name in self._names()}
+
+    @property
+    def names_missing_nodes(self) -> bool:
+        """Does a refusal tell a class that is not installed as such?"""
+        return self._config.has(MISSING_NODES_BY_NAME)
 
     def has(self, name: str) -> bool:
         return name in self._shipped and name not in self._config.missing_nodes
@@ -66,10 +54,15 @@ class NodeSchema:
             if folder := MODEL_INPUTS.get((name, input_name)):
                 spec[0] = self.models(folder, spec[0])
         if name == "LoadImage":
-            required["image"][0] = self._inputs((".png", ".jpg", ".jpeg", ".webp"))
+            required["image"][0] = self._uploads((".png", ".jpg", ".jpeg", ".webp"))
         if name == "LoadVideo":
-            required["file"][1]["options"] = self._inputs((".mp4", ".webm", ".mkv"))
+            required["file"][1]["options"] = self._uploads((".mp4", ".webm", ".mkv"))
         return told
+
+    def inputs(self, name: str) -> dict[str, dict[str, Any]]:
+        """As declared: `required` and `optional`, name → spec."""
+        told: dict[str, dict[str, Any]] = self.node(name)["input"]
+        return {kind: told.get(kind, {}) for kind in ("required", "optional")}
 
     def outputs(self, name: str) -> list[str]:
         types: list[str] = self._shipped[name]["output"]
@@ -105,14 +98,17 @@ class NodeSchema:
         return [name for name in self._shipped if self.has(name)]
 
 
-def _make_old(classes: dict[str, Any]) -> None:
-    for name in NEWER:
+def _make_older(classes: dict[str, Any], config: ComfyConfig) -> None:
+    """Take away what came later than this server's version."""
+    for name in [name for name, first in NODES.items() if not config.has(first)]:
         del classes[name]
     for name in ("CLIPLoader", "DualCLIPLoader"):
         kind = classes[name]["input"]["required"]["type"]
-        kind[0] = [option for option in kind[0] if option not in NEWER_TYPES]
-    del classes["ImageScaleToTotalPixels"]["input"]["required"]["resolution_steps"]
-    save = classes["SaveVideo"]["input"]
-    for name, options in (("format", ["auto", "mp4"]), ("codec", ["auto", "h264"])):
-        save["required"][name] = ["COMBO", {"default": "auto", "multiselect": False, "options": options}]
-    del save["optional"]
+        kind[0] = [option for option in kind[0] if config.has(TEXT_ENCODERS.get(option, ()))]
+    if not config.has(RESOLUTION_STEPS):
+        del classes["ImageScaleToTotalPixels"]["input"]["required"]["resolution_steps"]
+    if not config.has(NESTED_CODEC):
+        save = classes["SaveVideo"]["input"]
+        for name, options in (("format", ["auto", "mp4"]), ("codec", ["auto", "h264"])):
+            save["required"][name] = ["COMBO", {"default": "auto", "multiselect": False, "options": options}]
+        del save["optional"]

@@ -95,6 +95,7 @@ class ComfySimulator(Simulator[ComfyConfig]):
             schema=NodeSchema(config, storage.inputs),
             artist=Artist(config, _drawings(config)),
             orders=self._orders,
+            broken=self.errands.note,
         )
         self._gpu = Gpu(self._core)
         self._submission = Submission(self._core, lambda: self.errands.send(self.die()))

@@ -8,15 +8,18 @@ from typing import Any
 
 from simulators.comfyui.config import RunOrder
 from simulators.comfyui.core import Core
-from simulators.comfyui.inputs import InputCheck
 from simulators.comfyui.memory import Prompt
-from simulators.comfyui.validation import Graph, Verdict, validate
+from simulators.comfyui.validation import Graph, validate
+from simulators.comfyui.versions import CHECKED_IDS, CREATE_TIME
 from simulators.comfyui.words import refused, trouble
 from simulators.desk import Call
 from simulators.faults import Text
 from simulators.wire import Answer, json_answer
 
 NO_PROMPT = "No prompt provided"
+NO_UUID = (
+    "prompt_id must be a UUID string in canonical lowercase hyphenated form; omit it to let the server generate one"
+)
 
 
 class Submission:
@@ -36,8 +39,9 @@ class Submission:
             prompt_id = self._prompt_id(body)
             if prompt_id is None:
                 self._core.ledger.count("rejected")
-                return refused("invalid_prompt_id", "prompt_id must be a valid UUID", f"received {body['prompt_id']!r}")
-            verdict = self.examine(body["prompt"], body.get("partial_execution_targets"))
+                return refused("invalid_prompt_id", "prompt_id must be a valid UUID", NO_UUID)
+            core, targets = self._core, body.get("partial_execution_targets")
+            verdict = validate(body["prompt"], core.schema, core.storage.exists, targets)
             extra = self._extra(body)
         except (ValueError, TypeError, AttributeError, KeyError):
             return trouble()
@@ -53,10 +57,6 @@ class Submission:
             return trouble()  # two entries of the heap cannot be told apart, and yet both are in it
         return json_answer({"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors})
 
-    def examine(self, graph: Graph, targets: list[str] | None = None) -> Verdict:
-        core = self._core
-        return validate(graph, core.schema, InputCheck(core.storage.exists), core.config.generation, targets)
-
     def accept(
         self, prompt_id: str, graph: Graph, outputs: list[str], extra: dict[str, Any], number: float, text: Text,
         *, order: RunOrder | None = None, foreign: bool = False,
@@ -64,7 +64,7 @@ class Submission:
         """Into the queue it goes, whoever sent it and however often."""
         core = self._core
         created = core.milliseconds()
-        if core.config.generation == "new":
+        if core.config.has(CREATE_TIME):
             extra["create_time"] = created
         client_id = extra.get("client_id")
         entry = core.ledger.accept(
@@ -88,8 +88,8 @@ class Submission:
         return -number if body.get("front") else number
 
     def _prompt_id(self, body: dict[str, Any]) -> str | None:
-        """None: refused. The old generation takes anything, and makes "None" of null."""
-        if self._core.config.generation == "old":
+        """None: refused. Older servers take anything, and make "None" of null."""
+        if not self._core.config.has(CHECKED_IDS):
             return str(body["prompt_id"]) if "prompt_id" in body else str(uuid.uuid4())
         given = body.get("prompt_id")
         if given is None:

@@ -1,13 +1,15 @@
 """What a server checks before it accepts a graph, and in which words it refuses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulators.comfyui.config import Generation
-from simulators.comfyui.inputs import InputCheck, Problem
+from simulators.comfyui.inputs import Problem, file_problem, link_problem, live_inputs, value_problem
 from simulators.comfyui.schema import NodeSchema
 
 Graph = dict[str, dict[str, Any]]
+Exists = Callable[[str], bool]
+"""Whether there is a file of this name, as it stands in a graph."""
 
 
 @dataclass
@@ -19,27 +21,27 @@ class Verdict:
     node_errors: dict[str, Any] = field(default_factory=dict)
 
 
-def validate(
-    graph: Graph, schema: NodeSchema, check: InputCheck, generation: Generation, targets: list[str] | None = None
-) -> Verdict:
-    """Raises `AttributeError`, `TypeError` or `KeyError` for what is no graph at all: the server's own 500."""
+def validate(graph: Graph, schema: NodeSchema, exists: Exists, targets: list[str] | None = None) -> Verdict:
+    """Raises `AttributeError` or `TypeError` for what is no graph at all: the server's own 500."""
     outputs = []
     for node_id, node in graph.items():
-        if (error := _unknown_class(node_id, node, schema, generation)) is not None:
+        if (error := _unknown_class(node_id, node, schema)) is not None:
             return Verdict(error)
+        if not isinstance(node.get("inputs", {}), dict):
+            raise TypeError("inputs")
         if schema.saves(node["class_type"]) and (targets is None or node_id in targets):
             outputs.append(node_id)
     if not outputs:
         return Verdict(_error("prompt_no_outputs", "Prompt has no outputs"))
-    return _Examination(graph, schema, check).verdict(outputs)
+    return _Examination(graph, schema, exists).verdict(outputs)
 
 
-def _unknown_class(node_id: str, node: Any, schema: NodeSchema, generation: Generation) -> dict[str, Any] | None:
+def _unknown_class(node_id: str, node: Any, schema: NodeSchema) -> dict[str, Any] | None:
     name = node.get("class_type")
     where = f"Node ID '#{node_id}'"
     if name is not None and schema.has(name):
         return None
-    if generation == "old":
+    if not schema.names_missing_nodes:
         words = (
             "Cannot execute because a node is missing the class_type property."
             if name is None
@@ -63,10 +65,10 @@ def _error(kind: str, message: str, details: str = "", info: dict[str, Any] | No
 class _Examination:
     """One walk from each output up to its sources."""
 
-    def __init__(self, graph: Graph, schema: NodeSchema, check: InputCheck) -> None:
+    def __init__(self, graph: Graph, schema: NodeSchema, exists: Exists) -> None:
         self._graph = graph
         self._schema = schema
-        self._check = check
+        self._exists = exists
         self._seen: dict[str, tuple[bool, list[Problem]]] = {}
 
     def verdict(self, outputs: list[str]) -> Verdict:
@@ -97,7 +99,7 @@ class _Examination:
             return self._seen[node_id][0]
         try:
             fit, problems = self._examined(node_id, (*path, node_id))
-        except (KeyError, IndexError) as error:
+        except (KeyError, IndexError, TypeError) as error:  # a link that leads nowhere: an id or a slot of a wrong type
             fit, problems = False, [_crash(error, inner=bool(path))]
         if node_id in self._seen:
             fit = False  # a cycle was found on the way
@@ -108,28 +110,23 @@ class _Examination:
     def _examined(self, node_id: str, path: tuple[str, ...]) -> tuple[bool, list[Problem]]:
         node = self._graph[node_id]
         given: dict[str, Any] = node["inputs"]
-        told = self._schema.node(self._class(node_id))["input"]
+        live = live_inputs(self._schema.inputs(self._class(node_id)), given)
         fit, problems = True, []
-        for name, spec in {**told.get("required", {}), **told.get("optional", {})}.items():
-            if name in given and isinstance(given[name], list):
-                link = given[name]
-                if (problem := self._check.link(name, spec, link, self._types_of(link))) is not None:
-                    problems.append(problem)
-                elif not self._node_is_fit(str(link[0]), path):
-                    fit = False
-            elif (
-                problem := self._check.value(name, spec, given, required=name in told.get("required", {}))
-            ) is not None:
-                problems.append(problem)
-        for link in _grown_links(given):  # inputs such as values.a belong to a declared "values"
-            fit = self._node_is_fit(str(link[0]), path) and fit
-        problems += self._check.files(self._class(node_id), given)
+        for name, (spec, required) in live.items():
+            link = given.get(name)
+            if not isinstance(link, list):
+                problem = value_problem(name, spec, given, required=required)
+            elif (problem := link_problem(name, spec, link, self._types_of(link))) is None:
+                fit = self._node_is_fit(link[0], path) and fit
+            problems += [problem] if problem else []
+        problem = file_problem(self._class(node_id), given, self._exists)
+        problems += [problem] if problem else []
         return fit and not problems, problems
 
     def _types_of(self, link: list[Any]) -> list[str] | None:
         if len(link) != 2:
             return None
-        return self._schema.outputs(self._class(str(link[0])))
+        return self._schema.outputs(self._class(link[0]))
 
     def _note_cycle(self, nodes: tuple[str, ...]) -> None:
         round_trip = " -> ".join(f"{node} ({self._class(node)})" for node in (*nodes, nodes[0]))
@@ -137,10 +134,6 @@ class _Examination:
             info = {"node_id": node, "cycle_nodes": list(nodes)}
             problem = _error("dependency_cycle", "Dependency cycle detected", round_trip, info)
             self._seen[node] = (False, [problem])
-
-
-def _grown_links(given: dict[str, Any]) -> list[list[Any]]:
-    return [value for name, value in given.items() if "." in name and isinstance(value, list) and len(value) == 2]
 
 
 def _crash(error: Exception, *, inner: bool) -> Problem:

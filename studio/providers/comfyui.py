@@ -17,7 +17,15 @@ from typing import Any
 
 import httpx
 
-from studio.errors import ComfyError, DownloadBroken, GraphRefused, OutputMissing, ServerGone, StudioError
+from studio.errors import (
+    ComfyError,
+    DownloadBroken,
+    GraphRefused,
+    OutputMissing,
+    RequestRefused,
+    ServerGone,
+    StudioError,
+)
 from studio.providers import _http, comfyui_answers, comfyui_refusals
 from studio.providers.comfyui_answers import ComfyJob, ComfyOutput, ComfyQueue, ComfyStats
 from studio.providers.comfyui_socket import ComfyPreview, ComfyProgress, watch_prompt
@@ -39,6 +47,10 @@ HAS_TARGETED_INTERRUPT = (0, 3, 56)
 PATIENCE = 30.0
 """Seconds: a server that loads a model says nothing for a while, one that hangs never says anything."""
 
+_UNKNOWN_JOB = "Job not found"
+"""The server's own words for a prompt it does not know."""
+_NO_SUCH_ROUTE = (404, 405)
+"""A server's answers to a POST it has no route for: its last route takes every path, but only for GET."""
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _PROXY_TROUBLE = (502, 503, 504)
 
@@ -103,17 +115,32 @@ class ComfyClient:
         """
         if await self._wire.at_least(HAS_JOBS):
             answer = await self._wire.ask("GET", f"/api/jobs/{prompt_id}", fine=(404,))
-            body = _http.json_object(answer)
+            body = _http.json_object(answer) or {}
             if answer.is_success and body:
                 return comfyui_answers.job_of(body)
-            if body and "error" in body:
+            if body.get("error") == _UNKNOWN_JOB:
                 return None
-            self._wire.forget_version()  # the route itself is missing: an older server has taken this one's place
+            # Any other answer is no "unknown", which would be a second submission. Is this another, older server?
+            self._wire.forget_version()
         # In this order: a prompt that ends in between is in the history by then. The other order could miss it.
-        queued = (await self.queue()).job(prompt_id)
-        if queued is not None:
-            return queued
-        return comfyui_answers.history_of(prompt_id, await self._wire.read("GET", f"/history/{prompt_id}"))
+        try:
+            queued = (await self.queue()).job(prompt_id)
+            if queued is not None:
+                return queued
+            return comfyui_answers.history_of(prompt_id, await self._wire.read("GET", f"/history/{prompt_id}"))
+        except RequestRefused as refused:  # every server has these routes: just now something else answers for it
+            raise self._wire.gone(str(refused)) from None
+
+    async def client_of(self, prompt_id: str) -> str | None:
+        """Who hears of a prompt that waits or runs. Several versions do not tell when they are asked for the prompt.
+
+        One request more: ask once, when `look_up` gave no `client_id`.
+
+        Raises:
+            ServerGone: nobody knows.
+        """
+        job = (await self.queue()).job(prompt_id)
+        return job.client_id if job else None
 
     async def submit(
         self,
@@ -154,8 +181,8 @@ class ComfyClient:
         An interrupt that comes in the very moment a prompt begins can get lost: ask again while it goes on.
         """
         if await self._wire.at_least(HAS_CANCEL):
-            answer = await self._wire.ask("POST", f"/api/jobs/{prompt_id}/cancel", fine=(404,))
-            if answer.is_success or _http.json_object(answer):
+            answer = await self._wire.ask("POST", f"/api/jobs/{prompt_id}/cancel", fine=_NO_SUCH_ROUTE)
+            if answer.is_success:  # of an unknown prompt, too
                 return
             self._wire.forget_version()
         await self.withdraw(prompt_id)

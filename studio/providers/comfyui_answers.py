@@ -56,7 +56,7 @@ class ComfyJob:
     """Every file it made, previews of type `temp` included."""
     graph: Mapping[str, Any] | None = None
     client_id: str | None = None
-    """Who hears of it by WebSocket."""
+    """Who hears of it by WebSocket, where the server says so: see `ComfyClient.client_of`."""
     seconds: float | None = None
     """From its start to its end, by the server's clock."""
     trouble: Mapping[str, Any] | None = None
@@ -169,8 +169,11 @@ def job_of(body: Mapping[str, Any]) -> ComfyJob:
         raise ServerGone(f"ComfyUI tells a job state nobody knows: {body.get('status')!r}")
     workflow = _object(body.get("workflow"))
     status = _object(body.get("execution_status"))
+    interrupted = _told(status, "execution_interrupted")
     if state == "success" and status.get("status_str", "success") != "success":
         state = "failed"
+    if state == "failed" and interrupted is not None:
+        state = "interrupted"  # the first versions with `/api/jobs` know no `cancelled`
     return ComfyJob(
         str(body.get("id")),
         state,
@@ -178,7 +181,7 @@ def job_of(body: Mapping[str, Any]) -> ComfyJob:
         graph=_object(workflow.get("prompt")),
         client_id=_client_id(workflow.get("extra_data")),
         seconds=_between(body.get("execution_start_time"), body.get("execution_end_time")),
-        trouble=_object(body.get("execution_error")) or _told(status, "execution_interrupted"),
+        trouble=_object(body.get("execution_error")) or interrupted,
     )
 
 

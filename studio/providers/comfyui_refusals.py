@@ -103,9 +103,10 @@ def _known(node: str, graph: Graph) -> dict[str, Any]:
 def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
     """The error of a prompt that failed at work, from its `execution_error` message."""
     kind = str(trouble.get("exception_type") or "")
-    words = quote(trouble.get("exception_message") or "no reason given")
+    message = str(trouble.get("exception_message") or "no reason given")
+    words = quote(message)
     where = node_name(str(trouble.get("node_id") or "?"), graph, trouble.get("node_type"))
-    if kind.rpartition(".")[2] in _MEMORY_TYPES or _OUT_OF_MEMORY.search(words):
+    if kind.rpartition(".")[2] in _MEMORY_TYPES or _OUT_OF_MEMORY.search(message):
         return OutOfMemory(f"The ComfyUI server ran out of memory at {where}: {words}")
     said = f"{kind}: {words}" if kind else words
     if kind in _FILE_TYPES:

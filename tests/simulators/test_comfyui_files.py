@@ -149,6 +149,7 @@ async def test_a_file_is_served_whole_in_part_or_by_its_head(artist: ComfyCaller
     whole = await artist.view(file)
     assert whole.headers["Content-Type"] == "image/png"
     assert whole.headers["ETag"] and whole.headers["Last-Modified"]
+    assert (await artist.view({**file, "filename": f"jobs/{file['filename']}", "subfolder": ""})).status_code == 404
     head = await artist.http.head("/api/view", params=file)
     assert (head.status_code, int(head.headers["Content-Length"])) == (200, len(whole.content))
     part = await artist.view(file, Range="bytes=10-19")
@@ -183,6 +184,8 @@ async def test_a_file_that_is_still_being_written_is_served(comfy: ComfySimulato
     whole = await artist.view(file)
     assert half.status_code == whole.status_code == 200
     assert half.content == whole.content[: len(whole.content) // 2]
+    with pytest.raises(av.InvalidDataError):
+        av.open(BytesIO(half.content))
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "truncated", "black", "frozen", "wrong_length", "wrong_size"])
@@ -198,8 +201,8 @@ async def test_a_file_is_spoiled_on_order(
     clip = written(tmp_path / "clip.mp4", response.content)
     match kind:
         case "empty" | "truncated":
-            with pytest.raises(av.FFmpegError), av.open(str(clip)) as container:
-                assert sum(1 for _ in container.decode(video=0)) == 17
+            with pytest.raises(av.InvalidDataError):
+                av.open(str(clip))
         case "wrong_length":
             assert probe(clip).frames == 8
         case "wrong_size":

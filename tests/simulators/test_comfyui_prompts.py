@@ -77,6 +77,64 @@ async def test_a_model_that_is_not_there_is_named_with_its_loader(start_comfy: A
         assert set((await artist.post(sampled())).json()["node_errors"]) == {"29"}
 
 
+@pytest.mark.parametrize("link", [[1, 0], ["1", "0"], ["1", 7], [["1"], 0]], ids=str)
+async def test_a_link_that_leads_nowhere_is_an_exception_of_the_check(artist: ComfyCaller, link: list[Any]) -> None:
+    """Ids are strings, and places of outputs are numbers."""
+    response = await artist.post(changed(trivial(), "9", images=link))
+    assert response.status_code == 400
+    assert response.json()["node_errors"]["9"]["errors"][0]["type"] == "exception_during_validation"
+
+
+def _batch(**images: Any) -> dict[str, Any]:
+    graph = {**trivial(), "3": node("BatchImagesNode", **{f"images.{name}": link for name, link in images.items()})}
+    return {**graph, "4": node("PrimitiveInt", value=3), "9": changed(graph, "9", images=["3", 0])["9"]}
+
+
+def _film(**given: Any) -> dict[str, Any]:
+    return changed(two_pass(), "108", codec=None, **given)
+
+
+CRF: dict[str, Any] = {"format": "mp4", "format.codec": "h264", "format.codec.encoding": "re-encode"}
+
+
+@pytest.mark.parametrize(
+    ("graph", "kind", "details"),
+    [
+        (_batch(image0=["1", 0]), "required_input_missing", "image1"),
+        (_batch(image0=["1", 0], image1=["4", 0]), "return_type_mismatch", "images.image1, received_type(INT)"),
+        (_film(**CRF), "required_input_missing", "crf"),
+        (_film(**CRF, **{"format.codec.encoding.crf": 99}), "value_bigger_than_max", "format.codec.encoding.crf"),
+    ],
+)
+async def test_inputs_that_bring_further_ones_are_checked_with_them(
+    artist: ComfyCaller, graph: Any, kind: str, details: str
+) -> None:
+    answer = (await artist.post(graph)).json()
+    (errors,) = [told["errors"] for told in answer["node_errors"].values()]
+    assert (errors[0]["type"], errors[0]["details"][: len(details)]) == (kind, details)
+
+
+async def test_as_many_inputs_as_are_needed_may_be_given(artist: ComfyCaller) -> None:
+    outputs = await artist.made(_batch(image0=["1", 0], image1=["2", 0], image5=["1", 0]))
+    assert len(outputs["9"]["images"]) == 3
+
+
+async def test_an_option_that_does_not_exist_passes_the_check_and_fails_at_run_time(artist: ComfyCaller) -> None:
+    past = await artist.ended(await artist.submit(_film(format="gif")))
+    about = past["status"]["messages"][-1][1]
+    assert about["exception_type"] == "TypeError"
+    assert about["exception_message"] == "SaveVideo.execute() missing 1 required positional argument: 'format'\n"
+
+
+async def test_a_video_that_is_not_there_is_named(artist: ComfyCaller) -> None:
+    graph = {
+        "1": node("LoadVideo", file="nope.mp4"),
+        "9": node("SaveVideo", video=["1", 0], filename_prefix="x", format="mp4"),
+    }
+    errors = (await artist.post(graph)).json()["node_errors"]["1"]["errors"]
+    assert errors[0]["details"] == "file - Invalid video file: nope.mp4"
+
+
 async def test_a_long_list_is_not_written_out(artist: ComfyCaller) -> None:
     errors = (await artist.post(changed(sampled(), "3", sampler_name="magic"))).json()["node_errors"]["3"]["errors"]
     assert "not in (list of length" in errors[0]["details"]

@@ -6,7 +6,7 @@ import pytest
 
 from simulators.comfyui import ComfySimulator
 from tests.simulators.callers import until
-from tests.simulators.comfy import ComfyCaller, changed, new_id, node, sampled, trivial, two_pass
+from tests.simulators.comfy import ComfyCaller, Ears, changed, new_id, node, sampled, trivial, two_pass
 
 
 async def running(comfy: ComfySimulator, prompt_id: str) -> None:
@@ -81,9 +81,13 @@ async def test_the_same_id_is_queued_as_often_as_it_is_posted(comfy: ComfySimula
     await artist.ended(foreign[0])
     await until(lambda: [entry.state for entry in comfy.ledger.of(prompt_id)].count("success") == 2)
     assert list((await artist.http.get("/history")).json()) == [foreign[0], prompt_id]
-    assert comfy.ledger.duplicates == {prompt_id: 3}
+    await artist.ended(later := await artist.submit(trivial(9)))
+    await artist.submit(trivial(10), prompt_id=prompt_id)
+    await until(lambda: comfy.ledger.of(prompt_id)[-1].state == "success")
+    assert list((await artist.http.get("/history")).json()) == [foreign[0], prompt_id, later]
+    assert comfy.ledger.duplicates == {prompt_id: 4}
     ran = [entry for entry in comfy.ledger.of(prompt_id) if entry.started]
-    assert [entry.executed for entry in ran] == [9, 0]  # the second came from the cache
+    assert [entry.executed for entry in ran] == [9, 0, 2]  # the second came from the cache
 
 
 async def test_a_deleted_prompt_leaves_no_trace(comfy: ComfySimulator, artist: ComfyCaller) -> None:
@@ -109,11 +113,29 @@ async def test_a_fully_cached_prompt_names_the_old_file_even_when_it_is_gone(
     assert (await artist.view(fresh["9"]["images"][0])).status_code == 200
 
 
-async def test_with_another_prefix_only_the_saving_node_runs(comfy: ComfySimulator, artist: ComfyCaller) -> None:
+async def test_with_another_prefix_only_the_saving_node_runs_and_takes_all_the_time(
+    comfy: ComfySimulator, artist: ComfyCaller
+) -> None:
     await artist.made(trivial(prefix="jobs/one"))
+    comfy.configure(prompt_seconds=0.1)
     outputs = await artist.made(trivial(prefix="jobs/two"))
     assert outputs["9"]["images"][0]["filename"] == "two_00001_.png"
     assert [entry.executed for entry in comfy.ledger.prompts] == [3, 1]
+    entry = comfy.ledger.prompts[1]
+    assert (entry.ended or 0) - (entry.started or 0) >= 0.1
+
+
+async def test_memory_is_given_back_between_two_prompts(comfy: ComfySimulator, artist: ComfyCaller) -> None:
+    comfy.configure(prompt_seconds=30)
+    prompt_id = await artist.submit(sampled(1))
+    await until(lambda: comfy.ledger.counts["model_loads"] == 1)
+    await artist.http.post("/free", json={"unload_models": True})
+    devices = (await artist.http.get("/system_stats")).json()["devices"]
+    assert devices[0]["vram_free"] < devices[0]["vram_total"]
+    comfy.advance(30)
+    await artist.ended(prompt_id)
+    devices = (await artist.http.get("/system_stats")).json()["devices"]
+    assert devices[0]["vram_free"] == devices[0]["vram_total"]
 
 
 async def test_models_are_loaded_when_a_prompt_needs_others(comfy: ComfySimulator, artist: ComfyCaller) -> None:
@@ -129,8 +151,10 @@ async def test_a_targeted_interrupt_stops_only_that_prompt_while_it_runs(
     comfy: ComfySimulator, artist: ComfyCaller
 ) -> None:
     comfy.configure(prompt_seconds=30)
+    ears = await Ears.open(comfy.api_url)
     prompt_id = await artist.submit(sampled())
-    await running(comfy, prompt_id)
+    await ears.listen("executing 3")
+    await ears.close()
     response = await artist.http.post("/interrupt", json={"prompt_id": new_id()})
     assert (response.status_code, response.content) == (200, b"")
     await artist.http.post("/api/interrupt", json={"prompt_id": prompt_id})
@@ -171,15 +195,29 @@ async def test_an_interrupt_during_the_encoding_ends_as_success(comfy: ComfySimu
     assert (entry.state, entry.interrupted_at, entry.cancel_asked is not None) == ("success", None, True)
 
 
-async def test_an_interrupt_between_two_saving_nodes_keeps_the_file_but_not_the_prompt(
+async def test_an_interrupt_between_two_saving_nodes_keeps_and_tells_the_file_that_is_there(
     comfy: ComfySimulator, artist: ComfyCaller
 ) -> None:
     comfy.order(seconds=1, encode_seconds=0.8)
     prompt_id = await artist.submit({**trivial(), "10": node("SaveImage", images=["1", 0], filename_prefix="jobs/two")})
     await until(lambda: (comfy.folder / "output" / "jobs" / "picture_00001_.png").exists())
     await artist.http.post("/interrupt", json={"prompt_id": prompt_id})
-    assert (await artist.ended(prompt_id))["outputs"] == {}
+    past = await artist.ended(prompt_id)
+    assert (past["status"]["status_str"], list(past["outputs"])) == ("error", ["9"])
     assert comfy.ledger.prompts[0].files == ["jobs/picture_00001_.png"]
+
+
+async def test_an_interrupt_may_get_lost_though_it_was_answered_well(
+    comfy: ComfySimulator, artist: ComfyCaller
+) -> None:
+    comfy.order(seconds=30, lost_interrupts=1)
+    prompt_id = await artist.submit(sampled())
+    await running(comfy, prompt_id)
+    assert (await artist.http.post(f"/api/jobs/{prompt_id}/cancel")).json() == {"cancelled": True}
+    comfy.advance(10)
+    assert (await artist.queue())[0] == [prompt_id]
+    await artist.http.post(f"/api/jobs/{prompt_id}/cancel")
+    assert (await artist.ended(prompt_id))["status"]["messages"][-1][0] == "execution_interrupted"
 
 
 async def test_a_deaf_prompt_runs_to_its_end(comfy: ComfySimulator, artist: ComfyCaller) -> None:
@@ -233,14 +271,48 @@ async def test_many_jobs_are_cancelled_at_once(comfy: ComfySimulator, artist: Co
     comfy.add_foreign_prompt(seconds=0.2)
     ids = [await artist.submit(trivial(seed)) for seed in range(2)]
     assert (await artist.http.post("/api/jobs/cancel", json={"job_ids": ids})).json() == {"cancelled": True}
+    assert (await artist.http.post("/api/jobs/cancel", json={"job_ids": []})).json() == {"cancelled": False}
     assert (await artist.http.post("/api/jobs/cancel", json={"job_ids": ["x"]})).status_code == 400
+    assert (await artist.http.post("/api/jobs/cancel", json={"job_ids": "x"})).status_code == 400
     assert comfy.ledger.counters()["deleted"] == 2
+
+
+async def test_the_picture_of_a_job_is_an_output_where_there_is_one(artist: ComfyCaller) -> None:
+    graph = {**trivial(), "10": node("PreviewImage", images=["2", 0])}
+    prompt_id = await artist.submit(graph)
+    await artist.ended(prompt_id)
+    told = (await artist.job(prompt_id)).json()
+    assert (told["outputs_count"], told["preview_output"]["type"]) == (2, "output")
+    only_temp = await artist.submit({name: graph[name] for name in ("1", "2", "10")})
+    await artist.ended(only_temp)
+    assert (await artist.job(only_temp)).json()["preview_output"]["type"] == "temp"
 
 
 @pytest.mark.parametrize("path", ["/api/jobs", "/api/jobs/x", "/jobs"])
 async def test_the_old_generation_has_no_jobs(old_artist: ComfyCaller, path: str) -> None:
     response = await old_artist.http.get(path)
     assert (response.status_code, response.text) == (404, "404: Not Found")
+
+
+async def test_a_post_to_a_route_that_is_not_there_is_not_allowed(old_artist: ComfyCaller) -> None:
+    """Every path is one of the editor's files, perhaps, and those can only be fetched."""
+    response = await old_artist.http.post(f"/api/jobs/{new_id()}/cancel")
+    assert (response.status_code, response.text) == (405, "405: Method Not Allowed")
+
+
+async def test_the_middle_generation_has_jobs_that_say_less_and_cannot_be_cancelled(start_comfy: Any) -> None:
+    comfy = await start_comfy(generation="middle", prompt_seconds=30)
+    async with ComfyCaller(comfy) as artist:
+        prompt_id = await artist.submit(sampled(), prompt_id="any-id")
+        await running(comfy, prompt_id)
+        told = (await artist.job(prompt_id)).json()
+        assert (told["status"], "workflow" in told) == ("in_progress", False)
+        assert (await artist.http.post(f"/api/jobs/{prompt_id}/cancel")).status_code == 405
+        await artist.http.post("/interrupt", json={"prompt_id": prompt_id})
+        await artist.ended(prompt_id)
+        told = (await artist.job(prompt_id)).json()
+        assert (told["status"], "execution_error" in told) == ("failed", False)
+        assert told["workflow"]["extra_data"]["client_id"] == "tester"
 
 
 async def test_the_old_generation_cancels_by_queue_and_interrupt(
@@ -279,7 +351,7 @@ async def test_a_damaged_input_passes_the_check_and_fails_at_run_time(artist: Co
     await artist.upload(b"no picture at all", "broken.png")
     past = await artist.ended(await artist.submit(changed(two_pass(), "97", image="broken.png")))
     about = past["status"]["messages"][-1][1]
-    assert (about["node_type"], about["exception_type"]) == ("LoadImage", "UnidentifiedImageError")
+    assert (about["node_type"], about["exception_type"]) == ("LoadImage", "PIL.UnidentifiedImageError")
 
 
 async def test_out_of_memory_comes_on_order_and_by_name(comfy: ComfySimulator, artist: ComfyCaller) -> None:
@@ -287,7 +359,7 @@ async def test_out_of_memory_comes_on_order_and_by_name(comfy: ComfySimulator, a
     past = await artist.ended(await artist.submit(two_pass()))
     about = past["status"]["messages"][-1][1]
     assert about["exception_type"] == "torch.OutOfMemoryError"
-    assert about["exception_message"].endswith("ran out of memory on your GPU")
+    assert about["exception_message"].endswith("\nThis error means you ran out of memory on your GPU.")
     assert about["node_type"] == "KSamplerAdvanced"
     await artist.made(two_pass())
 
@@ -295,4 +367,15 @@ async def test_out_of_memory_comes_on_order_and_by_name(comfy: ComfySimulator, a
 async def test_an_error_comes_on_order_at_the_node_that_is_named(comfy: ComfySimulator, artist: ComfyCaller) -> None:
     comfy.order(fail="cuDNN is in a bad mood", node="VAEDecode")
     about = (await artist.ended(await artist.submit(sampled())))["status"]["messages"][-1][1]
-    assert (about["node_id"], about["exception_message"]) == ("8", "cuDNN is in a bad mood")
+    assert (about["node_id"], about["exception_message"]) == ("8", "cuDNN is in a bad mood\n")
+
+
+async def test_an_order_for_a_node_that_is_not_there_is_told_and_the_gpu_goes_on(start_comfy: Any) -> None:
+    comfy = await start_comfy()
+    async with ComfyCaller(comfy) as artist:
+        comfy.order(fail="error", node="VAEDecod", count=1)
+        past = await artist.ended(await artist.submit(sampled()))
+        assert past["status"]["messages"][-1][0] == "execution_error"
+        assert "names node 'VAEDecod'" in (comfy.ledger.prompts[0].error or "")
+        assert len(comfy.state()["problems"]) == 1
+        await artist.made(sampled())

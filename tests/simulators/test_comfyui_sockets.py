@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from simulators.comfyui import ComfySimulator
 from tests.simulators.callers import until
@@ -71,6 +73,18 @@ async def test_history_is_there_when_the_last_message_comes(artist: ComfyCaller,
         prompt_id = await artist.submit(trivial(seed))
         await ears.listen()
         assert (await artist.past(prompt_id))["status"]["completed"] is True
+
+
+async def test_history_may_be_late_when_the_prompt_is_told_to_have_succeeded(
+    comfy: ComfySimulator, artist: ComfyCaller, listen: Listen
+) -> None:
+    comfy.configure(history_lag=0.2)
+    ears = await listen()
+    prompt_id = await artist.submit(trivial())
+    await ears.listen("execution_success")
+    assert await artist.past(prompt_id) == {}
+    await ears.listen()
+    assert await artist.past(prompt_id) != {}
 
 
 async def test_an_error_and_an_interrupt_end_with_the_same_two_messages(
@@ -152,6 +166,24 @@ async def test_the_newer_of_two_sockets_is_muted_when_the_older_closes(artist: C
         await newer.listen(seconds=0.2)
 
 
+@pytest.mark.parametrize("nobodys", [False, True])
+async def test_others_hear_of_an_interrupt_when_the_prompt_is_nobody_s(
+    comfy: ComfySimulator, artist: ComfyCaller, listen: Listen, nobodys: bool
+) -> None:
+    comfy.configure(prompt_seconds=30)
+    other = await listen("somebody-else")
+    body = {"prompt": sampled()} if nobodys else {"prompt": sampled(), "client_id": "tester"}
+    await artist.http.post("/prompt", json=body)
+    await until(lambda: comfy.ledger.runs == 1)
+    await artist.http.post("/interrupt")
+    assert ("execution_interrupted" in await other.listen("status 0")) is nobodys
+
+
+async def test_a_page_of_another_origin_gets_no_socket(comfy: ComfySimulator) -> None:
+    with pytest.raises(InvalidStatus):
+        await connect(f"{comfy.api_url.replace('http', 'ws', 1)}/ws", origin=Origin("http://evil.example"))
+
+
 async def test_features_are_exchanged_when_the_client_begins_with_them(listen: Listen) -> None:
     ears = await listen()
     await ears.socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
@@ -177,7 +209,7 @@ async def test_previews_come_when_they_are_asked_for(artist: ComfyCaller, listen
     assert (event, second if not rich else 1) == ((4, 1) if rich else (1, 1))
     assert Image.open(BytesIO(image)).format == "JPEG"
     ears.binary.clear()
-    await artist.submit(sampled(2))
+    await artist.submit(sampled(2), extra_data={"preview_method": None})
     await ears.listen()
     assert ears.binary == []
 

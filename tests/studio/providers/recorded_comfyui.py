@@ -43,7 +43,10 @@ class Request:
 
 @dataclass
 class RecordedComfy:
-    """Answers by `METHOD /path`: a status and a body, or several of them, one after the other. Else 404."""
+    """Answers by `METHOD /path`: a status and a body, or several of them, one after the other.
+
+    A path without an answer is 404, to a POST 405: a server's last route takes every path, but only for GET.
+    """
 
     version: str = NEW
     answers: dict[str, Any] = field(default_factory=dict)
@@ -93,7 +96,7 @@ class RecordedComfy:
 
 async def _told(request: web.Request, answer: Any) -> web.StreamResponse:
     if answer is None:
-        raise web.HTTPNotFound
+        raise web.HTTPMethodNotAllowed("POST", ["GET", "HEAD"]) if request.method == "POST" else web.HTTPNotFound
     if answer == "hang up":
         assert request.transport is not None
         request.transport.abort()

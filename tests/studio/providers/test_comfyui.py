@@ -84,6 +84,16 @@ async def test_an_interrupted_prompt_is_told_from_a_failed_one(server: RecordedC
     assert old == job
 
 
+async def test_the_first_servers_with_jobs_call_an_interrupted_prompt_failed(
+    server: RecordedComfy, client: ComfyClient
+) -> None:
+    told = sample("job_cancelled.json")
+    server.answers[f"GET /api/jobs/{INTERRUPTED}"] = [(200, told), (200, {**told, "status": "failed"})]
+    new, early = await client.look_up(INTERRUPTED), await client.look_up(INTERRUPTED)
+    assert early is not None and early.state == "interrupted"
+    assert early == new
+
+
 async def test_what_a_new_server_does_not_know_is_nothing(server: RecordedComfy, client: ComfyClient) -> None:
     server.answers[f"GET /api/jobs/{UNKNOWN}"] = JOB_UNKNOWN
     assert await client.look_up(UNKNOWN) is None
@@ -140,6 +150,36 @@ async def test_an_older_server_in_the_same_place_is_noticed(server: RecordedComf
     job = await client.look_up(RUNNING)
     assert job is not None
     assert job.state == "running"
+
+
+@pytest.mark.parametrize("page", [{"error": "Not Found"}, "404 page not found"], ids=str)
+async def test_a_404_of_somebody_else_is_no_unknown_prompt(
+    server: RecordedComfy, client: ComfyClient, page: Any
+) -> None:
+    """Who takes it for one sends the prompt a second time."""
+    proxys = (404, page)
+    server.answers[f"GET /api/jobs/{TAKEN}"] = [proxys, proxys, (200, {"id": TAKEN, "status": "in_progress"})]
+    with pytest.raises(ServerGone) as gone:
+        await client.look_up(TAKEN)
+    assert gone.value.retryable
+    server.answers |= {"GET /queue": (200, NOTHING_QUEUED), f"GET /history/{TAKEN}": (200, {})}
+    assert await client.look_up(TAKEN) is None  # the server itself does not know it
+    job = await client.look_up(TAKEN)
+    assert job is not None and job.state == "running"
+
+
+async def test_who_hears_of_a_prompt_is_in_the_queue_where_the_job_does_not_say(
+    server: RecordedComfy, client: ComfyClient
+) -> None:
+    """As with 0.8: the job of a prompt that waits or runs comes without its graph and its client."""
+    server.version = "0.8.1"
+    server.answers[f"GET /api/jobs/{RUNNING}"] = (200, {"id": RUNNING, "status": "in_progress", "outputs_count": 0})
+    server.answers["GET /queue"] = (200, sample("queue_two.json"))
+    job = await client.look_up(RUNNING)
+    assert job is not None and job.client_id is None
+    assert server.lines() == [f"GET /api/jobs/{RUNNING}"]
+    assert await client.client_of(RUNNING) == "fc6d27fe83ad46b7a2a654628474521e"
+    assert await client.client_of(UNKNOWN) is None
 
 
 async def test_a_state_nobody_knows_is_looked_at_again_later(server: RecordedComfy, client: ComfyClient) -> None:
@@ -305,6 +345,17 @@ async def test_a_new_server_cancels_by_one_request(server: RecordedComfy, client
     server.answers[f"POST /api/jobs/{TAKEN}/cancel"] = (200, {"cancelled": False})
     await client.cancel(TAKEN)
     assert server.lines() == [f"POST /api/jobs/{TAKEN}/cancel"]
+
+
+async def test_an_older_server_in_the_same_place_cancels_in_its_own_way(
+    server: RecordedComfy, client: ComfyClient
+) -> None:
+    """It answers 405 to a POST it has no route for."""
+    assert await client.version() == NEW
+    server.version = OLD
+    server.answers |= {"POST /queue": (200, b""), "POST /interrupt": (200, b"")}
+    await client.cancel(TAKEN)
+    assert server.lines() == [f"POST /api/jobs/{TAKEN}/cancel", "POST /queue", "POST /interrupt"]
 
 
 @pytest.mark.parametrize("version", [OLD, "0.24.1"])

@@ -258,6 +258,12 @@ async def test_out_of_memory_may_go_better_elsewhere(
     assert error.retryable
 
 
+async def test_out_of_memory_is_found_at_the_end_of_a_long_message(server: RecordedComfy, client: ComfyClient) -> None:
+    words = f"{'Tensor sizes: ' * 40}\nThis error means you ran out of memory on your GPU."
+    error = await failed(server, client, exception_type="RuntimeError", exception_message=words)
+    assert type(error) is OutOfMemory
+
+
 async def test_a_full_disk_may_go_better_elsewhere(server: RecordedComfy, client: ComfyClient) -> None:
     words = "[Errno 28] No space left on device"
     error = await failed(server, client, exception_type="OSError", exception_message=words)

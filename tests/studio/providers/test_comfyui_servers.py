@@ -1,4 +1,4 @@
-"""ComfyUI servers that work and misbehave, old and new, simulated over real HTTP: what holds for both."""
+"""ComfyUI servers that work and misbehave, of three generations, simulated over real HTTP: what holds for all."""
 
 import asyncio
 import uuid
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from simulators.comfyui import ComfyConfig, ComfySimulator
-from simulators.comfyui.config import Generation
+from simulators.comfyui.versions import Generation
 from studio.errors import DownloadBroken, ExecutionFailed, GraphRefused, OutOfMemory, OutputMissing, ServerGone
 from studio.providers.comfyui import ComfyClient, open_comfyui
 from studio.providers.comfyui_answers import ComfyJob, ComfyOutput
@@ -24,7 +24,7 @@ LONG = 3_600.0
 """Virtual seconds of a prompt that does not end by itself."""
 
 
-@pytest.fixture(params=["new", "old"])
+@pytest.fixture(params=["new", "middle", "old"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[ComfySimulator]:
     config = ComfyConfig(generation=cast(Generation, request.param), files="placeholder")
     async with ComfySimulator(config) as simulator:
@@ -148,6 +148,28 @@ async def test_a_running_prompt_is_interrupted(server: ComfySimulator, client: C
     assert (await ended(client, prompt_id)).state == "interrupted"
     (entry,) = server.ledger.of(prompt_id)
     assert entry.seconds_to_interrupt is not None and entry.seconds_to_interrupt < 2
+
+
+async def test_an_interrupt_that_got_lost_is_asked_for_again(server: ComfySimulator, client: ComfyClient) -> None:
+    """A server clears its flag when a prompt begins; whoever came a moment before was answered as well as anybody."""
+    server.order(seconds=8, lost_interrupts=1)
+    prompt_id, _ = await submit(client, make=graphs.slow)
+    await running(server, prompt_id)
+    await client.cancel(prompt_id)
+    server.advance(1)
+    assert (await client.queue()).state_of(prompt_id) == "running"
+    await client.cancel(prompt_id)
+    assert (await ended(client, prompt_id)).state == "interrupted"
+
+
+async def test_who_hears_of_a_running_prompt_can_be_found_out(server: ComfySimulator, client: ComfyClient) -> None:
+    server.order(seconds=LONG)
+    prompt_id, client_id = str(uuid.uuid4()), new_client_id()
+    await client.submit(graphs.picture("longtake/test/who"), prompt_id=prompt_id, client_id=client_id)
+    await running(server, prompt_id)
+    job = await client.look_up(prompt_id)
+    assert job is not None and job.client_id == (None if server.config.generation == "middle" else client_id)
+    assert await client.client_of(prompt_id) == client_id
 
 
 async def test_a_waiting_prompt_is_taken_from_the_queue_and_a_stranger_s_goes_on(
