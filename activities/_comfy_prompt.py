@@ -1,6 +1,7 @@
 """One prompt on one ComfyUI server: looked for, and sent."""
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -35,7 +36,7 @@ class Prompt:
         self.called_off = False
         """It is not handed over again."""
         self.client_id: str | None = None
-        """Who hears of it, where we have sent it ourselves."""
+        """Who hears of it; empty: nobody, as far as anybody knows."""
         self.was_away = False
         """The server did not answer since it was last known to have the prompt."""
         self._comfy = server.client
@@ -89,6 +90,14 @@ class Prompt:
                     continue
             _log.info("render.submitted", prompt_id=self.id, render_attempt=self._provenance["attempt"])
             return
+
+    async def hearer(self, job: ComfyJob) -> str:
+        """The client id under which the server tells of it; empty when nobody knows. Not every version says it."""
+        if self.client_id is None:
+            with suppress(ServerGone):  # progress is a hint
+                self.client_id = job.client_id or await self._comfy.client_of(self.id)
+        self.client_id = self.client_id or ""
+        return self.client_id
 
     async def _arrived(self) -> bool:
         """After an answer that was lost: has the server got the prompt? A request may still lie in its socket."""

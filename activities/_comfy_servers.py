@@ -81,6 +81,7 @@ class ComfyServers:
         worker = f"{socket.gethostname()}/{os.getpid()}"
         try:
             while True:
+                await self._slot.look()
                 with suppress(StorageUnavailable):
                     await self._store.tell(self.name, worker, busy=self._slot.busy, away=self._slot.away)
                 await asyncio.sleep(least)

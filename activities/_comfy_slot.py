@@ -65,6 +65,13 @@ class GpuSlot(CustomSlotSupplier):
         """Take nothing for a moment: what was given up here is for somebody else."""
         self._rest_until = self._loop.time() + seconds
 
+    async def look(self) -> str:
+        """See whether the server can be used; returns why not. While it renders for us, the render sees to that."""
+        trouble = await self._trouble()
+        if not self.busy:
+            self._is(away=trouble)
+        return trouble
+
     async def changed(self, within: float) -> None:
         """Wait, so many seconds at most, until the server is busy, or away, or is not any more."""
         with suppress(TimeoutError):
@@ -114,23 +121,22 @@ class GpuSlot(CustomSlotSupplier):
         self._hands.release()
 
     async def _server(self) -> None:
-        """Wait until the server says how it is."""
+        """Wait until the server can be used."""
         await asyncio.sleep(max(self._rest_until - self._loop.time(), 0))
-        while trouble := await self._trouble():
-            if not self.away:
-                _log.warning("comfyui.away", reason=trouble, meaning="no render is taken until it answers")
-            self._is(away=trouble)
+        while await self.look():
             await asyncio.sleep(BETWEEN_LOOKS)
-        if self.away:
-            _log.warning("comfyui.back")
-        self._is(away="")
 
     def _is(self, *, busy: bool | None = None, away: str | None = None) -> None:
         before = (self.busy, self.away)
         self.busy = self.busy if busy is None else busy
         self.away = self.away if away is None else away
-        if before != (self.busy, self.away):
-            self._news.set()
+        if before == (self.busy, self.away):
+            return
+        self._news.set()
+        if self.away and not before[1]:
+            _log.warning("comfyui.away", reason=self.away, meaning="no render is taken until it answers")
+        elif before[1] and not self.away:
+            _log.warning("comfyui.back")
 
     async def _trouble(self) -> str:
         try:

@@ -45,7 +45,7 @@ class Wait:
                     raise RenderInterrupted("Somebody removed the render from the ComfyUI server's queue")
                 if job is None or job.finished:
                     return job
-                if listening is None and (client_id := job.client_id or self._prompt.client_id):
+                if listening is None and (client_id := await self._prompt.hearer(job)):
                     listening = asyncio.create_task(listen(self._prompt, client_id, self._news, self._previews, look))
                 was_pending = job.state == "pending"
                 if was_pending:

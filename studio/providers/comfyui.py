@@ -132,9 +132,7 @@ class ComfyClient:
             raise self._wire.gone(str(refused)) from None
 
     async def client_of(self, prompt_id: str) -> str | None:
-        """Who hears of a prompt that waits or runs. Several versions do not tell when they are asked for the prompt.
-
-        One request more: ask once, when `look_up` gave no `client_id`.
+        """Who hears of a prompt that waits or runs: ask once, when `look_up` gave no `client_id`.
 
         Raises:
             ServerGone: nobody knows.

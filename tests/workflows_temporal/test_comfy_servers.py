@@ -126,11 +126,9 @@ async def test_servers_are_listed_for_as_long_as_their_workers_live(
 ) -> None:
     store = GpuServerStore(gpu_studio.database)
     async with gpu_worker(gpu_studio, other.urls["api_url"]):
-        other.order(seconds=LONG)
         assert len(await eventually(store.there, lambda seen: len(seen) == 2)) == 2
-        await other.die()
-        await eventually(store.there, lambda seen: any(one.away for one in seen))
-    assert [one.away for one in await store.there()] == [""]
+    (left,) = await store.there()
+    assert other.urls["api_url"] not in left.name
 
 
 # ── the GPU is not kept waiting ──────────────────────────────────────────
