@@ -27,8 +27,7 @@ BETWEEN_LOOKS = 1.0
 LONGEST_ANSWER = 5.0
 """Seconds a server may take to say how it is."""
 AT_ONCE = 2
-"""Renders that a worker has to do with: one on the GPU, one whose file is on its way home. A third would mean that
-files come home more slowly than they are made."""
+"""Renders that a worker has to do with: one on the GPU, one whose file is on its way home."""
 
 _log = structlog.get_logger()
 
@@ -121,10 +120,10 @@ class GpuSlot(CustomSlotSupplier):
         self._hands.release()
 
     async def _server(self) -> None:
-        """Wait until the server can be used."""
-        await asyncio.sleep(max(self._rest_until - self._loop.time(), 0))
-        while await self.look():
-            await asyncio.sleep(BETWEEN_LOOKS)
+        pause = self._rest_until - self._loop.time()
+        while pause > 0 or await self.look():
+            await asyncio.sleep(max(pause, BETWEEN_LOOKS))
+            pause = 0
 
     def _is(self, *, busy: bool | None = None, away: str | None = None) -> None:
         before = (self.busy, self.away)
