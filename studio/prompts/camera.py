@@ -40,11 +40,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], CameraMove], ...] = tuple(
         (r"\b(static|locked[- ]off|fixed|motionless|still) (camera|shot|frame)", CameraMove.STATIC),
         (r"\bcamera (stays|holds|is) (still|static|fixed)", CameraMove.STATIC),
         (r"\b(orbit\w*|arcs?|circl\w+|revolv\w+)\b", CameraMove.ORBIT),
-        (r"\bpan\w*\b.{0,20}\bleft\b|\bwhip left\b", CameraMove.PAN_LEFT),
-        (r"\bpan\w*\b", CameraMove.PAN_RIGHT),
-        (r"\b(pull|zoom|doll|mov)\w* (slowly |gently )?(back\w*|out|away)\b", CameraMove.ZOOM_OUT),
+        (r"\bpan(s|ned|ning)?\b.{0,20}\bleft\b|\bwhip left\b", CameraMove.PAN_LEFT),
+        (r"\bpan(s|ned|ning)?\b", CameraMove.PAN_RIGHT),
+        (r"\b(pull|zoom|dolly|dolli|mov)\w* (slowly |gently )?(back\w*|out|away)\b", CameraMove.ZOOM_OUT),
         (r"\b(truck\w*|tracking|tracks|sideways|alongside)\b", CameraMove.TRUCK),
-        (r"\b(push\w*|zoom\w*|doll\w+|creep\w*|forward)\b", CameraMove.ZOOM_IN),
+        (r"\b(push\w*|zoom\w*|doll(y|ies|ied|ying)|creep(s|ing)?|forward)\b", CameraMove.ZOOM_IN),
     )
 )
 

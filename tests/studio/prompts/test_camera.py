@@ -26,6 +26,11 @@ def test_the_move_is_read_from_the_last_sentence(text: str, move: CameraMove) ->
     assert move_of(text) is move
 
 
+@pytest.mark.parametrize("text", ["A panda.", "A panel and a panorama.", "Dolls on a dollar.", "A creepy house."])
+def test_words_that_only_begin_like_a_move_are_none(text: str) -> None:
+    assert move_of(text, default=CameraMove.STATIC) is CameraMove.STATIC
+
+
 def test_the_camera_part_counts_when_there_is_one() -> None:
     assert move_of(MotionPrompt(action="He pans left for gold", camera="Slow orbit")) is CameraMove.ORBIT
 
