@@ -10,7 +10,7 @@ MODULE_LINES = 300
 ROOM_LINES = {"workflows_temporal": 200, "activities": 150, "studio.contracts": 220}
 FUNCTION_LINES = 40
 DEPENDENCIES = 5
-TABLES = ("studio.media.palette", "studio.errors")
+TABLES = ("studio.media.palette", "studio.errors", "composition")
 """Modules that are one table or one tree: their length is that of their subject."""
 
 
