@@ -9,6 +9,7 @@ import typer
 
 from commands.comfy_tables import about_added, show_choice, show_server
 from commands.options import DATA, Data, Json
+from commands.servers import list_servers
 from commands.session import WRONG_INPUT, Stores, fail, open_stores, settings_if_any, show_json, stores_of
 from commands.telling import say
 from studio import graphs
@@ -25,6 +26,7 @@ PATIENCE = 10.0
 """Seconds without a word after which a server does not answer."""
 
 app = typer.Typer(no_args_is_help=True, help="ComfyUI: what runs on a server, graphs of your own, models and styles.")
+app.command("servers")(list_servers)
 
 Url = Annotated[str | None, typer.Option(help="The server, http://host:8188; none: COMFYUI_URL, or the stack's.")]
 GraphFile = Annotated[Path, typer.Argument(help="A graph, exported for the API, with nodes titled in:… and out:….")]

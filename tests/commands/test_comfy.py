@@ -15,6 +15,8 @@ from local.stack import ROOT
 from simulators.comfyui import ComfySimulator
 from studio.contracts.base import MediaRef
 from studio.objects.store import StorePlace, open_store
+from studio.store.gpu_servers import GpuServerStore
+from studio.store.pool import Database
 from tests.comfy_workflows.conftest import own_clip_graph
 from tests.conftest import NOBODY
 
@@ -67,6 +69,14 @@ def graph_file(tmp_path: Path) -> Path:
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(own_clip_graph()), encoding="utf-8")
     return path
+
+
+async def test_servers_that_have_a_worker_are_listed(starter: Starter, database: Database) -> None:
+    assert "worker.py --queues gpu" in (await starter("servers")).stdout
+    await GpuServerStore(database).tell("http://gpu-1:8188", "host/7", busy=False, away="ComfyUI answered 502")
+    assert "ComfyUI answered 502" in (await starter("servers")).stdout
+    ((name, away),) = [(one["name"], one["away"]) for one in (await starter("servers", "--json")).json]
+    assert (name, away) == ("http://gpu-1:8188", "ComfyUI answered 502")
 
 
 async def test_a_server_is_described_with_what_it_lacks(starter: Starter, comfy: ComfySimulator) -> None:
