@@ -69,10 +69,9 @@ class Project(ProjectName):
     video: RenderChoices = Field(default=RenderChoices(), description="Choices for every clip.")
 
 
-class SentenceDraft(SentenceId):
-    """What is wanted of a sentence. Storing it marks as dirty what was made from something else."""
+class SentenceWords(Contract):
+    """What a sentence says, and how that is to be seen."""
 
-    position: int = Field(default=0, ge=0, description="Its place in the script; sentences are listed in this order.")
     text: Text = Field(min_length=1)
     image_prompt: Text = Field(default="", description="What the picture shows; empty: the text.")
     motion_prompt: Text = Field(default="", description="What moves in the clip; empty: the picture's prompt.")
@@ -81,6 +80,12 @@ class SentenceDraft(SentenceId):
     motion_strength: float = Field(default=0.5, ge=0, le=1, description="How far the camera moves.")
     image: RenderChoices = Field(default=RenderChoices(), description="Choices for this picture.")
     video: RenderChoices = Field(default=RenderChoices(), description="Choices for this clip.")
+
+
+class SentenceDraft(SentenceWords, SentenceId):
+    """What is wanted of a sentence. Storing it marks as dirty what was made from something else."""
+
+    position: int = Field(default=0, ge=0, description="Its place in the script; sentences are listed in this order.")
 
 
 class Sentence(SentenceDraft):
