@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from commands import styles
 from commands.comfy_tables import show_choice, show_server
 from commands.options import DATA, Data, Json
 from commands.session import WRONG_INPUT, Stores, fail, open_stores, settings_if_any, show_json, stores_of
@@ -25,6 +26,7 @@ PATIENCE = 10.0
 """Seconds without a word after which a server does not answer."""
 
 app = typer.Typer(no_args_is_help=True, help="ComfyUI: what runs on a server, graphs of your own, models and styles.")
+app.add_typer(styles.app, name="style")
 
 Url = Annotated[str | None, typer.Option(help="The server, http://host:8188; none: COMFYUI_URL, or the stack's.")]
 GraphFile = Annotated[Path, typer.Argument(help="A graph, exported for the API, with nodes titled in:… and out:….")]

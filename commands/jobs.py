@@ -13,6 +13,7 @@ from studio.contracts.film import VideoProgress, VideoResult
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
 from studio.contracts.sentence import ProjectProgress, ProjectResult, SentenceOutcome, SentenceStanding
+from studio.store.drafts import DraftStore
 from workflows_temporal.addresses import project_workflow_id, video_workflow_id
 from workflows_temporal.image import ImageWorkflow
 from workflows_temporal.project import ProjectWorkflow
@@ -148,9 +149,15 @@ async def _ids(session: Session, name: str) -> list[str]:
     if kind in KINDS and len(rest) + 1 == KINDS[kind][0]:
         return [name]
     channel, _, name = name.rpartition("/")
-    channels = [channel] if channel else [row.channel for row in await session.films.find(video_id=name)]
+    channels = [channel] if channel else await _channels(session, name)
     batches = [project_workflow_id(one, name, category) for one in channels for category in ModelCategory]
     return [*(video_workflow_id(one, name) for one in channels), *batches]
+
+
+async def _channels(session: Session, name: str) -> list[str]:
+    """Channels that have a film or a project of this name."""
+    films = [row.channel for row in await session.films.find(video_id=name)]
+    return sorted({*films, *await DraftStore(session.database).channels(name)})
 
 
 def _given_up(standing: SentenceStanding) -> Told:

@@ -79,6 +79,17 @@ def video_key(sentence: SentenceId) -> str:
     return f"{project_prefix(sentence.channel, sentence.project_id)}/videos/{sentence.sentence_id}.mp4"
 
 
+def brought_key(sentence: SentenceId, sha256: str, extension: str) -> str:
+    """A picture or a sound somebody brings for a sentence: `…/brought/s1_3f2a9c41d07b.png`. It stays what it is."""
+    prefix = project_prefix(sentence.channel, sentence.project_id)
+    return f"{prefix}/brought/{sentence.sentence_id}_{sha256[:12]}.{extension}"
+
+
+def reference_key(channel: str, character_id: str, sha256: str, extension: str) -> str:
+    """A reference picture of a character. It stays what it is."""
+    return f"{channel_prefix(channel)}characters/{character_id}_{sha256[:12]}.{extension}"
+
+
 def image_take_key(channel: str, take: str) -> str:
     """A picture as it was made. It is never overwritten by another one; a clip's is `take_key`."""
     return f"{channel_prefix(channel)}takes/{take}.png"

@@ -52,6 +52,12 @@ class DraftStore:
                     await projects.give_image(_id(draft, sentence.sentence_id), sentence.image_file)
             return Written(await projects.sentences(draft.channel, draft.project_id), removed)
 
+    async def channels(self, project_id: str) -> list[str]:
+        """The channels that have a project of this name."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch("select channel from projects where project_id = $1 order by 1", project_id)
+        return [row["channel"] for row in rows]
+
 
 def _characters(draft: ProjectDraft) -> list[Character]:
     return [Character(channel=draft.channel, **character.model_dump()) for character in draft.characters]

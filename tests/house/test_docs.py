@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from commands.filmfile import read_film_file
+from commands.projectfile import read_project_file
 from docs.generate import ROOT, generated
 from studio.contracts.film import VideoRequest
 
@@ -50,11 +51,20 @@ def test_every_command_of_the_readme_is_one() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", [p for p in EXAMPLES if p.stem != "story"], ids=lambda path: path.name)
 def test_an_example_film_is_a_film(path: Path) -> None:
     film = read_film_file(path)
     for clip in film.clips:
         assert (path.parent / clip.still).exists()
+
+
+def test_the_example_project_is_a_project() -> None:
+    project = read_project_file(ROOT / "examples" / "story.yaml")
+    stills = [sentence.still for sentence in project.sentences if sentence.still]
+    assert stills and all((ROOT / "examples" / still).exists() for still in stills)
 
 
 def test_the_json_of_the_service_docs_is_a_request() -> None:
