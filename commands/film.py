@@ -12,6 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.draft import draft_film
 from commands.filmfile import BuiltFilm, FilmFileInvalid, put_stills
+from commands.gpu import gpu_standing
 from commands.models import built_film
 from commands.options import DATA, Data, FilmId, FilmPath, Json, Wait
 from commands.plan import plan_film
@@ -63,12 +64,14 @@ def status(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            progress = await look(await find(session, film))
+            handle = await find(session, film)
+            progress, gpu = await look(handle), await gpu_standing(session.temporal, handle)
             if as_json:
-                show_json(progress)
-            else:
-                speed = session.settings.kie_speed
-                out.print(render(progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000))
+                return show_json(progress.model_dump(mode="json") | gpu.told)
+            speed = session.settings.kie_speed
+            out.print(render(progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000))
+            for line in gpu.lines:
+                out.print(line, highlight=False, markup=False, soft_wrap=True)
 
     asyncio.run(run())
 

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from commands.gpu import gpu_standing
 from commands.session import WRONG_INPUT, Session, fail
 from studio.contracts.film import VideoProgress, VideoResult
 from studio.contracts.model import ModelCategory
@@ -40,11 +41,17 @@ class Job(ABC):
     result: type
     """What comes out."""
 
-    def __init__(self, handle: AnyHandle) -> None:
+    def __init__(self, session: Session, handle: AnyHandle) -> None:
         self.handle = handle
+        self._temporal = session.temporal
+
+    async def look(self) -> list[Told]:
+        """How it stands, and whether it waits for GPUs in vain."""
+        told, gpu = await self._look(), await gpu_standing(self._temporal, self.handle)
+        return [*told, Told("gpu", {"kind": "gpu", "away": gpu.away}, ["gpu", gpu.away])] if gpu.away else told
 
     @abstractmethod
-    async def look(self) -> list[Told]:
+    async def _look(self) -> list[Told]:
         """How it stands."""
 
     @abstractmethod
@@ -58,7 +65,7 @@ class Film(Job):
     about = "film"
     result = VideoResult
 
-    async def look(self) -> list[Told]:
+    async def _look(self) -> list[Told]:
         progress: VideoProgress = await self.handle.query(VideoWorkflow.progress)
         shown = progress.model_dump(mode="json", include={"status", "step", "done", "total", "message"})
         message = progress.message.partition("\n")[0]
@@ -75,7 +82,7 @@ class Batch(Job):
     about = "project"
     result = ProjectResult
 
-    async def look(self) -> list[Told]:
+    async def _look(self) -> list[Told]:
         progress: ProjectProgress = await self.handle.query(ProjectWorkflow.progress)
         shown = progress.model_dump(mode="json", include={"category", "done", "failed", "total"})
         things = "pictures" if progress.category is ModelCategory.IMAGE else "clips"
@@ -95,12 +102,12 @@ class Single(Job):
 
     result = SentenceOutcome
 
-    def __init__(self, handle: AnyHandle) -> None:
-        super().__init__(handle)
+    def __init__(self, session: Session, handle: AnyHandle) -> None:
+        super().__init__(session, handle)
         kind, *_, self.about = handle.id.split("/")
         self._progress = ImageWorkflow.progress if kind == "image" else ClipWorkflow.progress
 
-    async def look(self) -> list[Told]:
+    async def _look(self) -> list[Told]:
         standing: SentenceStanding = await self.handle.query(self._progress)
         value = {"kind": "sentence"} | standing.model_dump(mode="json")
         return [Told("standing", value, [self.about, standing.stage])]
@@ -117,7 +124,7 @@ KINDS["clip"] = KINDS["image"]
 def job_of(session: Session, workflow_id: str) -> Job:
     """The newest run of this workflow, if there is one."""
     _, kind = KINDS[workflow_id.partition("/")[0]]
-    return kind(session.temporal.get_workflow_handle(workflow_id, result_type=kind.result))
+    return kind(session, session.temporal.get_workflow_handle(workflow_id, result_type=kind.result))
 
 
 async def find_job(session: Session, name: str) -> Job:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from commands.gpu import GpuStanding, gpu_standing
 from commands.project_jobs import look, running
 from commands.session import Session, out
 from studio.contracts.base import MediaRef
@@ -33,6 +34,7 @@ class ProjectStanding:
     review: ProjectReview | None
     """None: nobody has compared it."""
     stages: Stages
+    gpu: GpuStanding
 
 
 async def standing_of(session: Session, name: ProjectName, review: ProjectReview | None) -> ProjectStanding:
@@ -42,10 +44,12 @@ async def standing_of(session: Session, name: ProjectName, review: ProjectReview
     assert project is not None
     sentences = await store.sentences(name.channel, name.project_id)
     stages: dict[tuple[str, ModelCategory], Stage] = {}
-    for category, handle in (await running(session, name)).items():
+    batches = await running(session, name)
+    for category, handle in batches.items():
         under_way = [one for one in (await look(handle)).sentences if one.stage not in _ENDED]
         stages |= {(one.sentence_id, category): one.stage for one in under_way}
-    return ProjectStanding(project, sentences, review, stages)
+    gpu = await gpu_standing(session.temporal, *batches.values())
+    return ProjectStanding(project, sentences, review, stages, gpu)
 
 
 def as_json_of(standing: ProjectStanding) -> dict[str, Any]:
@@ -63,7 +67,8 @@ def as_json_of(standing: ProjectStanding) -> dict[str, Any]:
         }
         for one in standing.sentences
     ]
-    return standing.project.model_dump(mode="json") | {"compared": standing.review is not None, "sentences": sentences}
+    told = standing.project.model_dump(mode="json") | standing.gpu.told
+    return told | {"compared": standing.review is not None, "sentences": sentences}
 
 
 def show_project(standing: ProjectStanding) -> None:
@@ -78,6 +83,8 @@ def show_project(standing: ProjectStanding) -> None:
     for (sentence_id, category), words in _obstacles(standing.review).items():
         thing = "picture" if category is ModelCategory.IMAGE else "clip"
         out.print(f"{sentence_id}: no {thing} can be made: {words}", highlight=False, markup=False, soft_wrap=True)
+    for line in standing.gpu.lines:
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
     out.print(f"Files lie below {prefix}/", highlight=False, soft_wrap=True)
     if standing.review is None:
         words = "Not compared with what would be made today: no worker serves the queue studio, or it takes longer"
