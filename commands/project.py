@@ -10,7 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.jobs import job_of
 from commands.options import DATA, Data, Json
-from commands.project_jobs import THINGS, BatchHandle, compared, find_project, make, running, write
+from commands.project_jobs import THINGS, BatchHandle, compared, find_project, make, running, stop_sentence, write
 from commands.project_table import as_json_of, show_project, standing_of
 from commands.projectfile import BuiltProject, ProjectFileInvalid, build_project, put_files, read_project_file
 from commands.session import FAILED, WRONG_INPUT, Session, Stores, fail, open_session, out, show_json
@@ -120,6 +120,26 @@ def make_batch(
 
     if not asyncio.run(run()):
         raise SystemExit(FAILED)
+
+
+@app.command()
+def stop(
+    project: ProjectId,
+    sentence: Annotated[str, typer.Argument(help="The sentence's id.")],
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Stop what is being made of one sentence, picture or clip. The others go on."""
+
+    async def run() -> None:
+        async with open_session(data) as session:
+            name = await find_project(session, project)
+            ids = await stop_sentence(session, name, sentence)
+        if not ids:
+            fail(f"Nothing of sentence {sentence} is being made", code=WRONG_INPUT)
+        say({"sentence_id": sentence, "stopped": ids}, f"{sentence} is not made any more by {', '.join(ids)}", as_json)
+
+    asyncio.run(run())
 
 
 @app.command()

@@ -9,6 +9,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from commands.jobs import status_of
 from commands.session import WRONG_INPUT, Session, fail
 from studio.contracts.model import ModelCategory
+from studio.contracts.progress import Stage
 from studio.contracts.project import ProjectName
 from studio.contracts.project_draft import ProjectDraft, ProjectReview, WrittenProject
 from studio.contracts.sentence import ProjectProgress, ProjectRequest, ProjectResult
@@ -16,6 +17,8 @@ from studio.store.drafts import DraftStore
 from studio.store.projects import ProjectStore
 from workflows_temporal.addresses import (
     TaskQueue,
+    clip_workflow_id,
+    image_workflow_id,
     project_draft_workflow_id,
     project_review_workflow_id,
     project_workflow_id,
@@ -27,6 +30,8 @@ from workflows_temporal.project_review import ProjectReviewWorkflow
 BatchHandle = WorkflowHandle[ProjectWorkflow, ProjectResult]
 
 THINGS = {ModelCategory.IMAGE: "pictures", ModelCategory.VIDEO: "clips"}
+ENDED = (Stage.DONE, Stage.FAILED, Stage.CANCELLED)
+LOOK_SECONDS = 0.2
 WRITE_SECONDS = 60.0
 """How long somebody waits for a worker that writes his project."""
 COMPARE_SECONDS = 20.0
@@ -113,3 +118,31 @@ async def running(
 async def look(handle: BatchHandle) -> ProjectProgress:
     """How a batch stands, from its workflow."""
     return await handle.query(ProjectWorkflow.progress)
+
+
+async def stop_sentence(session: Session, project: ProjectName, sentence_id: str) -> list[str]:
+    """Stop what is being made of a sentence, and wait until it has ended; returns which workflows were at it."""
+    at_it = list[str]()
+    for handle in (await running(session, project)).values():
+        if _goes_on(await look(handle), sentence_id):
+            at_it.append(handle.id)
+            await handle.signal(ProjectWorkflow.stop, sentence_id)
+            await _until_ended(handle, sentence_id)
+    for workflow_id in (image_workflow_id, clip_workflow_id):
+        single = session.temporal.get_workflow_handle(workflow_id(project.channel, project.project_id, sentence_id))
+        if await status_of(single) is WorkflowExecutionStatus.RUNNING:
+            at_it.append(single.id)
+            await single.cancel()
+            await asyncio.gather(single.result(), return_exceptions=True)
+    return at_it
+
+
+async def _until_ended(handle: BatchHandle, sentence_id: str) -> None:
+    while True:
+        if not _goes_on(await look(handle), sentence_id):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _goes_on(progress: ProjectProgress, sentence_id: str) -> bool:
+    return any(one.sentence_id == sentence_id and one.stage not in ENDED for one in progress.sentences)

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.gpu import GpuStanding, gpu_standing
-from commands.project_jobs import look, running
+from commands.project_jobs import ENDED, look, running
 from commands.session import Session, out
 from studio.contracts.base import MediaRef
 from studio.contracts.model import ModelCategory
@@ -19,7 +19,6 @@ from studio.objects.keys import project_prefix
 from studio.store.projects import ProjectStore
 
 WIDEST_TEXT = 60
-_ENDED = (Stage.DONE, Stage.FAILED, Stage.CANCELLED)
 
 Stages = Mapping[tuple[str, ModelCategory], Stage]
 """What is on its way: sentence and what of it → how far."""
@@ -46,7 +45,7 @@ async def standing_of(session: Session, name: ProjectName, review: ProjectReview
     stages: dict[tuple[str, ModelCategory], Stage] = {}
     batches = await running(session, name)
     for category, handle in batches.items():
-        under_way = [one for one in (await look(handle)).sentences if one.stage not in _ENDED]
+        under_way = [one for one in (await look(handle)).sentences if one.stage not in ENDED]
         stages |= {(one.sentence_id, category): one.stage for one in under_way}
     gpu = await gpu_standing(session.temporal, *batches.values())
     return ProjectStanding(project, sentences, review, stages, gpu)

@@ -15,6 +15,7 @@ import yaml
 from local.stack import ROOT
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import CameraMove
+from studio.contracts.film import Provider
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork, eventually
 
@@ -134,6 +135,38 @@ async def test_a_batch_is_not_started_twice_and_is_called_off(
     assert [one["image_stage"] for one in shown["sentences"]] == ["rendering", None]
     assert (await starter("project", "cancel", "story", "--json")).json == {"cancelled": ["project/poke1/story/image"]}
     assert [entry.state for entry in comfy.ledger.prompts] == ["interrupted"]
+
+
+async def test_one_sentence_is_stopped_whoever_makes_it(
+    starter: Starter, gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    story = Story(gpu_studio)
+    await story.begin("s1", "s2")
+    comfy.order(seconds=30_000, count=2)
+    batch = await story.start_batch()
+    await running(comfy)
+    stopped = await starter("project", "stop", "story", "s1", "--json")
+    assert stopped.json == {"sentence_id": "s1", "stopped": ["project/poke1/story/image"]}
+    await running(comfy)
+    await starter("project", "stop", "story", "s2")
+    assert (await batch.result()).failed == 2
+    assert [entry.state for entry in comfy.ledger.prompts] == ["interrupted"] * 2
+    assert (await starter("project", "stop", "story", "s2")).code == 2
+
+
+async def test_one_clip_of_a_film_is_stopped_unless_it_is_paid(
+    starter: Starter, gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    comfy.order(seconds=30_000, count=1)
+    film = await gpu_studio.request(clips=1, provider=Provider.COMFYUI, width=256, height=256)
+    handle = await gpu_studio.start(film)
+    await running(comfy)
+    stopped = await starter("film", "stop", "vid_1", "1", "--json")
+    assert (stopped.json["status"], stopped.json["note"][:7]) == ("failed", "stopped")
+    await handle.terminate()
+    await gpu_studio.start(await gpu_studio.request("vid_2", clips=1))
+    paid = await starter("film", "stop", "poke1/vid_2", "1")
+    assert paid.code == 1 and "an order at Kling cannot be stopped, it is paid" in paid.stderr
 
 
 async def test_a_batch_that_is_waited_for_ends_badly_when_a_sentence_fails(

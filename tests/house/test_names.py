@@ -60,8 +60,8 @@ HANDLERS = {
     "NoticeWorkflow": {"post"},
     "ProjectDraftWorkflow": set(),
     "ProjectReviewWorkflow": set(),
-    "ProjectWorkflow": {"progress"},
-    "VideoWorkflow": {"called_back", "order_decided", "progress", "resume"},
+    "ProjectWorkflow": {"progress", "stop"},
+    "VideoWorkflow": {"called_back", "order_decided", "progress", "resume", "stop"},
 }
 
 
