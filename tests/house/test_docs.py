@@ -9,6 +9,7 @@ from commands.filmfile import read_film_file
 from commands.projectfile import read_project_file
 from docs.generate import ROOT, generated
 from studio.contracts.film import VideoRequest
+from studio.contracts.project_draft import ProjectDraft
 
 FILES = generated()
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -68,7 +69,7 @@ def test_the_example_project_is_a_project() -> None:
 
 
 def test_the_json_of_the_service_docs_is_a_request() -> None:
-    text = (ROOT / "docs" / "for_services.md").read_text()
-    example = re.search(r"```json\n(.+?)```", text, re.DOTALL)
-    assert example is not None
-    VideoRequest.model_validate_json(example[1].replace("0f1e…64 hexadecimal digits", "0" * 64))
+    text = (ROOT / "docs" / "for_services.md").read_text().replace("0f1e…64 hexadecimal digits", "0" * 64)
+    film, project = re.findall(r"```json\n(.+?)```", text, re.DOTALL)
+    VideoRequest.model_validate_json(film)
+    ProjectDraft.model_validate_json(project)
