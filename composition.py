@@ -30,6 +30,7 @@ from activities.late import LateActivities
 from activities.lost_orders import LostOrders
 from activities.media import MediaActivities
 from activities.notices import NoticeActivities
+from activities.projects import ProjectActivities
 from activities.records import RecordActivities
 from activities.sentences import SentenceActivities
 from activities.takes import TakeActivities
@@ -44,6 +45,7 @@ from studio.settings import Settings, plain
 from studio.store.budgets import BudgetStore
 from studio.store.costs import CostStore
 from studio.store.desk import DeskStore
+from studio.store.drafts import DraftStore
 from studio.store.events import EventStore
 from studio.store.films import FilmStore
 from studio.store.gpu_servers import GpuServerStore
@@ -63,6 +65,8 @@ from workflows_temporal.late import LateClipWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.policies import KLING_LEASE
 from workflows_temporal.project import ProjectWorkflow
+from workflows_temporal.project_draft import ProjectDraftWorkflow
+from workflows_temporal.project_review import ProjectReviewWorkflow
 from workflows_temporal.sentence_clip import ClipWorkflow
 from workflows_temporal.video import VideoWorkflow
 
@@ -113,7 +117,6 @@ async def serve_studio(tools: Tools) -> Serving:
     takes = TakeActivities(tools.objects, tools.takes, FilmStore(tools.database))
     keeping = await _keeping(tools)
     notices = await _notices(tools)
-    sentences, batches = _sentences(tools)
     return Serving(
         workflows=[
             VideoWorkflow,
@@ -124,6 +127,8 @@ async def serve_studio(tools: Tools) -> Serving:
             ImageWorkflow,
             ClipWorkflow,
             ProjectWorkflow,
+            ProjectDraftWorkflow,
+            ProjectReviewWorkflow,
         ],
         activities=[
             intake.check_film,
@@ -136,9 +141,7 @@ async def serve_studio(tools: Tools) -> Serving:
             records.close_film,
             keeping.remove_unfinished,
             notices.post_notice,
-            batches.choose_sentences,
-            sentences.plan_sentence,
-            sentences.use_render,
+            *_sentences(tools),
         ],
         options={"workflow_task_poller_behavior": PollerBehaviorAutoscaling()},
     )
@@ -198,13 +201,11 @@ async def serve_media(tools: Tools) -> Serving:
     media = MediaActivities(tools.objects, work_dir=work_dir)
     animatic = AnimaticActivities(tools.objects, work_dir=work_dir)
     keeping = await _keeping(tools)
-    served: list[Callable[..., Any]] = [
-        keeping.keep_clip,
-        media.join_clips,
-        media.make_contact_sheet,
-        animatic.draw_clip,
-    ]
-    return Serving(served, options={"max_concurrent_activities": tools.settings.media_slots})
+    films = [media.join_clips, media.make_contact_sheet]
+    return Serving(
+        [keeping.keep_clip, animatic.draw_clip, *films],
+        options={"max_concurrent_activities": tools.settings.media_slots},
+    )
 
 
 async def serve_notices(tools: Tools) -> Serving:
@@ -260,14 +261,14 @@ def new_gate(settings: Settings) -> GateState:
     )
 
 
-def _sentences(tools: Tools) -> tuple[SentenceActivities, BatchActivities]:
-    database, work_dir = tools.database, tools.settings.work_dir
-    projects, models, renders = ProjectStore(database), ModelStore(database), RenderStore(database)
-    stores = SentenceStores(projects, models, renders, EventStore(database))
-    return (
-        SentenceActivities(stores, tools.objects, work_dir=work_dir),
-        BatchActivities(stores, tools.objects, work_dir=work_dir),
-    )
+def _sentences(tools: Tools) -> list[Callable[..., Any]]:
+    database, objects, work_dir = tools.database, tools.objects, tools.settings.work_dir
+    stores = SentenceStores(ProjectStore(database), ModelStore(database), RenderStore(database), EventStore(database))
+    sentences = SentenceActivities(stores, objects, work_dir=work_dir)
+    projects = ProjectActivities(DraftStore(database), stores, objects, work_dir=work_dir)
+    chosen = BatchActivities(stores, objects, work_dir=work_dir).choose_sentences
+    written = [projects.write_project, projects.compare_project]
+    return [chosen, sentences.plan_sentence, sentences.use_render, *written]
 
 
 async def _notices(tools: Tools) -> NoticeActivities:

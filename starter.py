@@ -2,7 +2,7 @@
 
 import typer
 
-from commands import comfy, film, gate, lost, money
+from commands import comfy, film, gate, lost, money, project
 from commands.demo import demo
 from commands.up import up
 from commands.watch import watch
@@ -13,6 +13,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(watch)
 app.add_typer(film.app, name="film")
+app.add_typer(project.app, name="project")
 app.add_typer(comfy.app, name="comfy")
 app.add_typer(gate.app, name="gate")
 app.add_typer(lost.app, name="lost")

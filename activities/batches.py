@@ -1,23 +1,20 @@
 """Batches: which sentences of a project are to be made, and in which order."""
 
-import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 from temporalio import activity
 
+from activities._comparison import Plans, look_at_all, plans_of, take_of
 from activities._heartbeat import beating
-from activities._sentence_plan import Planned, Planner, planner_for
+from activities._sentence_plan import Planned, planner_for
 from activities._sentence_stores import SentenceStores
 from studio.contracts.model import ModelCategory
 from studio.contracts.project import Sentence
 from studio.contracts.sentence import MOST_SENTENCES, Batch, ProjectRequest
-from studio.errors import InvalidRequest, MediaError
+from studio.errors import InvalidRequest
 from studio.objects.store import ObjectStore
 from studio.places import Places
 from studio.sentences import batch_of
-
-PLANS_AT_ONCE = 8
 
 
 class BatchActivities:
@@ -26,6 +23,7 @@ class BatchActivities:
     def __init__(self, stores: SentenceStores, objects: ObjectStore, *, work_dir: Path) -> None:
         self._stores = stores
         self._objects = objects
+        self._places = Places(stores.projects, objects)
         self._work_dir = work_dir
 
     @activity.defn
@@ -41,15 +39,16 @@ class BatchActivities:
         async with beating():
             planner = await planner_for(request, self._stores, self._objects)
             asked = batch_of(await self._sentences(request), request.category, ids=request.sentence_ids, force=True)
-            await self._look(asked, request.category)
-            plans = await self._plans(planner, asked, request.category)
+            await look_at_all(asked, request.category, self._places)
+            plans = await plans_of(planner, asked, request.category, self._work_dir)
             await self._compare(asked, plans, request.category)
             ids = {sentence.sentence_id for sentence in asked}
             asked = [sentence for sentence in await self._sentences(request) if sentence.sentence_id in ids]
         groups: dict[str, list[str]] = {}
         for sentence in batch_of(asked, request.category, force=request.force):
             plan = plans.get(sentence.sentence_id)
-            groups.setdefault(plan.loads if plan else "", []).append(sentence.sentence_id)
+            # Those that cannot be made come along: why, their own plans will say.
+            groups.setdefault(plan.loads if isinstance(plan, Planned) else "", []).append(sentence.sentence_id)
         chosen = tuple(sentence_id for group in groups.values() for sentence_id in group)
         if len(chosen) > MOST_SENTENCES:
             raise InvalidRequest(f"sentence_ids: {len(chosen)} sentences, {MOST_SENTENCES} can be made at once")
@@ -58,34 +57,8 @@ class BatchActivities:
     async def _sentences(self, request: ProjectRequest) -> list[Sentence]:
         return await self._stores.projects.sentences(request.channel, request.project_id)
 
-    async def _look(self, sentences: Sequence[Sentence], category: ModelCategory) -> None:
-        """Files that are gone make their sentences dirty."""
-        turns, places = asyncio.Semaphore(PLANS_AT_ONCE), Places(self._stores.projects, self._objects)
-
-        async def look(sentence: Sentence) -> None:
-            async with turns:
-                await places.look(sentence, category)
-
-        await asyncio.gather(*map(look, sentences))
-
-    async def _plans(
-        self, planner: Planner, sentences: Sequence[Sentence], category: ModelCategory
-    ) -> dict[str, Planned]:
-        """By sentence. Those that cannot be made are missing: why, their own plans will say."""
-        turns = asyncio.Semaphore(PLANS_AT_ONCE)
-
-        async def plan(sentence: Sentence) -> Planned | None:
-            async with turns:
-                try:
-                    return await planner.plan(sentence, category, self._work_dir)
-                except (InvalidRequest, MediaError):
-                    return None
-
-        plans = await asyncio.gather(*map(plan, sentences))
-        return {one.sentence_id: planned for one, planned in zip(sentences, plans, strict=True) if planned is not None}
-
-    async def _compare(self, sentences: Sequence[Sentence], plans: dict[str, Planned], category: ModelCategory) -> None:
-        takes = [(one, plans[one.sentence_id].order.take) for one in sentences if one.sentence_id in plans]
+    async def _compare(self, sentences: list[Sentence], plans: Plans, category: ModelCategory) -> None:
+        takes = [(one, take) for one in sentences if (take := take_of(plans, one)) is not None]
         if category is ModelCategory.IMAGE:
             await self._stores.projects.compare([(one, take, None) for one, take in takes])
         else:

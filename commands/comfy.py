@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from commands import styles
 from commands.comfy_tables import about_added, show_choice, show_server
 from commands.options import DATA, Data, Json
 from commands.servers import list_servers
@@ -27,6 +28,7 @@ PATIENCE = 10.0
 
 app = typer.Typer(no_args_is_help=True, help="ComfyUI: what runs on a server, graphs of your own, models and styles.")
 app.command("servers")(list_servers)
+app.add_typer(styles.app, name="style")
 
 Url = Annotated[str | None, typer.Option(help="The server, http://host:8188; none: COMFYUI_URL, or the stack's.")]
 GraphFile = Annotated[Path, typer.Argument(help="A graph, exported for the API, with nodes titled in:… and out:….")]

@@ -12,15 +12,17 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.draft import draft_film
 from commands.filmfile import BuiltFilm, FilmFileInvalid, put_stills
+from commands.gpu import gpu_standing
 from commands.models import built_film
-from commands.options import DATA, Data, FilmId, FilmPath, Json, Wait
+from commands.options import DATA, ClipPlace, Data, FilmId, FilmPath, Json, Wait
 from commands.plan import plan_film
-from commands.running import Handle, find, look, standing, start_film
+from commands.running import Handle, find, handle_of, look, name_of, standing, start_film
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.table import render
 from commands.takes import choose_take, edit_clip, list_takes
 from commands.telling import TYPICAL_SECONDS, cause_of, say, show_result, watch
-from studio.contracts.film import FilmName
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import ClipProgress, FilmName, Provider
 from studio.edits import keep_choices
 from studio.store.budgets import BudgetStore
 from workflows_temporal.video import VideoWorkflow
@@ -63,12 +65,14 @@ def status(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            progress = await look(await find(session, film))
+            handle = await find(session, film)
+            progress, gpu = await look(handle), await gpu_standing(session.temporal, handle)
             if as_json:
-                show_json(progress)
-            else:
-                speed = session.settings.kie_speed
-                out.print(render(progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000))
+                return show_json(progress.model_dump(mode="json") | gpu.told)
+            speed = session.settings.kie_speed
+            out.print(render(progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000))
+            for line in gpu.lines:
+                out.print(line, highlight=False, markup=False, soft_wrap=True)
 
     asyncio.run(run())
 
@@ -82,6 +86,19 @@ def resume(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
             handle = await find(session, film)
             await handle.signal(VideoWorkflow.resume)
             say({"workflow_id": handle.id, "resumed": True}, f"{handle.id} goes on", as_json)
+
+    asyncio.run(run())
+
+
+@app.command()
+def stop(film: FilmId, clip: ClipPlace, data: Data = DATA, as_json: Json = False) -> None:
+    """Stop the render of one clip. The others go on; then the film waits for `film resume` or `film edit`."""
+
+    async def run() -> None:
+        async with open_session(data) as session:
+            ended = await _stopped(session, await name_of(session, film), clip)
+            value = {"clip": clip, "status": ended.status, "note": ended.note}
+            say(value, f"clip {clip:02d} {ended.status}  {ended.note}", as_json)
 
     asyncio.run(run())
 
@@ -209,6 +226,24 @@ async def _build(session: Session, file: Path) -> BuiltFilm:
         return await built_film(session, file)
     except FilmFileInvalid as error:
         fail(f"{file} cannot be made:\n{error}", code=WRONG_INPUT)
+
+
+async def _stopped(session: Session, name: FilmName, clip: int) -> ClipProgress:
+    """Stop a clip's render, and how the clip has ended then: it may have been quicker."""
+    now, words = await standing(session, name), f"{name.channel}/{name.video_id}"
+    if now is None or not now.running:
+        fail(f"{words} is not running", code=WRONG_INPUT)
+    if now.request.provider is Provider.KLING:
+        fail(f"{words}: an order at Kling cannot be stopped, it is paid - `film cancel {words}` orders no more of them")
+    if clip > len(now.request.clips):
+        fail(f"{words} has clips 1 to {len(now.request.clips)}, no clip {clip}", code=WRONG_INPUT)
+    handle = handle_of(session, name)
+    await handle.signal(VideoWorkflow.stop, clip)
+    while True:
+        seen = (await look(handle)).clips[clip - 1]
+        if seen.status not in (ClipStatus.QUEUED, ClipStatus.RENDERING):
+            return seen
+        await asyncio.sleep(0.2)
 
 
 async def _closed(handle: Handle) -> None:

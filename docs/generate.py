@@ -10,16 +10,20 @@ from pydantic import BaseModel
 from docs.graphs import graphs_page
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
 from studio.contracts.gate import ChannelWeight, GateState
+from studio.contracts.project import ProjectName
+from studio.contracts.project_draft import ProjectDraft, ProjectReview, WrittenProject
 from studio.contracts.sentence import ProjectProgress, ProjectRequest, ProjectResult, SentenceOutcome, SentenceRequest
 from studio.errors import StudioError, error_types
 from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUESTS = (VideoRequest, SentenceRequest, ProjectRequest)
+REQUESTS = (VideoRequest, ProjectDraft, ProjectName, SentenceRequest, ProjectRequest)
 SCHEMAS: tuple[type[BaseModel], ...] = (
     *REQUESTS,
     VideoProgress,
     VideoResult,
+    WrittenProject,
+    ProjectReview,
     SentenceOutcome,
     ProjectProgress,
     ProjectResult,

@@ -7,10 +7,13 @@ place has a copy of what the sentence has. Copies may pass each other, so whoeve
 from studio.contracts.base import MediaRef
 from studio.contracts.model import ModelCategory
 from studio.contracts.project import Sentence, SentenceId
-from studio.errors import MediaMissing
+from studio.errors import InvalidRequest, MediaMissing
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.store.projects import ProjectStore
+
+ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "video/mp4": "mp4"}
+"""What a person may bring, and how its file ends."""
 
 
 class Places:
@@ -42,15 +45,27 @@ class Places:
                 return
             copied = lasting
 
-    async def bring(self, sentence: SentenceId, category: ModelCategory, file: MediaRef) -> bool:
-        """A person brings a picture or clip, wherever it lies: it fits, whatever is being made just now.
+    async def hold(self, sentence: SentenceId, file: MediaRef) -> MediaRef:
+        """A picture or clip that a person brings, where it stays what it is, wherever it lies.
 
-        False: no such sentence. Raises:
+        Raises:
             InvalidRequest: no PNG, JPEG or MP4.
             MediaMissing: there is no such file.
         """
-        kept = file.model_copy(update={"key": keys.brought_key(sentence, file.mime, file.sha256)})
-        await self._objects.copy(file.key, kept.key)
+        if file.mime not in ENDINGS:
+            raise InvalidRequest(f"a sentence has PNG or JPEG pictures and MP4 clips, not {file.mime}")
+        key = keys.brought_key(sentence, file.sha256, ENDINGS[file.mime])
+        if key != file.key:
+            await self._objects.copy(file.key, key)
+        return file.model_copy(update={"key": key})
+
+    async def bring(self, sentence: SentenceId, category: ModelCategory, file: MediaRef) -> bool:
+        """A person brings a picture or clip: it fits, whatever is being made just now. False: no such sentence.
+
+        Raises:
+            InvalidRequest, MediaMissing: as `hold`.
+        """
+        kept = await self.hold(sentence, file)
         image = category is ModelCategory.IMAGE
         if not await (self._projects.give_image if image else self._projects.give_video)(sentence, kept):
             return False

@@ -57,3 +57,13 @@ def clip_workflow_id(channel: str, project_id: str, sentence_id: str) -> str:
 def project_workflow_id(channel: str, project_id: str, category: ModelCategory) -> str:
     """A project's batch of pictures, or of clips: `project/poke1/story/image`. One of each at a time."""
     return f"project/{channel}/{project_id}/{category}"
+
+
+def project_draft_workflow_id(channel: str, project_id: str) -> str:
+    """The writing of a project: one at a time."""
+    return f"project/{channel}/{project_id}/write"
+
+
+def project_review_workflow_id(channel: str, project_id: str) -> str:
+    """The comparison of a project with what would be made today."""
+    return f"project/{channel}/{project_id}/compare"

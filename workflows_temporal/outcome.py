@@ -9,12 +9,19 @@ from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import VideoRequest
 from studio.errors import BudgetReached, StillRendering, SubmissionUnknown
 from workflows_temporal.slot import GateShut
+from workflows_temporal.stops import STOPPED
 
 
 def not_ordered(shut: GateShut, clip: ClipRequest) -> ClipOutcome:
     """A clip that was not even tried, because another one met a reason that meets them all."""
     kind = shut.type or ""
     return ClipOutcome(number=clip.number, status=_status(kind), error_type=kind, error=f"Not ordered: {shut.message}")
+
+
+def stopped_clip(number: int) -> ClipOutcome:
+    """A clip that somebody stopped while it was made."""
+    words = "stopped; `film resume` makes it, `film edit` changes it first"
+    return ClipOutcome(number=number, status=ClipStatus.FAILED, error_type=STOPPED, error=words)
 
 
 def failure_of(error: ActivityError, film: VideoRequest, clip: ClipRequest) -> ClipOutcome:

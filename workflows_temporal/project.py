@@ -19,6 +19,7 @@ from studio.contracts.sentence import (
 from workflows_temporal.addresses import CHANNEL
 from workflows_temporal.policies import CHECK, SENTENCES_IN_FLIGHT, titled
 from workflows_temporal.sentence import try_sentence
+from workflows_temporal.stops import STOPPED, Stops
 
 _MOST_SHOWN = 20
 """Failures that the web UI shows: its field has room for 20,000 characters."""
@@ -33,6 +34,7 @@ class ProjectWorkflow:
         self._request = request
         self._standings: dict[str, SentenceStanding] = {}
         self._outcomes: list[SentenceOutcome] = []
+        self._stops = Stops[str]()
         for outcome in request.carried.outcomes if request.carried else ():
             self._end(outcome)
 
@@ -47,6 +49,13 @@ class ProjectWorkflow:
             carried = BatchCarry(left=left, outcomes=tuple(self._outcomes))
             workflow.continue_as_new(request.model_copy(update={"carried": carried}))
         return self._result()
+
+    @workflow.signal
+    def stop(self, sentence_id: str) -> None:
+        """Stop this sentence's render, as if it had failed; the others go on. One that is rendered is kept."""
+        standing = self._standings.get(sentence_id)
+        if standing is not None and standing.stage is not Stage.KEEPING:
+            self._stops.stop(sentence_id)
 
     @workflow.query
     def progress(self) -> ProjectProgress:
@@ -78,16 +87,22 @@ class ProjectWorkflow:
         """
         window, turns, left = asyncio.Semaphore(SENTENCES_IN_FLIGHT), asyncio.Lock(), list[str]()
 
-        async def make(sentence_id: str) -> None:
+        async def make(sentence_id: str) -> SentenceOutcome | None:
             async with window:
                 if workflow.info().is_continue_as_new_suggested():
-                    left.append(sentence_id)
-                    return
+                    return None
                 wanted = self._wanted(sentence_id)
-                self._end(await try_sentence(wanted, lambda stage: self._tell(sentence_id, stage), turns))
+                return await try_sentence(wanted, lambda stage: self._tell(sentence_id, stage), turns)
+
+        async def run_sentence(sentence_id: str) -> None:
+            outcome = await self._stops.unless_stopped(sentence_id, make(sentence_id), _stopped(sentence_id))
+            if outcome is None:
+                left.append(sentence_id)
+            else:
+                self._end(outcome)
 
         # Waits for every one of them, also when the batch is cancelled: a GPU has to stop first.
-        for end in await asyncio.gather(*map(make, sentence_ids), return_exceptions=True):
+        for end in await asyncio.gather(*map(run_sentence, sentence_ids), return_exceptions=True):
             if isinstance(end, BaseException):
                 raise end
         return tuple(left)
@@ -130,3 +145,7 @@ class ProjectWorkflow:
             summary=self._summary(),
             outcomes=self._outcomes,
         )
+
+
+def _stopped(sentence_id: str) -> SentenceOutcome:
+    return SentenceOutcome(sentence_id=sentence_id, status="failed", error_type=STOPPED, error="stopped")

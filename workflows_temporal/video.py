@@ -1,6 +1,8 @@
 """A film: fan its clips out, wait on failures, resume only those, join what is there."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -10,6 +12,7 @@ from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import (
     FilmRecord,
+    Provider,
     VideoCarry,
     VideoProgress,
     VideoRequest,
@@ -20,15 +23,17 @@ from studio.errors import stopping_types
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.assembly import assemble, call_off
 from workflows_temporal.clip import try_clip
+from workflows_temporal.fan_out import fan_out
 from workflows_temporal.hints import Hints
 from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made
 from workflows_temporal.lost import heard_of, lost_clips
 from workflows_temporal.outcome import failure_of
-from workflows_temporal.policies import CLIPS_IN_FLIGHT, RECORD
+from workflows_temporal.policies import RECORD
 from workflows_temporal.recorder import Recorder, revision
 from workflows_temporal.reuse import use_takes
 from workflows_temporal.slot import Gate
 from workflows_temporal.standing import Standing, standstill
+from workflows_temporal.stops import Stops
 from workflows_temporal.table import Table
 
 _STOPPING = stopping_types()
@@ -46,6 +51,7 @@ class VideoWorkflow:
         self._recorder = Recorder(self._standing.film)
         self._gate = Gate(KLING_GATE_ID, priority=request.priority)
         self._hints = Hints()
+        self._stops = Stops[int]()
         self._outcomes: dict[int, ClipOutcome] = {}
         self._takes: list[str] = []
         self._existing: int | None = None
@@ -72,6 +78,12 @@ class VideoWorkflow:
     def resume(self) -> None:
         """Go on now: redo what is missing. While clips still run it changes nothing."""
         self._resumes += 1
+
+    @workflow.signal
+    def stop(self, number: int) -> None:
+        """Stop this clip's render, as if it had failed; the others go on. What a provider was paid for goes on too."""
+        if self._request.provider is not Provider.KLING:
+            self._stops.stop(number)
 
     @workflow.signal
     def called_back(self, callback: CalledBack) -> None:
@@ -122,22 +134,10 @@ class VideoWorkflow:
         return len(todo)
 
     async def _fan_out(self, todo: list[ClipRequest]) -> int:
-        """Try all of them; returns how many were. A film whose history is long leaves the rest to its next run."""
-        window = asyncio.Semaphore(CLIPS_IN_FLIGHT)
+        def try_one(one: ClipRequest) -> Coroutine[Any, Any, ClipOutcome]:
+            return try_clip(self._request, one, self._takes[one.number - 1], self._gate, self._table, self._hints)
 
-        async def run_clip(clip: ClipRequest) -> bool:
-            async with window:
-                if workflow.info().is_continue_as_new_suggested():
-                    return False
-                take = self._takes[clip.number - 1]
-                self._end(await try_clip(self._request, clip, take, self._gate, self._table, self._hints))
-                return True
-
-        ends = await asyncio.gather(*map(run_clip, todo), return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
-        return sum(bool(end) for end in ends)
+        return await fan_out(todo, try_one, self._end, self._stops)
 
     def _end(self, outcome: ClipOutcome) -> None:
         self._outcomes[outcome.number] = outcome

@@ -68,6 +68,10 @@ def _no_clip_of_a_film(sentence_id: str) -> str:
     return sentence_id
 
 
+NewSentenceId = Annotated[Identifier, AfterValidator(_no_clip_of_a_film)]
+"""Sentences from before may be called otherwise; new ones may not."""
+
+
 class Project(ProjectName):
     """A project: a script, sentence by sentence, and what counts for all of them."""
 
@@ -76,11 +80,9 @@ class Project(ProjectName):
     video: RenderChoices = Field(default=RenderChoices(), description="Choices for every clip.")
 
 
-class SentenceDraft(SentenceId):
-    """What is wanted of a sentence. Storing it marks as dirty what was made from something else."""
+class SentenceWords(Contract):
+    """What a sentence says, and how that is to be seen."""
 
-    sentence_id: Annotated[Identifier, AfterValidator(_no_clip_of_a_film)]
-    position: int = Field(default=0, ge=0, description="Its place in the script; sentences are listed in this order.")
     text: Text = Field(min_length=1)
     image_prompt: Text = Field(default="", description="What the picture shows; empty: the text.")
     motion_prompt: Text = Field(default="", description="What moves in the clip; empty: the picture's prompt.")
@@ -89,6 +91,13 @@ class SentenceDraft(SentenceId):
     motion_strength: float = Field(default=0.5, ge=0, le=1, description="How far the camera moves.")
     image: RenderChoices = Field(default=RenderChoices(), description="Choices for this picture.")
     video: RenderChoices = Field(default=RenderChoices(), description="Choices for this clip.")
+
+
+class SentenceDraft(SentenceWords, SentenceId):
+    """What is wanted of a sentence. Storing it marks as dirty what was made from something else."""
+
+    sentence_id: NewSentenceId
+    position: int = Field(default=0, ge=0, description="Its place in the script; sentences are listed in this order.")
 
 
 class Sentence(SentenceDraft):

@@ -5,7 +5,6 @@ from studio.contracts.project import SentenceId
 from studio.errors import InvalidRequest
 
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
-_BROUGHT = _EXTENSIONS | {"video/mp4": "mp4"}
 
 GRAPHS = "graphs/"
 """Users' own ComfyUI graphs lie below this: they are for all channels."""
@@ -79,21 +78,20 @@ def video_key(sentence: SentenceId) -> str:
     return f"{project_prefix(sentence.channel, sentence.project_id)}/videos/{sentence.sentence_id}.mp4"
 
 
+def brought_key(sentence: SentenceId, sha256: str, extension: str) -> str:
+    """A file somebody brings for a sentence: `…/brought/s1_3f2a9c41d07be815.png`. It stays what it is."""
+    prefix = project_prefix(sentence.channel, sentence.project_id)
+    return f"{prefix}/brought/{sentence.sentence_id}_{sha256[:16]}.{extension}"
+
+
+def reference_key(channel: str, character_id: str, sha256: str, extension: str) -> str:
+    """A reference picture of a character. It stays what it is."""
+    return f"{channel_prefix(channel)}characters/{character_id}_{sha256[:12]}.{extension}"
+
+
 def image_take_key(channel: str, take: str) -> str:
     """A picture as it was made. It is never overwritten by another one; a clip's is `take_key`."""
     return f"{channel_prefix(channel)}takes/{take}.png"
-
-
-def brought_key(sentence: SentenceId, mime: str, sha256: str) -> str:
-    """A picture or clip that somebody brought, as it was: `…/brought/{sentence}_3f2a9c41d07be815.png`.
-
-    Raises:
-        InvalidRequest: no PNG, JPEG or MP4.
-    """
-    if mime not in _BROUGHT:
-        raise InvalidRequest(f"a sentence has PNG or JPEG pictures and MP4 clips, not {mime}")
-    base = project_prefix(sentence.channel, sentence.project_id)
-    return f"{base}/brought/{sentence.sentence_id}_{sha256[:16]}.{_BROUGHT[mime]}"
 
 
 def preview_key(channel: str, take: str) -> str:

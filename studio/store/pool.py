@@ -53,6 +53,12 @@ class Database:
         except UNAVAILABLE as error:
             raise DatabaseUnavailable(f"PostgreSQL does not answer ({type(error).__name__})") from None
 
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator["Database"]:
+        """A database for several stores: all they write with it is one transaction. Raises as that does."""
+        async with self.transaction() as connection:
+            yield _Together(connection)
+
     async def close(self) -> None:
         """Give the connections back."""
         if self._pool is not None:
@@ -66,6 +72,18 @@ class Database:
                     self._dsn, min_size=0, max_size=self._connections, command_timeout=COMMAND_SECONDS
                 )
             return self._pool
+
+
+class _Together(Database):
+    """A transaction that is open; those in it are parts of it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with self._connection.transaction():
+            yield self._connection
 
 
 @asynccontextmanager

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from commands.filmfile import read_film_file
+from commands.projectfile import read_project_file
 from docs.generate import ROOT, generated
 from studio.contracts.film import VideoRequest
+from studio.contracts.project_draft import ProjectDraft
 
 FILES = generated()
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -50,15 +52,24 @@ def test_every_command_of_the_readme_is_one() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", [p for p in EXAMPLES if p.stem != "story"], ids=lambda path: path.name)
 def test_an_example_film_is_a_film(path: Path) -> None:
     film = read_film_file(path)
     for clip in film.clips:
         assert (path.parent / clip.still).exists()
 
 
+def test_the_example_project_is_a_project() -> None:
+    project = read_project_file(ROOT / "examples" / "story.yaml")
+    stills = [sentence.still for sentence in project.sentences if sentence.still]
+    assert stills and all((ROOT / "examples" / still).exists() for still in stills)
+
+
 def test_the_json_of_the_service_docs_is_a_request() -> None:
-    text = (ROOT / "docs" / "for_services.md").read_text()
-    example = re.search(r"```json\n(.+?)```", text, re.DOTALL)
-    assert example is not None
-    VideoRequest.model_validate_json(example[1].replace("0f1e…64 hexadecimal digits", "0" * 64))
+    text = (ROOT / "docs" / "for_services.md").read_text().replace("0f1e…64 hexadecimal digits", "0" * 64)
+    film, project = re.findall(r"```json\n(.+?)```", text, re.DOTALL)
+    VideoRequest.model_validate_json(film)
+    ProjectDraft.model_validate_json(project)

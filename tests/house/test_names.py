@@ -10,6 +10,8 @@ from workflows_temporal.addresses import (
     TaskQueue,
     clip_workflow_id,
     image_workflow_id,
+    project_draft_workflow_id,
+    project_review_workflow_id,
     project_workflow_id,
     video_workflow_id,
 )
@@ -23,6 +25,7 @@ ACTIVITIES = {
     "check_film": "IntakeActivities",
     "choose_sentences": "BatchActivities",
     "close_film": "RecordActivities",
+    "compare_project": "ProjectActivities",
     "decide_order": "DeskActivities",
     "draw_clip": "AnimaticActivities",
     "find_gone_holders": "GateActivities",
@@ -45,6 +48,7 @@ ACTIVITIES = {
     "submit_clip": "KlingActivities",
     "use_render": "SentenceActivities",
     "use_takes": "TakeActivities",
+    "write_project": "ProjectActivities",
 }
 HANDLERS = {
     "ClipWorkflow": {"progress"},
@@ -54,8 +58,10 @@ HANDLERS = {
     | {"set_limit", "set_weight", "state"},
     "ImageWorkflow": {"progress"},
     "NoticeWorkflow": {"post"},
-    "ProjectWorkflow": {"progress"},
-    "VideoWorkflow": {"called_back", "order_decided", "progress", "resume"},
+    "ProjectDraftWorkflow": set(),
+    "ProjectReviewWorkflow": set(),
+    "ProjectWorkflow": {"progress", "stop"},
+    "VideoWorkflow": {"called_back", "order_decided", "progress", "resume", "stop"},
 }
 
 
@@ -77,5 +83,7 @@ def test_addresses_stay() -> None:
     assert image_workflow_id("poke1", "story", "s1") == "image/poke1/story/s1"
     assert clip_workflow_id("poke1", "story", "s1") == "clip/poke1/story/s1"
     assert project_workflow_id("poke1", "story", ModelCategory.VIDEO) == "project/poke1/story/video"
+    assert project_draft_workflow_id("poke1", "story") == "project/poke1/story/write"
+    assert project_review_workflow_id("poke1", "story") == "project/poke1/story/compare"
     assert KLING_GATE_ID == "gate/kling"
     assert [key.name for key in SEARCH_ATTRIBUTES] == ["Channel", "VideoStatus"]
