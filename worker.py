@@ -28,7 +28,7 @@ from studio.logs import hider, set_up_logs
 from studio.objects.store import open_store
 from studio.settings import Settings, SettingsInvalid
 from studio.store.migrate import migrate
-from studio.store.pool import open_database
+from studio.store.pool import Database, open_database
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.connection import connect, ensure_search_attributes
 from workflows_temporal.gate import GateWorkflow
@@ -45,15 +45,19 @@ DATABASE_RETRY_SECONDS = 3
 """Pause between tries to reach a database that is down when a worker starts."""
 
 
-async def prepare(tools: Tools) -> None:
-    """What has to be there before a film can start: the schema, the search attributes, the gate."""
+async def prepare_database(database: Database) -> None:
+    """Bring it to today's schema; one that is down is waited for."""
     while True:
         try:
-            await migrate(tools.database)
-            break
+            await migrate(database)
+            return
         except DatabaseUnavailable as error:
             _log.warning("database.unavailable", error=str(error))
             await asyncio.sleep(DATABASE_RETRY_SECONDS)
+
+
+async def prepare(tools: Tools) -> None:
+    """What else has to be there before a film can start: the search attributes, the gate."""
     await ensure_search_attributes(tools.temporal)
     await tools.temporal.start_workflow(
         GateWorkflow.run,
@@ -76,6 +80,8 @@ async def working(settings: Settings, queues: Sequence[TaskQueue], temporal: Cli
             objects=open_store(settings.store_place()),
             stack=stack,
         )
+        if {TaskQueue.STUDIO, TaskQueue.GPU} & set(queues):
+            await prepare_database(tools.database)
         if TaskQueue.STUDIO in queues:
             await prepare(tools)
         sweep_scratch(settings.work_dir)

@@ -6,7 +6,7 @@ from comfy_workflows.graph import BoundGraph
 from comfy_workflows.identity import digest_of_shipped
 from studio.contracts.clip import ClipId
 from studio.contracts.rendering import GraphToRender
-from studio.errors import GraphRefused, InvalidValue, ModelMissing, NodeMissing, ServerUnfit
+from studio.errors import GraphRefused, InvalidRequest, InvalidValue, ModelMissing, NodeMissing, ServerUnfit
 from studio.providers.comfyui import ComfyClient
 from studio.store.takes import TakeStore
 from studio.takes import graph_version
@@ -18,11 +18,17 @@ async def ensure_as_planned(order: GraphToRender, takes: TakeStore) -> None:
     Raises:
         ServerUnfit: this one has.
     """
-    digest = digest_of_shipped(order.graph)
     planned = await takes.parts(order.channel, order.take) if isinstance(order.clip, ClipId) else None
+    try:
+        digest = digest_of_shipped(order.graph)
+    except InvalidRequest:
+        digest = ""
     fits = order.graph_sha256 in (None, digest)
-    if not fits or (planned is not None and planned.model != graph_version(order.graph, digest)):
-        raise ServerUnfit(f"This worker has another version of the graph {order.graph} - Update it")
+    if not digest or not fits or (planned is not None and planned.model != graph_version(order.graph, digest)):
+        raise ServerUnfit(
+            f"This GPU worker has another version of the graph {order.graph} than this was planned with - "
+            "Update the worker, or start the film or batch again"
+        )
 
 
 async def ensure_taken(comfy: ComfyClient, bound: BoundGraph) -> None:

@@ -8,6 +8,7 @@ from studio.errors import (
     DownloadBroken,
     GenerationFailed,
     GraphRefused,
+    RenderStuck,
     ServerBusy,
     ServerGone,
     ServerUnfit,
@@ -20,7 +21,7 @@ MOST_FAILURES = 3
 ELSEWHERE = timedelta(seconds=1)
 """Pause before a render that lost its server is tried again, perhaps by a worker with another one, and before the
 first new try at a download: the file is there, and nothing is heavy about it."""
-UNFIT = timedelta(seconds=5)
+UNFIT = timedelta(seconds=10)
 """Pause before a render that this server cannot make is offered again: those that can may be busy for long."""
 
 
@@ -31,16 +32,18 @@ async def judged(error: StudioError, news: RenderNews, servers: ComfyServers, re
     """
     if isinstance(error, GraphRefused):
         return await _refused(error, news, servers)
-    if isinstance(error, ServerBusy):
-        servers.leave_it_to_others(2 * ELSEWHERE.total_seconds())
+    if not error.retryable or isinstance(error, StorageUnavailable) or error.retry_after is not None:
+        return error
     if isinstance(error, (ServerGone, ServerBusy)):  # no failure
         error.retry_after = ELSEWHERE
-    elif error.retryable and not isinstance(error, StorageUnavailable) and error.retry_after is None:
+    else:
         failures = news.state.failures + 1
         news.tell(failures=failures)
         if failures >= MOST_FAILURES:
             return GenerationFailed(f"{error}: {failures} tries")
         error.retry_after = (ELSEWHERE if isinstance(error, DownloadBroken) else rest) * 2 ** (failures - 1)
+    if isinstance(error, (ServerGone, ServerBusy, ServerUnfit, RenderStuck)):
+        servers.leave_it_to_others((error.retry_after + ELSEWHERE).total_seconds())
     return error
 
 
@@ -56,7 +59,7 @@ async def ensure_fit(news: RenderNews, servers: ComfyServers) -> None:
 
 async def _refused(refusal: GraphRefused, news: RenderNews, servers: ComfyServers) -> StudioError:
     """What one server lacks another one may have. Each is asked once."""
-    refused_by = {*news.state.refused_by, servers.name}
+    refused_by = {*news.state.refused_by, news.state.server or servers.name}
     news.tell(refused_by=tuple(sorted(refused_by)))
     left = await servers.others(refused_by)
     return _unfit(str(refusal), [other.name for other in left]) if left else refusal

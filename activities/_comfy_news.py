@@ -28,11 +28,12 @@ _STAGES = {
 
 
 class RenderNews:
-    """The state of this attempt. It begins where the one before stopped."""
+    """The state of this attempt. It knows what the one before knew of servers, failures and losses."""
 
     def __init__(self, order: GraphToRender, events: EventStore) -> None:
         left = activity.info().heartbeat_details
-        self.state = RenderState.model_validate(left[0]) if left else RenderState()
+        before = RenderState.model_validate(left[0]) if left else RenderState()
+        self.state = before.model_copy(update={"stage": "preparing", "ahead": None, "node": "", "fraction": 0.0})
         self.preview: str | None = None
         self._order = order
         self._events = events

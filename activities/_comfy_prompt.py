@@ -8,7 +8,7 @@ import structlog
 from activities._comfy_identity import prompt_id_of, provenance_of
 from activities._comfy_servers import ComfyServer
 from comfy_workflows.graph import BoundGraph
-from studio.errors import RenderInterrupted, ServerGone
+from studio.errors import Forbidden, RenderInterrupted, RequestRefused, ServerGone
 from studio.providers.comfyui_answers import ComfyJob
 from studio.providers.comfyui_socket import new_client_id
 
@@ -53,10 +53,10 @@ class Prompt:
         while True:
             try:
                 job = await self._comfy.look_up(self.id)
-            except ServerGone:
+            except (ServerGone, Forbidden, RequestRefused) as error:  # a proxy says anything while it is away
                 self.was_away, looks = True, looks + 1
                 if clock() > deadline and looks >= LEAST_LOOKS:
-                    raise
+                    raise ServerGone(str(error)) from None
                 await asyncio.sleep(BETWEEN_LOOKS)
             else:
                 self.was_away &= job is None

@@ -127,11 +127,13 @@ class Render:
         self._news.tell(sent=True)
         try:
             job = await Wait(prompt, self._news, self._rules, self._previews).until_done()
-        except (RenderInterrupted, RenderStuck, ServerBusy):
+        except (RenderInterrupted, ServerBusy):
             self._news.tell(sent=False)
             raise
-        if job is not None:
-            self._news.tell(sent=False)
+        except RenderStuck:  # nobody waits for this one any more
+            self._news.tell(sent=False, attempt=self._news.state.attempt + 1)
+            raise
+        self._news.tell(sent=job is None)
         return job
 
     def _lost(self) -> None:
@@ -143,4 +145,6 @@ class Render:
         losses = self._news.state.losses + 1
         self._news.tell(losses=losses, sent=False)
         if losses >= MOST_LOSSES:
-            raise TaskLost(f"ComfyUI servers lost the render {losses} times: they may not survive this graph")
+            raise TaskLost(
+                f"ComfyUI servers lost the render {losses} times: they were restarted, or it brings them down"
+            )

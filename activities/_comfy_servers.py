@@ -4,15 +4,17 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
+import structlog
+
 from activities._comfy_identity import prompt_id_of
 from activities._comfy_slot import GpuSlot
 from studio.contracts.rendering import GpuServer, RenderState
-from studio.errors import ComfyError, StorageUnavailable
+from studio.errors import StudioError
 from studio.providers.comfyui import ComfyClient
 from studio.store.gpu_servers import GpuServerStore
 
@@ -21,8 +23,10 @@ LONGEST_LOOK = 30.0
 while, and may have it all the same."""
 BETWEEN_WORDS = 1.0, 20.0
 """Seconds, at least and at most, between two words of a worker about its server."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "host.docker.internal")
 """Hosts that are another one for everybody."""
+
+_log = structlog.get_logger()
 
 OpenServer = Callable[[str], AbstractAsyncContextManager[ComfyClient]]
 
@@ -35,8 +39,8 @@ class ComfyServer:
     name: str
     done: Callable[[], None]
     """Say that it is done with the render: the worker may take the next one."""
-    others: Callable[[], Awaitable[list[GpuServer]]]
-    """Servers that could do it as well."""
+    others: Callable[[Collection[str]], Awaitable[list[GpuServer]]]
+    """Other servers, but for some."""
 
 
 class ComfyServers:
@@ -58,6 +62,7 @@ class ComfyServers:
         if state.server not in ("", self.name) and (url := _url_of(state.server)):
             async with self._open(url) as other:
                 if await _has(other, take, state):
+                    done()  # our own has nothing to do with it
                     yield ComfyServer(other, state.server, done, self.others)
                     return
         yield ComfyServer(self._own, self.name, done, self.others)
@@ -79,16 +84,15 @@ class ComfyServers:
         """Tell everybody, as long as this worker lives, that its server has a worker and how it is."""
         least, most = BETWEEN_WORDS
         worker = f"{socket.gethostname()}/{os.getpid()}"
-        try:
-            while True:
-                await self._slot.look()
-                with suppress(StorageUnavailable):
-                    await self._store.tell(self.name, worker, busy=self._slot.busy, away=self._slot.away)
-                await asyncio.sleep(least)
-                await self._slot.changed(within=most)
-        finally:
-            with suppress(StorageUnavailable):
-                await self._store.leave(self.name, worker)
+        while True:
+            try:
+                away = await self._slot.look()
+                busy = self._slot.busy or (not away and not (await self._own.queue()).idle)
+                await self._store.tell(self.name, worker, busy=busy, away=self._slot.away)
+            except (StudioError, OSError) as error:
+                _log.warning("comfyui.not_listed", reason=str(error))
+            await asyncio.sleep(least)
+            await self._slot.changed(within=most)
 
 
 def name_of(url: str) -> str:
@@ -113,6 +117,6 @@ async def _has(comfy: ComfyClient, take: str, state: RenderState) -> bool:
                 job = await comfy.look_up(prompt_id_of(take, attempt))
                 if job is not None and (not job.finished or job.state == "success"):
                     return True
-    except (ComfyError, TimeoutError):
+    except (StudioError, TimeoutError):
         pass
     return False

@@ -7,8 +7,8 @@ from datetime import timedelta
 from activities._comfy_news import RenderNews
 from activities._comfy_prompt import Prompt
 from activities._comfy_rules import RenderRules
-from activities._comfy_watch import Previews, listen
-from studio.errors import RenderInterrupted, RenderStuck, ServerBusy, ServerGone
+from activities._comfy_watch import Ear, Previews
+from studio.errors import RenderInterrupted, RenderStuck, ServerBusy, ServerGone, StorageUnavailable
 from studio.providers.comfyui_answers import ComfyJob
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
@@ -37,7 +37,7 @@ class Wait:
         clock = asyncio.get_running_loop().time
         began, pause, was_pending = clock(), FIRST_PAUSE, False
         look = asyncio.Event()
-        listening: asyncio.Task[None] | None = None
+        ear = Ear(self._prompt, self._news, self._previews, look)
         try:
             while True:
                 job = await self._prompt.look()
@@ -45,36 +45,37 @@ class Wait:
                     raise RenderInterrupted("Somebody removed the render from the ComfyUI server's queue")
                 if job is None or job.finished:
                     return job
-                if listening is None and (client_id := await self._prompt.hearer(job)):
-                    listening = asyncio.create_task(listen(self._prompt, client_id, self._news, self._previews, look))
+                await ear.listen(job)
                 was_pending = job.state == "pending"
                 if was_pending:
                     await self._in_line(timedelta(seconds=clock() - began), self._rules.longest_wait)
                 else:
-                    await self._at_work(self._rules.longest_silence)
+                    await self._at_work(ear.silence())
                 await _until(look, pause)
                 pause = min(pause * 1.3, LONGEST_PAUSE)
         finally:
-            if listening is not None:
-                listening.cancel()
-                await asyncio.wait([listening])
+            await ear.close()
 
     async def _in_line(self, waited: timedelta, longest: timedelta) -> None:
         with suppress(ServerGone):  # the next look waits for it
             self._news.tell(stage="waiting", ahead=(await self._comfy.queue()).ahead_of(self._prompt.id))
-        if waited > longest and any(not other.busy for other in await self._prompt.server.others()):
+        if waited > longest and await self._another_is_free():
             await self._comfy.withdraw(self._prompt.id)
             if await self._prompt.look() is None:
                 raise ServerBusy.waited(waited, ahead=self._news.state.ahead or 0)
 
-    async def _at_work(self, longest: timedelta) -> None:
+    async def _another_is_free(self) -> bool:
+        with suppress(StorageUnavailable):
+            return any(not other.busy for other in await self._prompt.server.others(self._news.state.refused_by))
+        return False
+
+    async def _at_work(self, silence: timedelta) -> None:
         self._news.tell(stage="rendering", ahead=0)
-        if self._news.still_for() > longest:
+        if silence > self._rules.longest_silence:
             await self._comfy.cancel(self._prompt.id)
-            minutes = round(longest.total_seconds() / 60)
-            raise RenderStuck(
-                f"The render has not moved for {minutes} minutes at {self._news.state.node or 'its start'}"
-            )
+            minutes = round(silence.total_seconds() / 60)
+            node = self._news.state.node or "its start"
+            raise RenderStuck(f"The render has not moved for {minutes} minutes at {node}")
 
 
 async def _until(look: asyncio.Event, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from activities._comfy_news import RenderNews
@@ -10,10 +11,13 @@ from activities._comfy_prompt import Prompt
 from comfy_workflows.weights import weights_of
 from studio.errors import StorageUnavailable
 from studio.objects.store import ObjectStore
+from studio.providers.comfyui_answers import ComfyJob
 from studio.providers.comfyui_socket import ComfyPreview, ComfyProgress
 
 BETWEEN_PREVIEWS = 0.5
 """Seconds from one preview to the next at least."""
+BETWEEN_LINES = 5.0
+"""Seconds from one try to be told of progress to the next at least."""
 
 
 @dataclass
@@ -39,18 +43,52 @@ class Previews:
             return None
 
 
-async def listen(
-    prompt: Prompt, client_id: str, news: RenderNews, previews: Previews | None, look: asyncio.Event
-) -> None:
-    """Tell what the server tells of a prompt; `look` is set when it has nothing more to tell."""
-    graph = prompt.bound.graph
-    weights = weights_of(graph)
-    async with aclosing(prompt.server.client.watch(prompt.id, client_id)) as hints:
-        async for hint in hints:
-            if isinstance(hint, ComfyProgress):
-                node = graph.get(hint.node or "", {})
-                name = node.get("_meta", {}).get("title") or node.get("class_type") or ""
-                news.tell(node=name, fraction=hint.fraction(weights))
-            elif previews is not None and (key := await previews.show(hint)):
-                news.preview = key
-    look.set()
+class Ear:
+    """Listens to a prompt; again, when the line broke. `look` is set when the server has nothing more to tell."""
+
+    def __init__(self, prompt: Prompt, news: RenderNews, previews: Previews | None, look: asyncio.Event) -> None:
+        self._prompt = prompt
+        self._news = news
+        self._previews = previews
+        self._look = look
+        self._task: asyncio.Task[None] | None = None
+        self._heard_since: float | None = None
+        self._next = 0.0
+
+    async def listen(self, job: ComfyJob) -> None:
+        """Begin to, unless it does already, or has tried so a moment ago, or nobody knows under which name."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next and (self._task is None or self._task.done()):
+            self._next = now + BETWEEN_LINES
+            if client_id := await self._prompt.hearer(job):
+                self._task = asyncio.create_task(self._follow(client_id))
+
+    def silence(self) -> timedelta:
+        """How long the server has told of no progress; nothing when it is not heard at all: nobody knows then."""
+        if self._heard_since is None:
+            return timedelta(0)
+        return min(self._news.still_for(), timedelta(seconds=asyncio.get_running_loop().time() - self._heard_since))
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _follow(self, client_id: str) -> None:
+        graph = self._prompt.bound.graph
+        weights = weights_of(graph)
+        try:
+            async with aclosing(self._prompt.server.client.watch(self._prompt.id, client_id)) as hints:
+                async for hint in hints:
+                    if isinstance(hint, ComfyProgress):
+                        node = graph.get(hint.node or "", {})
+                        name = node.get("_meta", {}).get("title") or node.get("class_type") or ""
+                        self._news.tell(node=name, fraction=hint.fraction(weights))
+                        if hint.node and self._heard_since is None:
+                            self._heard_since = asyncio.get_running_loop().time()
+                    elif self._previews is not None and (key := await self._previews.show(hint)):
+                        self._news.preview = key
+        finally:
+            self._heard_since = None
+        self._look.set()

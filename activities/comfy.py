@@ -1,4 +1,4 @@
-"""Pictures and clips by ComfyUI: one graph at a time, for the one GPU of this worker's server."""
+"""Pictures and clips by ComfyUI: one graph at a time on the one GPU of this worker's server."""
 
 import asyncio
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class RenderStores:
 
 
 class ComfyActivities:
-    """Renders graphs, on the queue `gpu`. Its worker takes one at a time: the slot is the GPU."""
+    """Renders graphs, on the queue `gpu`. Its worker takes the next one when the GPU is free."""
 
     def __init__(self, servers: ComfyServers, stores: RenderStores, rules: RenderRules) -> None:
         self._servers = servers
@@ -64,24 +64,25 @@ class ComfyActivities:
     @activity.defn
     async def render_clip(self, clip: ClipToRender) -> RenderedGraph:
         """The same for a clip of a film, which then has it at its place."""
-        rendered = await self._rendered(order_of_clip(clip))
-        await self._stores.objects.copy(rendered.file.media.key, keys.clip_key(clip.clip))
-        return rendered
+        return await self._rendered(order_of_clip(clip), place=keys.clip_key(clip.clip))
 
-    async def _rendered(self, order: GraphToRender) -> RenderedGraph:
+    async def _rendered(self, order: GraphToRender, place: str | None = None) -> RenderedGraph:
         news = RenderNews(order, self._stores.events)
         try:
             async with news.going_out():
-                rendered = await self._render(order, news)
+                try:
+                    rendered = await self._render(order, news)
+                    if place is not None:
+                        await self._stores.objects.copy(rendered.file.media.key, place)
+                except StudioError as error:
+                    raise await judged(error, news, self._servers, self._rules.first_rest) from None
         except StudioError as error:
-            verdict = await judged(error, news, self._servers, self._rules.first_rest)
-            await news.end(Stage.WAITING if verdict.retryable else Stage.FAILED, str(verdict))
-            raise verdict from None
+            await news.end(Stage.WAITING if error.retryable else Stage.FAILED, str(error))
+            raise
         except asyncio.CancelledError:
-            if news.state.stage == "cancelling":
-                await news.end(Stage.CANCELLED)
-            else:
-                await news.end(Stage.WAITING, "its worker stops, another one goes on")
+            details = activity.cancellation_details()
+            called_off = details is not None and details.cancel_requested
+            await news.end(Stage.CANCELLED if called_off else Stage.WAITING)
             raise
         # A sentence has it only when it has taken it.
         await news.end(Stage.DONE if isinstance(order.clip, ClipId) else Stage.KEEPING)

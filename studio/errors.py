@@ -32,6 +32,8 @@
     │       │   ├── OutOfMemory           the GPU's memory is too small now     retryable
     │       │   └── ServerFileTrouble     it could not read or write a file     retryable
     │       ├── RenderInterrupted       somebody else stopped it
+    │       ├── ServerUnfit             this server lacks something             retryable
+    │       ├── RenderStuck             it does not move any more               retryable
     │       ├── ServerGone              down, unreachable, or no proper answer  retryable
     │       ├── ServerBusy              others' prompts, for too long           retryable
     │       └── OutputMissing           done, but the file is not there         retryable

@@ -6,14 +6,13 @@ from studio.contracts.rendering import GpuServer
 from studio.store.pool import Database
 
 SEEN_WITHIN = timedelta(seconds=60)
-"""Whoever has told nothing for so long is not there: workers tell three times as often."""
+"""Whoever has told nothing for so long is not there: workers tell every twenty seconds."""
 
 _TELL = """
 insert into gpu_servers (name, worker, busy, away) values ($1, $2, $3, $4)
 on conflict (name) do update set worker = $2, busy = $3, away = $4, seen_at = now()
 """
 _THERE = "select name, worker, busy, away, seen_at from gpu_servers where seen_at > now() - $1::interval order by name"
-_LEAVE = "delete from gpu_servers where name = $1 and worker = $2"
 
 
 class GpuServerStore:
@@ -26,11 +25,6 @@ class GpuServerStore:
         """This server has this worker now. `away`: why it cannot be used, empty when it can."""
         async with self._database.transaction() as connection:
             await connection.execute(_TELL, name, worker, busy, away)
-
-    async def leave(self, name: str, worker: str) -> None:
-        """This worker goes; the server of another one stays."""
-        async with self._database.transaction() as connection:
-            await connection.execute(_LEAVE, name, worker)
 
     async def there(self, *, within: timedelta = SEEN_WITHIN) -> list[GpuServer]:
         """The servers whose workers live, those that are away as well."""

@@ -74,6 +74,8 @@ def test_what_may_be_tried_again_is_few() -> None:
         "NotToppedUp",
         "OutOfMemory",
         "ServerFileTrouble",
+        "ServerUnfit",
+        "RenderStuck",
         "ServerGone",
         "ServerBusy",
         "OutputMissing",

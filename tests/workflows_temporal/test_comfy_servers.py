@@ -1,9 +1,11 @@
 """Several ComfyUI servers, servers that lose, hang and hold up renders, and who hears of a cancel."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 from temporalio.common import WorkflowIDConflictPolicy
 
@@ -121,16 +123,6 @@ async def test_a_worker_whose_address_leads_to_no_comfyui_takes_no_render(
     assert "404" in wrong.away
 
 
-async def test_servers_are_listed_for_as_long_as_their_workers_live(
-    gpu_studio: StudioAtWork, other: ComfySimulator
-) -> None:
-    store = GpuServerStore(gpu_studio.database)
-    async with gpu_worker(gpu_studio, other.urls["api_url"]):
-        assert len(await eventually(store.there, lambda seen: len(seen) == 2)) == 2
-    (left,) = await store.there()
-    assert other.urls["api_url"] not in left.name
-
-
 # ── the GPU is not kept waiting ──────────────────────────────────────────
 
 
@@ -167,6 +159,31 @@ async def test_a_render_that_does_not_move_is_interrupted_and_tried_again(
     comfy.order(seconds=ENDLESS, node="86", stuck=True, count=1)
     assert (await gpu_studio.make(await gpu_studio.request(clips=1, **FILM))).clips[0].done
     assert states(comfy) == ["interrupted", "success"]
+
+
+async def test_a_render_nobody_hears_of_is_not_taken_for_one_that_stands_still(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator
+) -> None:
+    await reopen(gpu_studio, comfyui_longest_silence_minutes=0.02)
+    comfy.order(seconds=LONG, count=1)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    await eventually(lambda: heartbeat_of(handle), lambda told: re.search(rb'"fraction":0\.[1-9]', told) is not None)
+    async with httpx.AsyncClient() as admin:
+        await admin.post(f"{comfy.admin_url}/__sim/drop_sockets")
+    assert (await handle.result()).clips[0].done
+    assert states(comfy) == ["success"]
+
+
+async def test_a_render_that_stands_still_and_hears_nothing_goes_to_another_server(
+    gpu_studio: StudioAtWork, comfy: ComfySimulator, other: ComfySimulator
+) -> None:
+    await reopen(gpu_studio, comfyui_longest_silence_minutes=0.02)
+    comfy.order(seconds=ENDLESS, node="86", stuck=True, deaf=True)
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    await until(comfy, lambda seen: seen == ["running"])
+    async with gpu_worker(gpu_studio, other.urls["api_url"]):
+        assert (await handle.result()).clips[0].done
+    assert (states(comfy), states(other)) == (["running"], ["success"])
 
 
 async def test_a_person_who_removes_a_render_is_believed_also_on_a_server_that_was_away_before(

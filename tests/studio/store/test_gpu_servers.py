@@ -18,13 +18,3 @@ async def test_a_worker_that_tells_nothing_any_more_is_not_there(database: Datab
     store = GpuServerStore(database)
     await store.tell("http://gpu-1", "a/1", busy=False, away="")
     assert await store.there(within=timedelta(0)) == []
-
-
-async def test_a_worker_that_leaves_does_not_take_the_server_of_its_successor_along(database: Database) -> None:
-    store = GpuServerStore(database)
-    await store.tell("http://gpu-1", "a/1", busy=False, away="")
-    await store.tell("http://gpu-1", "a/2", busy=False, away="")
-    await store.leave("http://gpu-1", "a/1")
-    assert [server.worker for server in await store.there()] == ["a/2"]
-    await store.leave("http://gpu-1", "a/2")
-    assert await store.there() == []
