@@ -66,7 +66,7 @@ def status(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
     async def run() -> None:
         async with open_session(data) as session:
             handle = await find(session, film)
-            progress, gpu = await look(handle), await gpu_standing(session.temporal, handle)
+            progress, gpu = await look(handle), await gpu_standing(session, handle)
             if as_json:
                 return show_json(progress.model_dump(mode="json") | gpu.told)
             speed = session.settings.kie_speed

@@ -2,32 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue as Queue
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
 
-from studio.contracts.rendering import RenderState
-from workflows_temporal.addresses import TaskQueue
+from commands.session import Session
+from studio.contracts.rendering import GpuServer, RenderState
+from studio.store.gpu_servers import GpuServerStore
 
 RENDERS = ("render_clip", "render_graph")
 """The activities that hold a GPU."""
-LONGEST_POLL = timedelta(seconds=75)
-"""Whoever takes renders asks for one at least once a minute; who has one asks for none."""
-LONGEST_SILENCE = timedelta(seconds=10)
-"""A render that runs is heard of every two seconds."""
-MOST_LOOKED_AT = 100
-"""Other jobs that are looked at to find out whether the GPUs are busy with them."""
-NOBODY = (
-    "No GPU worker takes renders: start one (COMFYUI_URL=http://… worker.py --queues gpu), "
-    "or see whether its ComfyUI server is away"
-)
-_MAKERS = "'VideoWorkflow', 'ProjectWorkflow', 'ImageWorkflow', 'ClipWorkflow'"
+NOBODY = "No GPU worker takes renders: start one, COMFYUI_URL=http://… worker.py --queues gpu"
 
 
 @dataclass(frozen=True)
@@ -79,19 +66,24 @@ class GpuStanding:
         return {"renders": renders, "gpu_away": self.away}
 
 
-async def gpu_standing(
-    temporal: Client, *handles: WorkflowHandle[Any, Any], longest_poll: timedelta = LONGEST_POLL
-) -> GpuStanding:
+async def gpu_standing(session: Session, *handles: WorkflowHandle[Any, Any]) -> GpuStanding:
     """Look at the renders these workflows wait for."""
-    renders, busy = list[GpuRender](), False
+    renders = list[GpuRender]()
     for handle in handles:
         pending = await _pending(handle)
-        busy = busy or any(_is_alive(one) for one in pending)
-        names = await _names(temporal, handle, {one.activity_id for one in pending})
-        renders += [await _render(temporal, one, names.get(one.activity_id, "render")) for one in pending]
-    lonely = any(one.state is None for one in renders) and not busy
-    lonely = lonely and not await _polled(temporal, longest_poll) and not await _busy_elsewhere(temporal)
-    return GpuStanding(renders, NOBODY if lonely else "")
+        names = await _names(session.temporal, handle, {one.activity_id for one in pending})
+        renders += [await _render(session.temporal, one, names.get(one.activity_id, "render")) for one in pending]
+    waits = any(one.state is None for one in renders)
+    return GpuStanding(renders, _away(await GpuServerStore(session.database).there()) if waits else "")
+
+
+def _away(servers: list[GpuServer]) -> str:
+    """Why nobody takes renders; empty: somebody does."""
+    if not servers:
+        return NOBODY
+    if all(server.away for server in servers):
+        return "Every ComfyUI server is away: " + "; ".join(f"{server.name}: {server.away}" for server in servers)
+    return ""
 
 
 async def _pending(handle: WorkflowHandle[Any, Any]) -> list[PendingActivityInfo]:
@@ -118,33 +110,3 @@ async def _render(temporal: Client, pending: PendingActivityInfo, name: str) -> 
         return GpuRender(name, RenderState())
     (state,) = await temporal.data_converter.decode(payloads, [RenderState])
     return GpuRender(name, state)
-
-
-def _is_alive(pending: PendingActivityInfo) -> bool:
-    """Somebody renders, and is heard of."""
-    started = pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-    last = max(_time(pending.last_heartbeat_time), _time(pending.last_started_time))
-    return started and datetime.now(UTC) - last < LONGEST_SILENCE
-
-
-async def _polled(temporal: Client, longest_poll: timedelta) -> bool:
-    request = DescribeTaskQueueRequest(
-        namespace=temporal.namespace,
-        task_queue=Queue(name=TaskQueue.GPU),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-    )
-    pollers = (await temporal.workflow_service.describe_task_queue(request)).pollers
-    return any(datetime.now(UTC) - _time(one.last_access_time) < longest_poll for one in pollers)
-
-
-async def _busy_elsewhere(temporal: Client) -> bool:
-    """Whether a worker renders for another job: while it does, it asks for nothing."""
-    query = f"ExecutionStatus = 'Running' AND WorkflowType IN ({_MAKERS})"
-    async for other in temporal.list_workflows(query, limit=MOST_LOOKED_AT):
-        if any(_is_alive(one) for one in await _pending(temporal.get_workflow_handle(other.id))):
-            return True
-    return False
-
-
-def _time(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(UTC)

@@ -43,11 +43,11 @@ class Job(ABC):
 
     def __init__(self, session: Session, handle: AnyHandle) -> None:
         self.handle = handle
-        self._temporal = session.temporal
+        self._session = session
 
     async def look(self) -> list[Told]:
         """How it stands, and whether it waits for GPUs in vain."""
-        told, gpu = await self._look(), await gpu_standing(self._temporal, self.handle)
+        told, gpu = await self._look(), await gpu_standing(self._session, self.handle)
         return [*told, Told("gpu", {"kind": "gpu", "away": gpu.away}, ["gpu", gpu.away])] if gpu.away else told
 
     @abstractmethod

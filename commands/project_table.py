@@ -47,7 +47,7 @@ async def standing_of(session: Session, name: ProjectName, review: ProjectReview
     for category, handle in batches.items():
         under_way = [one for one in (await look(handle)).sentences if one.stage not in ENDED]
         stages |= {(one.sentence_id, category): one.stage for one in under_way}
-    gpu = await gpu_standing(session.temporal, *batches.values())
+    gpu = await gpu_standing(session, *batches.values())
     return ProjectStanding(project, sentences, review, stages, gpu)
 
 
