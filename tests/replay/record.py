@@ -27,16 +27,26 @@ from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
 from studio.contracts.desk import Decision, DecisionKind
 from studio.contracts.film import OnUnknown, Provider, VideoProgress, VideoStatus
-from studio.contracts.project import RenderChoices
+from studio.contracts.project import ProjectName, RenderChoices
+from studio.contracts.project_draft import DraftedSentence, ProjectDraft
 from studio.ending import run_and_leave
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
 from tests.replay import fingerprints
 from tests.story import Story
 from tests.studio_at_work import QUEUES, Handle, StudioAtWork, eventually, make_studio
-from workflows_temporal.addresses import TaskQueue, desk_workflow_id, late_workflow_id
+from workflows_temporal.addresses import (
+    TaskQueue,
+    desk_workflow_id,
+    late_workflow_id,
+    project_draft_workflow_id,
+    project_review_workflow_id,
+)
 from workflows_temporal.connection import connect
 from workflows_temporal.desk import DeskWorkflow
+from workflows_temporal.project import ProjectWorkflow
+from workflows_temporal.project_draft import ProjectDraftWorkflow
+from workflows_temporal.project_review import ProjectReviewWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -249,6 +259,49 @@ async def cancelled_project(studio: StudioAtWork, comfy: ComfySimulator) -> AnyH
     return await _finished(studio, handle)
 
 
+async def stopped(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """A film, one of whose clips is stopped while it renders, and made after all."""
+    comfy.order(seconds=6_000, count=1)
+    film = await studio.request("stopped", clips=2, provider=Provider.COMFYUI, width=256, height=256)
+    handle = await studio.start(film)
+    await _rendering(comfy)
+    for number in (1, 2):  # whichever renders, and the one that waits
+        await handle.signal(VideoWorkflow.stop, number)
+    await studio.waiting(handle)
+    await handle.signal(VideoWorkflow.resume)
+    return await _finished(studio, handle)
+
+
+async def stopped_project(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """Pictures of a project, the first of which is stopped while it renders."""
+    story = Story(studio)
+    await story.begin("s1", "s2")
+    comfy.order(seconds=6_000, count=1)
+    handle = await story.start_batch()
+    await _rendering(comfy)
+    await handle.signal(ProjectWorkflow.stop, "s1")
+    return await _finished(studio, handle)
+
+
+async def project_draft(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """A project is written."""
+    draft = ProjectDraft(channel="poke1", project_id="story", sentences=(DraftedSentence(sentence_id="s1", text="A"),))
+    name = project_draft_workflow_id("poke1", "story")
+    handle = await studio.temporal.start_workflow(ProjectDraftWorkflow.run, draft, id=name, task_queue=TaskQueue.STUDIO)
+    return await _finished(studio, handle)
+
+
+async def project_review(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
+    """A project is compared with what would be made today."""
+    await project_draft(studio, comfy)
+    project = ProjectName(channel="poke1", project_id="story")
+    name = project_review_workflow_id("poke1", "story")
+    handle = await studio.temporal.start_workflow(
+        ProjectReviewWorkflow.run, project, id=name, task_queue=TaskQueue.STUDIO
+    )
+    return await _finished(studio, handle)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     happy,
     refused_and_resumed,
@@ -274,6 +327,10 @@ GPU_SCENARIOS: tuple[GpuScenario, ...] = (
     clip_without_picture,
     project,
     cancelled_project,
+    stopped,
+    stopped_project,
+    project_draft,
+    project_review,
 )
 """With a ComfyUI server; nothing of theirs goes through the gate."""
 

@@ -15,6 +15,8 @@ from workflows_temporal.image import ImageWorkflow
 from workflows_temporal.late import LateClipWorkflow
 from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.project import ProjectWorkflow
+from workflows_temporal.project_draft import ProjectDraftWorkflow
+from workflows_temporal.project_review import ProjectReviewWorkflow
 from workflows_temporal.sentence_clip import ClipWorkflow
 from workflows_temporal.video import VideoWorkflow
 
@@ -28,6 +30,8 @@ WORKFLOWS = (
     ImageWorkflow,
     ClipWorkflow,
     ProjectWorkflow,
+    ProjectDraftWorkflow,
+    ProjectReviewWorkflow,
 )
 CHANGED = """The commands of workflows_temporal/{name}.py are not those of the recorded histories.
 

@@ -122,7 +122,7 @@ async def test_a_stopped_sentence_stays_as_it_was_and_the_batch_goes_on(
     await running(comfy)
 
     def queued(progress: ProjectProgress) -> bool:
-        return [one.stage for one in progress.sentences] == [Stage.RENDERING] * 3
+        return [one.stage for one in progress.sentences] == [Stage.WAITING] * 3
 
     await eventually(lambda: handle.query(ProjectWorkflow.progress), queued)
     await handle.signal("stop", "s2")
