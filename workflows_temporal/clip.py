@@ -33,7 +33,7 @@ from workflows_temporal.recorder import revision
 from workflows_temporal.render import render_clip
 from workflows_temporal.slot import Gate, GateShut, Place
 from workflows_temporal.table import Table
-from workflows_temporal.watch import watch
+from workflows_temporal.watch import look_after_job, watch
 
 
 async def try_clip(
@@ -169,13 +169,18 @@ async def draw_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Tab
 
 
 async def _submit(submission: ClipSubmission, place: Place, label: str) -> ClipJob:
-    """Order. When the film is cancelled meanwhile, an order that is on its way is waited for: it has to be known."""
+    """Order. When the film is cancelled meanwhile, an order that is on its way is waited for: it has to be known.
+
+    If it is accepted, it is looked after without the film: what it gives is paid for.
+    """
     ordering = workflow.start_activity_method(KlingActivities.submit_clip, submission, **titled(KLING_SUBMIT, label))
     try:
         return await asyncio.shield(ordering)
     except asyncio.CancelledError:
         ordering.cancel()  # ends it at once while it waits for another try; one that is being sent goes on
         await workflow.wait([ordering])
+        if not ordering.cancelled() and ordering.exception() is None:
+            await look_after_job(ordering.result())
         raise
     finally:
         place.ordered = _may_be_ordered(ordering)

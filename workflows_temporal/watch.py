@@ -22,9 +22,15 @@ async def watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> Rendere
     try:
         return await _watch(job, seconds, label, hints)
     except BaseException as error:
-        if is_cancelled_exception(error) and not job.shared:
-            await look_after(LateOrder(submission_id=job.submission_id, task_id=job.task_id))
+        if is_cancelled_exception(error):
+            await look_after_job(job)
         raise
+
+
+async def look_after_job(job: ClipJob) -> None:
+    """Have a film's order looked after without it, unless another film waits for the same one."""
+    if not job.shared:
+        await look_after(LateOrder(submission_id=job.submission_id, task_id=job.task_id))
 
 
 async def _watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:

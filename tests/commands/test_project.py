@@ -132,7 +132,7 @@ async def test_a_batch_is_not_started_twice_and_is_called_off(
     again = await starter("project", "make", "story", "image")
     assert again.code == 2 and "`project cancel poke1/story image` first" in again.stderr
     shown = (await starter("project", "show", "story", "--json")).json
-    assert [one["image_stage"] for one in shown["sentences"]] == ["rendering", None]
+    assert [one["image_stage"] for one in shown["sentences"]] == ["waiting", None]
     assert (await starter("project", "cancel", "story", "--json")).json == {"cancelled": ["project/poke1/story/image"]}
     assert [entry.state for entry in comfy.ledger.prompts] == ["interrupted"]
 

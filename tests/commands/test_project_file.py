@@ -63,7 +63,7 @@ async def test_files_beside_it_come_into_the_channels_folder(stores: Stores, pro
     path = project_file(
         {"id": "s1", "text": "A door.", "still": "a.png", "audio": "a.wav", "camera": "zoom_in", "strength": 1},
         {"id": "s2", "text": "A lamp.", "image": {"characters": ["haunter"], "model": "flux2_klein_edit"}},
-        image={"style": "cinematic", "width": 256},
+        image={"style": "cinematic", "width": 256, "height": 256},
         characters=[{"id": "haunter", "references": ["a.png"]}],
     )
     project = await built(stores, path)

@@ -124,6 +124,11 @@ async def test_an_order_that_calls_back_while_another_one_is_watched_becomes_a_f
     handle = await studio.start(await studio.request(clips=1, on_unknown=OnUnknown.RESUBMIT))
     second = await ordered(studio)
     (first,) = await studio.rows("select id from submissions where verdict = 'written_off'")
+
+    async def looks() -> int:
+        return kie.ledger.polls
+
+    await eventually(looks, bool)  # the next one is half a minute away
     kie.advance(500)
     for order, task in ((first["id"], kie.ledger.tasks[0]), (second, kie.ledger.tasks[1])):
         told = CalledBack(submission_id=order, number=1, task_id=task.task_id)
