@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+from temporalio import activity
+
 from activities._comfy_news import RenderNews
 from activities._comfy_servers import ComfyServers
+from studio.contracts.rendering import GpuServer
 from studio.errors import (
     DownloadBroken,
     GenerationFailed,
@@ -21,8 +24,8 @@ MOST_FAILURES = 3
 ELSEWHERE = timedelta(seconds=1)
 """Pause before a render that lost its server is tried again, perhaps by a worker with another one, and before the
 first new try at a download: the file is there, and nothing is heavy about it."""
-UNFIT = timedelta(seconds=10)
-"""Pause before a render that this server cannot make is offered again: those that can may be busy for long."""
+LONGEST_UNFIT = timedelta(seconds=30)
+"""Longest pause before a render that this server cannot make is offered again: those that can may be busy for long."""
 
 
 async def judged(error: StudioError, news: RenderNews, servers: ComfyServers, rest: timedelta) -> StudioError:
@@ -54,7 +57,7 @@ async def ensure_fit(news: RenderNews, servers: ComfyServers) -> None:
         ServerUnfit: there are such servers.
     """
     if servers.name in news.state.refused_by and (left := await servers.others(news.state.refused_by)):
-        raise _unfit("This ComfyUI server cannot make it", [other.name for other in left])
+        raise _unfit("This ComfyUI server cannot make it", left, servers)
 
 
 async def _refused(refusal: GraphRefused, news: RenderNews, servers: ComfyServers) -> StudioError:
@@ -62,10 +65,12 @@ async def _refused(refusal: GraphRefused, news: RenderNews, servers: ComfyServer
     refused_by = {*news.state.refused_by, news.state.server or servers.name}
     news.tell(refused_by=tuple(sorted(refused_by)))
     left = await servers.others(refused_by)
-    return _unfit(str(refusal), [other.name for other in left]) if left else refusal
+    return _unfit(str(refusal), left, servers) if left else refusal
 
 
-def _unfit(why: str, others: list[str]) -> ServerUnfit:
-    error = ServerUnfit(f"{why} - It waits for {', '.join(others)}")
-    error.retry_after = UNFIT
+def _unfit(why: str, others: list[GpuServer], servers: ComfyServers) -> ServerUnfit:
+    """Short pauses at first: who is free takes it, if this worker does not."""
+    error = ServerUnfit(f"{why} - It waits for {', '.join(other.name for other in others)}")
+    error.retry_after = min(ELSEWHERE * 2 ** min(activity.info().attempt - 1, 10), LONGEST_UNFIT)
+    servers.leave_it_to_others((error.retry_after + ELSEWHERE).total_seconds())
     return error

@@ -102,7 +102,7 @@ class ComfyActivities:
                 try:
                     return await asyncio.shield(making)
                 except asyncio.CancelledError:
-                    await called_off(render, making)
+                    await called_off(render, making, order)
                     raise
 
     async def _make(self, render: Render, order: GraphToRender, template: GraphTemplate, folder: Path) -> RenderedGraph:

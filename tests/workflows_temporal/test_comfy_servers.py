@@ -222,7 +222,7 @@ async def test_a_sentences_picture_that_is_finished_in_spite_of_the_cancel_is_ke
     handle = await story.start_image()
     await until(comfy, lambda seen: "running" in seen)
     await handle.cancel()
-    await eventually(lambda: gpu_studio.rows("select 1 from renders"), bool)
+    await eventually(handle.describe, lambda seen: seen.close_time is not None)
     assert (await story.image()).reused
     assert states(comfy) == ["success"]
 
