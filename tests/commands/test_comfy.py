@@ -1,40 +1,18 @@
 """`starter.py comfy …` as people and scripts call it, against a ComfyUI server and real stores."""
 
-import asyncio
 import json
-import os
-import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from local.stack import ROOT
 from simulators.comfyui import ComfySimulator
 from studio.contracts.base import MediaRef
 from studio.objects.store import StorePlace, open_store
 from studio.store.gpu_servers import GpuServerStore
 from studio.store.pool import Database
 from tests.comfy_workflows.conftest import own_clip_graph
+from tests.commands.starter import Starter, starter_with
 from tests.conftest import NOBODY
-
-
-@dataclass
-class Done:
-    """A command that has ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.stdout)
-
-
-Starter = Callable[..., Coroutine[Any, Any, Done]]
 
 
 @pytest.fixture
@@ -46,22 +24,7 @@ def starter(database_url: str, tmp_path: Path) -> Starter:
         "COMFYUI_URL": NOBODY,
     }
 
-    async def call(*arguments: str, **environment: str) -> Done:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "starter.py"),
-            "comfy",
-            *arguments,
-            "--data",
-            str(tmp_path / "no-stack"),
-            env=os.environ | settings | environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        said, complained = await asyncio.wait_for(process.communicate(), 50)
-        return Done(process.returncode or 0, said.decode(), complained.decode())
-
-    return call
+    return starter_with(settings, tmp_path / "no-stack", "comfy")
 
 
 @pytest.fixture

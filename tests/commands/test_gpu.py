@@ -1,18 +1,14 @@
 """Who takes renders, and what becomes of them: what people see who wait."""
 
-from typing import Any
-
 import pytest
 from temporalio.client import WorkflowFailureError
 
 from commands.gpu import NOBODY, GpuStanding, gpu_standing
 from simulators.comfyui import ComfySimulator
-from studio.contracts.film import Provider
 from studio.store.gpu_servers import GpuServerStore
 from tests.commands.conftest import session_of
+from tests.renders import FILM
 from tests.studio_at_work import Handle, StudioAtWork, eventually
-
-FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
 
 
 async def standing(studio: StudioAtWork, handle: Handle, waiting: int) -> GpuStanding:

@@ -1,11 +1,6 @@
 """`starter.py project …` as people and scripts call it, on a studio with one simulated ComfyUI server."""
 
 import asyncio
-import json
-import os
-import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +11,10 @@ from local.stack import ROOT
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import CameraMove
 from studio.contracts.film import Provider
+from tests.commands.starter import Starter, starter_with
+from tests.renders import running, states
 from tests.story import Story
-from tests.studio_at_work import StudioAtWork, eventually
-
-
-@dataclass
-class Done:
-    """A command that has ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.stdout)
-
-
-Starter = Callable[..., Coroutine[Any, Any, Done]]
+from tests.studio_at_work import StudioAtWork
 
 
 @pytest.fixture
@@ -48,21 +29,7 @@ def starter(gpu_studio: StudioAtWork, tmp_path: Path) -> Starter:
         "COLUMNS": "160",
     }
 
-    async def call(*arguments: str) -> Done:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "starter.py"),
-            *arguments,
-            "--data",
-            str(tmp_path / "no-stack"),
-            env=os.environ | environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        said, complained = await asyncio.wait_for(process.communicate(), 50)
-        return Done(process.returncode or 0, said.decode(), complained.decode())
-
-    return call
+    return starter_with(environment, tmp_path / "no-stack")
 
 
 @pytest.fixture
@@ -80,15 +47,6 @@ def _written(folder: Path, document: dict[str, Any]) -> Path:
     path = folder / "story.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return path
-
-
-async def running(comfy: ComfySimulator) -> None:
-    """Wait until the server renders."""
-
-    async def states() -> list[str]:
-        return [entry.state for entry in comfy.ledger.prompts]
-
-    await eventually(states, lambda seen: "running" in seen)
 
 
 async def test_a_project_is_put_made_shown_and_put_again(
@@ -134,7 +92,7 @@ async def test_a_batch_is_not_started_twice_and_is_called_off(
     shown = (await starter("project", "show", "story", "--json")).json
     assert [one["image_stage"] for one in shown["sentences"]] == ["waiting", None]
     assert (await starter("project", "cancel", "story", "--json")).json == {"cancelled": ["project/poke1/story/image"]}
-    assert [entry.state for entry in comfy.ledger.prompts] == ["interrupted"]
+    assert states(comfy) == ["interrupted"]
 
 
 async def test_one_sentence_is_stopped_whoever_makes_it(
@@ -150,7 +108,7 @@ async def test_one_sentence_is_stopped_whoever_makes_it(
     await running(comfy)
     await starter("project", "stop", "story", "s2")
     assert (await batch.result()).failed == 2
-    assert [entry.state for entry in comfy.ledger.prompts] == ["interrupted"] * 2
+    assert states(comfy) == ["interrupted"] * 2
     assert (await starter("project", "stop", "story", "s2")).code == 2
 
 

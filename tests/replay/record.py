@@ -32,6 +32,7 @@ from studio.contracts.project_draft import DraftedSentence, ProjectDraft
 from studio.ending import run_and_leave
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
+from tests.renders import running
 from tests.replay import fingerprints
 from tests.story import Story
 from tests.studio_at_work import QUEUES, Handle, StudioAtWork, eventually, make_studio
@@ -215,7 +216,7 @@ async def picture(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
     await story.begin("s1")
     comfy.order(seconds=300, count=1)
     handle = await story.start_image()
-    await _rendering(comfy)
+    await running(comfy)
     await story.write(text="Gengar grins.")
     return await _finished(studio, handle)
 
@@ -254,7 +255,7 @@ async def cancelled_project(studio: StudioAtWork, comfy: ComfySimulator) -> AnyH
     await story.begin("s1", "s2", "s3")
     comfy.order(seconds=6_000)
     handle = await story.start_batch()
-    await _rendering(comfy)
+    await running(comfy)
     await handle.cancel()
     return await _finished(studio, handle)
 
@@ -264,7 +265,7 @@ async def stopped(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
     comfy.order(seconds=6_000, count=1)
     film = await studio.request("stopped", clips=2, provider=Provider.COMFYUI, width=256, height=256)
     handle = await studio.start(film)
-    await _rendering(comfy)
+    await running(comfy)
     for number in (1, 2):  # whichever renders, and the one that waits
         await handle.signal(VideoWorkflow.stop, number)
     await studio.waiting(handle)
@@ -278,7 +279,7 @@ async def stopped_project(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHan
     await story.begin("s1", "s2")
     comfy.order(seconds=6_000, count=1)
     handle = await story.start_batch()
-    await _rendering(comfy)
+    await running(comfy)
     await handle.signal(ProjectWorkflow.stop, "s1")
     return await _finished(studio, handle)
 
@@ -362,13 +363,6 @@ async def _finished(studio: StudioAtWork, handle: T) -> T:
     except WorkflowFailureError:
         pass
     return handle
-
-
-async def _rendering(comfy: ComfySimulator) -> None:
-    async def states() -> list[str]:
-        return [entry.state for entry in comfy.ledger.prompts]
-
-    await eventually(states, lambda seen: "running" in seen)
 
 
 async def _is_there(handle: AnyHandle) -> bool:

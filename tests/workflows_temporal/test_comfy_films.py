@@ -8,31 +8,17 @@ from temporalio.api.enums.v1 import EventType
 
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import Provider, VideoRequest, VideoStatus
+from studio.contracts.film import VideoRequest, VideoStatus
 from tests.conftest import NOBODY
+from tests.renders import FILM, running, states
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from worker import working
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import connect
 from workflows_temporal.video import VideoWorkflow
 
-FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
 LONG = 300
 """GPU seconds of a long render: three real ones."""
-
-
-def states(comfy: ComfySimulator) -> list[str]:
-    """What became of every prompt, in the order they came."""
-    return [entry.state for entry in comfy.ledger.prompts]
-
-
-async def running(comfy: ComfySimulator) -> None:
-    """Wait until the server renders."""
-
-    async def look() -> list[str]:
-        return states(comfy)
-
-    await eventually(look, lambda seen: "running" in seen)
 
 
 async def note_of(studio: StudioAtWork, handle: Handle) -> str:

@@ -1,7 +1,7 @@
 """Several ComfyUI servers, servers that lose, hang and hold up renders, and who hears of a cancel."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,10 +10,10 @@ import pytest
 from temporalio.common import WorkflowIDConflictPolicy
 
 from simulators.comfyui import ComfyConfig, ComfySimulator
-from studio.contracts.film import Provider
 from studio.providers.comfyui import open_comfyui
 from studio.store.gpu_servers import GpuServerStore
 from tests.conftest import SPEED
+from tests.renders import FILM, states, until
 from tests.story import Story
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from worker import working
@@ -21,7 +21,6 @@ from workflows_temporal.addresses import TaskQueue, video_workflow_id
 from workflows_temporal.connection import connect
 from workflows_temporal.video import VideoWorkflow
 
-FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
 LONG, ENDLESS = 300, 60_000
 """GPU seconds of a render that takes three real ones, and of one that takes ten minutes."""
 
@@ -47,18 +46,6 @@ async def reopen(studio: StudioAtWork, **changes: Any) -> None:
     await studio.close()
     studio.settings = studio.settings.model_copy(update=changes)
     await studio.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
-
-
-def states(comfy: ComfySimulator) -> list[str]:
-    """What became of our prompts, in the order they came."""
-    return [entry.state for entry in comfy.ledger.prompts if entry.prefix.startswith("longtake/")]
-
-
-async def until(comfy: ComfySimulator, good: Callable[[list[str]], bool]) -> list[str]:
-    async def look() -> list[str]:
-        return states(comfy)
-
-    return await eventually(look, good)
 
 
 async def heartbeat_of(handle: Handle) -> bytes:

@@ -23,6 +23,7 @@ from studio.contracts.sentence import SentenceOutcome
 from studio.graphs import add_graph
 from studio.media.probe import probe
 from studio.store.events import subscribe
+from tests.renders import states
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.image import ImageWorkflow
@@ -42,11 +43,6 @@ async def story(gpu_studio: StudioAtWork) -> Story:
     story = Story(gpu_studio)
     await story.begin("s1")
     return story
-
-
-def states(comfy: ComfySimulator) -> list[str]:
-    """What became of every prompt, in the order they came."""
-    return [entry.state for entry in comfy.ledger.prompts]
 
 
 async def refusal(making: Any) -> tuple[str | None, str]:

@@ -1,38 +1,22 @@
 """One clip or sentence is stopped from what one sees of it: the GPU stops, the others go on."""
 
-from typing import Any
-
 import pytest
 from temporalio.client import WorkflowFailureError
 
 from simulators.comfyui import ComfySimulator
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import Provider, VideoProgress
+from studio.contracts.film import VideoProgress
 from studio.contracts.progress import Stage
 from studio.contracts.sentence import ProjectProgress
+from tests.renders import FILM, running, states
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.project import ProjectWorkflow
 from workflows_temporal.video import VideoWorkflow
 
-FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
 FOR_EVER = 30_000
 """GPU seconds that nobody waits for."""
-
-
-def states(comfy: ComfySimulator) -> list[str]:
-    """What became of every prompt, in the order they came."""
-    return [entry.state for entry in comfy.ledger.prompts]
-
-
-async def running(comfy: ComfySimulator) -> None:
-    """Wait until the server renders."""
-
-    async def look() -> list[str]:
-        return states(comfy)
-
-    await eventually(look, lambda seen: "running" in seen)
 
 
 async def clip_on_gpu(studio: StudioAtWork, comfy: ComfySimulator, *, only: str = "") -> int:
