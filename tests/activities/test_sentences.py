@@ -201,7 +201,7 @@ async def test_a_picture_brought_by_hand_stays_at_its_place_and_outlives_the_nex
     assert (await desk.plan()).fits == (await desk.read()).image_file
     await desk.write("Gengar grins.")
     assert await desk.lies_there((await desk.make()).image_file)
-    assert await desk.lies_there(mine, keys.brought_key(DRAFT, mine.mime, mine.sha256))
+    assert await desk.lies_there(mine, keys.brought_key(DRAFT, mine.sha256, "png"))
 
 
 async def test_a_clip_of_a_picture_brought_by_hand_is_made_of_that_picture_whatever_follows_it(desk: Desk) -> None:

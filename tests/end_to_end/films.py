@@ -13,11 +13,11 @@ from temporalio.client import Client
 
 from local.stack import ROOT, Stack
 from studio.contracts.clip import ClipId, ClipRequest, ClipStatus
-from studio.contracts.film import VideoProgress, VideoRequest
+from studio.contracts.film import VideoProgress, VideoRequest, VideoStatus
 from studio.objects import keys
 from studio.objects.store import ObjectStore, StorePlace, open_store
 from tests.studio_at_work import HEIGHT, WIDTH, Handle, eventually
-from workflows_temporal.addresses import TaskQueue, video_workflow_id
+from workflows_temporal.addresses import VIDEO_STATUS, TaskQueue, video_workflow_id
 from workflows_temporal.connection import connect
 from workflows_temporal.video import VideoWorkflow
 
@@ -53,6 +53,16 @@ class Films:
             return all(clip.status is ClipStatus.RENDERING for clip in progress.clips)
 
         await eventually(lambda: handle.query(VideoWorkflow.progress), waiting)
+
+    async def settled(self, handle: Handle) -> VideoProgress:
+        """How the film stands, once it does nothing more by itself.
+
+        It is not asked while its worker may be new: a question then can make a history that does not replay
+        (docs/decisions/0016).
+        """
+        ends = (VideoStatus.VIDEO_READY, VideoStatus.VIDEO_ERROR)
+        await eventually(handle.describe, lambda film: film.typed_search_attributes.get(VIDEO_STATUS) in ends)
+        return await handle.query(VideoWorkflow.progress)
 
     async def orders(self, video_id: str) -> list[dict[str, Any]]:
         """What the provider accepted for a film."""

@@ -7,7 +7,6 @@ import pytest
 
 from local.stack import Stack, StackOptions, running_stack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoStatus
 from tests.end_to_end.films import Films, films_of
 from tests.studio_at_work import eventually
 from workflows_temporal.video import VideoWorkflow
@@ -50,10 +49,7 @@ async def test_a_worker_killed_again_and_again_pays_for_every_clip_at_most_once(
     for pause in (0.35, 0.15, 0.6):
         await asyncio.sleep(pause)
         await kill_worker(films.stack)
-    progress = await eventually(
-        lambda: handle.query(VideoWorkflow.progress),
-        lambda p: p.status in (VideoStatus.VIDEO_READY, VideoStatus.VIDEO_ERROR),
-    )
+    progress = await films.settled(handle)
     orders = await films.orders("again")
     assert len({order["prompt"] for order in orders}) == len(orders)
     unknown = [clip for clip in progress.clips if clip.status is ClipStatus.UNKNOWN]
@@ -104,9 +100,7 @@ async def test_an_order_whose_worker_dies_after_it_was_accepted_is_asked_about_a
 
     await eventually(accepted, lambda count: count == 1)
     await kill_worker(films.stack)
-    progress = await eventually(
-        lambda: handle.query(VideoWorkflow.progress), lambda p: p.status is VideoStatus.VIDEO_ERROR
-    )
+    progress = await films.settled(handle)
     assert progress.clips[0].status is ClipStatus.UNKNOWN
     await handle.signal(VideoWorkflow.resume)
     await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: p.clips[0].tries == 2)
