@@ -17,7 +17,7 @@ class TaskQueue(StrEnum):
     MEDIA = "media"
     """This machine's cores: encoders, checks, joins."""
     GPU = "gpu"
-    """One slot per GPU."""
+    """One render at a time per GPU."""
     NOTICES = "notices"
     """Requests that count against our integration at Notion."""
 

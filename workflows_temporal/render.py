@@ -1,4 +1,4 @@
-"""Clips and pictures by ComfyUI: one activity holds the GPU, from upload to stored file.
+"""Clips and pictures by ComfyUI: one activity has each of them, from upload to stored file.
 
 For a film it is one step of a clip's way; a sentence's picture or clip is planned before and taken after it.
 """
@@ -28,7 +28,7 @@ Tell = Callable[[Stage], None]
 
 
 async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
-    """Have the clip rendered by the film's graph: no gate, no money; the queue's one slot is the GPU."""
+    """Have the clip rendered by the film's graph: no gate, no money; the queue's slot is the GPU."""
     table.mark(clip.number, ClipStatus.RENDERING)
     to_render = ClipToRender.of(film, clip, take)
     policy = _render_policy(film.channel, film.priority, f"clip {clip.number:02d}")
