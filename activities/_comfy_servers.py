@@ -89,8 +89,8 @@ class ComfyServers:
                 away = await self._slot.look()
                 busy = self._slot.busy or (not away and not (await self._own.queue()).idle)
                 await self._store.tell(self.name, worker, busy=busy, away=self._slot.away)
-            except (StudioError, OSError) as error:
-                _log.warning("comfyui.not_listed", reason=str(error))
+            except Exception as error:  # whatever it is: who stops telling is taken for dead
+                _log.warning("comfyui.not_listed", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(least)
             await self._slot.changed(within=most)
 
