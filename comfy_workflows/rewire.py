@@ -14,8 +14,6 @@ from studio.errors import InvalidRequest
 Graph = dict[str, Any]
 """A graph in API format: node id → class_type, inputs, _meta."""
 
-SIDES: tuple[Side, ...] = ("only", "high", "low")
-
 
 def put(graph: Graph, place: Place, value: object) -> None:
     """Set one input."""
