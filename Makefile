@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
 #   make demo     a film, on the embedded stack
-#   make test     the whole suite
+#   make test     the tests of the product; `make test-all` runs the rest of them
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up lock docs record-history clean
+.PHONY: help demo test test-all check bench up lock docs record-history clean
 
 help:            ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,8 +26,11 @@ demo: $(STAMP)   ## make a film on the embedded stack: make demo ARGS="--clips 3
 up: $(STAMP)     ## the embedded stack in the foreground
 	@$(BIN)/python starter.py up $(ARGS)
 
-test: $(STAMP)   ## format, lint, types, tests
+test: $(STAMP)   ## format, lint, types, the tests of the product
 	@$(BIN)/poe test $(ARGS)
+
+test-all: $(STAMP)  ## what `make test` leaves out: simulators, small benchmarks, rehearsals, slow sweeps
+	@$(BIN)/poe test-all $(ARGS)
 
 check: $(STAMP)  ## format, lint, types, house rules
 	@$(BIN)/poe check

@@ -19,6 +19,7 @@ import asyncpg
 from local.processes import Process, ProcessFailed, free_port, spawn
 
 _USER = "longtake"
+_NOT_DURABLE = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0"]
 
 
 @dataclass
@@ -48,8 +49,11 @@ class Postgres:
         await self.process.stop(signal.SIGINT)
 
 
-async def start_postgres(data: Path, *, logs: Path, port: int | None = None) -> Postgres:
+async def start_postgres(data: Path, *, logs: Path, port: int | None = None, durable: bool = True) -> Postgres:
     """Start a server on the cluster in `data`, which is made when it is not there. TCP on loopback, with a password.
+
+    Args:
+        durable: False for a server whose data is thrown away: it does not wait for the disk.
 
     Raises:
         ProcessFailed: it does not come up.
@@ -57,6 +61,7 @@ async def start_postgres(data: Path, *, logs: Path, port: int | None = None) -> 
     password = await asyncio.to_thread(_ensure_cluster, data)
     port = port or free_port()
     settings = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "max_connections=200"]
+    settings += [] if durable else _NOT_DURABLE
     argv = [*_as_nobody_special(), str(_binary("postgres")), "-D", str(data / "cluster")]
     for setting in settings:
         argv += ["-c", setting]

@@ -32,6 +32,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--comfyui-url", help="a real ComfyUI server for the tests marked comfyui")
 
 
+SLOW = ("tests/simulators/", "tests/benchmarks/")
+"""All tests in these folders are marked slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
     """One dev server for all tests, in memory, with the flags every server of ours has."""
@@ -56,7 +66,7 @@ async def temporal(temporal_server: TemporalServer) -> Client:
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     """One PostgreSQL for all tests, with a migrated database to copy."""
     folder = tmp_path_factory.mktemp("postgres")
-    server = await start_postgres(folder / "data", logs=folder)
+    server = await start_postgres(folder / "data", logs=folder, durable=False)
     template = await server.ensure_database("template_longtake")
     async with open_database(template) as database:
         await migrate(database)

@@ -12,7 +12,7 @@ import pytest
 
 from local.stack import ADDRESSES, ROOT
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.slow
 
 
 def begun(data: Path, *options: str) -> "subprocess.Popen[str]":
@@ -23,7 +23,7 @@ def begun(data: Path, *options: str) -> "subprocess.Popen[str]":
 
 def reported(process: "subprocess.Popen[str]") -> dict[str, Any]:
     """Wait for its end; returns its report."""
-    said, complained = process.communicate(timeout=150)
+    said, complained = process.communicate(timeout=250)
     assert process.returncode == 0, complained
     report: dict[str, Any] = json.loads(said.splitlines()[-1])
     return report
