@@ -21,6 +21,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from activities._failures import Failures
 from activities._scratch import sweep_scratch
+from activities.records import RECORDING
 from composition import SERVINGS, Serving, Tools, new_gate
 from studio.ending import run_and_leave
 from studio.errors import DatabaseUnavailable
@@ -110,7 +111,7 @@ def _worker(tools: Tools, queue: TaskQueue, serving: Serving) -> Worker:
         task_queue=queue,
         workflows=serving.workflows,
         activities=serving.activities,
-        interceptors=[Failures(hider(tools.settings.secrets()))],
+        interceptors=[Failures(hider(tools.settings.secrets()), endless=RECORDING)],
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=PATIENCE,

@@ -33,12 +33,19 @@ _log = structlog.get_logger()
 class Failures(Interceptor):
     """`StudioError` → `ApplicationError` with its type, its delay and whether it may be retried."""
 
-    def __init__(self, hide: Callable[[str], str]) -> None:
+    def __init__(self, hide: Callable[[str], str], *, endless: frozenset[str] = frozenset()) -> None:
+        """Create the interceptor.
+
+        Args:
+            hide: removes secrets from a text.
+            endless: activities that never become non-retryable by counting, for example those that record results.
+        """
         self._hide = hide
+        self._endless = endless
         self._surprises = _Surprises()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Inbound(next, self._hide, self._surprises)
+        return _Inbound(next, self._hide, self._surprises, self._endless)
 
 
 class _Surprises:
@@ -58,10 +65,17 @@ class _Surprises:
 
 
 class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, hide: Callable[[str], str], surprises: _Surprises) -> None:
+    def __init__(
+        self,
+        next: ActivityInboundInterceptor,
+        hide: Callable[[str], str],
+        surprises: _Surprises,
+        endless: frozenset[str],
+    ) -> None:
         super().__init__(next)
         self._hide = hide
         self._surprises = surprises
+        self._endless = endless
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         with structlog.contextvars.bound_contextvars(**_names(input)):
@@ -90,7 +104,8 @@ class _Inbound(ActivityInboundInterceptor):
         raise ApplicationError(
             self._hide(f"{type(error).__name__}: {error}")[:LONGEST_MESSAGE],
             type=type(error).__name__,
-            non_retryable=self._surprises.met_another() >= SURPRISES,
+            non_retryable=activity.info().activity_type not in self._endless
+            and self._surprises.met_another() >= SURPRISES,
         ) from None
 
 

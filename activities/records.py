@@ -16,6 +16,9 @@ from studio.takes import takes_of
 
 _log = structlog.get_logger()
 
+RECORDING = frozenset({"open_film", "set_film_status", "record_clip", "record_late", "book_costs", "close_film"})
+"""What these write down has been paid for: however often it fails, Temporal tries it again."""
+
 
 class RecordActivities:
     """Writes films, clips and costs in short transactions; none is held while anything renders."""

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from studio.contracts.progress import MOST_JOB, Event, EventsLost, Progress
 from studio.errors import DatabaseUnavailable
-from studio.store.pool import COMMAND_SECONDS, UNAVAILABLE, Database
+from studio.store.pool import COMMAND_SECONDS, UNAVAILABLE, Database, unavailable
 
 _log = structlog.get_logger()
 
@@ -33,9 +33,6 @@ LOOK_SECONDS = 15.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two tries to connect again, doubled each time."""
-
-_BROKEN = (*UNAVAILABLE, asyncpg.PostgresError)
-"""Somebody who listened once listens again, whatever a database says while it comes back."""
 
 
 class EventStore:
@@ -116,7 +113,7 @@ async def subscribe(
     try:
         await line.connect()
     except UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"PostgreSQL does not answer ({type(error).__name__})") from None
+        raise unavailable(error) or DatabaseUnavailable(f"PostgreSQL refuses: {error}") from None
     keeper = asyncio.create_task(line.keep())
     try:
         yield subscription
@@ -160,7 +157,7 @@ class _Line:
             except TimeoutError:
                 try:
                     await self._connection.execute("select 1")
-                except _BROKEN:
+                except UNAVAILABLE:
                     return
 
     async def _connect_again(self) -> None:
@@ -169,6 +166,6 @@ class _Line:
             self.cut()
             try:
                 return await self.connect()
-            except _BROKEN:
+            except UNAVAILABLE:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

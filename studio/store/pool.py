@@ -18,15 +18,45 @@ COMMAND_SECONDS = 5.0
 UNAVAILABLE = (
     OSError,
     TimeoutError,
-    asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that was cut in the middle of a statement
-    asyncpg.TooManyConnectionsError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresError,
 )
+"""What a statement may fail with. `unavailable` says which of them are not about the statement itself."""
+
+_OUR_STATEMENT = ("22", "23", "42")
+"""Classes of SQLSTATE that repeating does not mend: data exception, integrity violation, syntax or access rule."""
+_NO_PRIVILEGE = "42501"
+"""In class 42, but about the server: a role that lacks a grant for a while."""
+_CAUSES = {
+    "53100": "No space left on the database server",
+    "53200": "The database server is out of memory",
+    "53300": "The database server takes no more connections",
+    "42501": "The database refuses our role a privilege",
+    "25006": "The database is read-only",
+    "57014": "The database cancelled the statement",
+    "40P01": "The database resolved a deadlock against us",
+    "40001": "The database could not serialize the transaction",
+    "58030": "The database server had an I/O error",
+}
+"""SQLSTATE → what an operator reads. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
+def unavailable(error: BaseException) -> DatabaseUnavailable | None:
+    """Sort a failed statement: an error that may be retried, or None when the statement itself is wrong.
+
+    Everything that PostgreSQL answers may pass (disk full, deadlock, cancelled, I/O error, no privilege …), except
+    what is about our statement and its values: those answers are the same every time.
+    """
+    if not isinstance(error, UNAVAILABLE):
+        return None
+    if not isinstance(error, asyncpg.PostgresError):
+        return DatabaseUnavailable(f"PostgreSQL does not answer ({type(error).__name__})")
+    state = error.sqlstate or ""
+    if state != _NO_PRIVILEGE and state.startswith(_OUR_STATEMENT):
+        return None
+    cause = _CAUSES.get(state, "PostgreSQL does not answer")
+    return DatabaseUnavailable(f"{cause} ({type(error).__name__}, {state or 'no SQLSTATE'})")
 
 
 class Database:
@@ -43,15 +73,18 @@ class Database:
         """One short transaction: committed at the end of the block, rolled back when it raises.
 
         Raises:
-            DatabaseUnavailable: PostgreSQL is down, full or unreachable; nothing was changed, or the commit's
-                answer was lost, which an upsert repeats without harm.
+            DatabaseUnavailable: PostgreSQL is down, full, unreachable or refuses for a reason that may pass; nothing
+                was changed, or the commit's answer was lost, which an upsert repeats without harm.
+            asyncpg.PostgresError: the statement or one of its values is wrong.
         """
         try:
             pool = await self._opened()
             async with pool.acquire(timeout=COMMAND_SECONDS) as connection, connection.transaction():
                 yield connection
         except UNAVAILABLE as error:
-            raise DatabaseUnavailable(f"PostgreSQL does not answer ({type(error).__name__})") from None
+            if (reason := unavailable(error)) is None:
+                raise
+            raise reason from None
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator["Database"]:

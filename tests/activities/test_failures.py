@@ -16,6 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from activities._failures import LONGEST_MESSAGE, SURPRISES, Failures
+from activities.records import RECORDING
 from studio import errors
 from studio.contracts.clip import ClipId, ClipJob, ClipSubmission, ClipToDraw, RenderedClip, StillToHost
 from studio.contracts.film import (
@@ -119,6 +120,14 @@ async def surprised(environment: ActivityEnvironment, failures: Failures) -> App
     with pytest.raises(ApplicationError) as seen:
         await environment.run(around.execute_activity, ExecuteActivityInput(raised, [], None, {}))
     return seen.value
+
+
+async def test_what_records_a_paid_clip_is_tried_again_however_often_it_fails() -> None:
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, activity_type="record_clip")
+    failures = Failures(str, endless=RECORDING)
+    seen = [await surprised(environment, failures) for _ in range(3 * SURPRISES)]
+    assert not any(error.non_retryable for error in seen)
 
 
 async def test_a_surprise_is_tried_again_only_so_often() -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from local.postgres import start_postgres
 from studio.errors import DatabaseUnavailable
 from studio.store.migrate import migrate
-from studio.store.pool import open_database
+from studio.store.pool import Database, open_database
 
 
 async def test_a_database_that_is_down_is_said_in_one_way_and_comes_back_without_a_restart(tmp_path: Path) -> None:
@@ -40,3 +41,37 @@ async def test_workers_that_start_together_migrate_once(tmp_path: Path) -> None:
     assert sorted(len(names) for names in applied) == [0, len(max(applied, key=len))]
     assert max(applied, key=len)
     await server.stop()
+
+
+MAY_PASS = (
+    "53100 53200 53300 53400 42501 55P03 55006 57014 57P01 57P03 40P01 40001 40003 58030 58000 08006 25006 25P03 "
+    "26000 0A000 0B000 54000 72000 F0000 P0001 XX000 XX001 28P01 3D000"
+).split()
+OUR_STATEMENT = "22000 22P02 22003 22021 23000 23502 23503 23505 23514 42601 42703 42P01 42883 42804".split()
+
+
+async def answer(database: Database, sqlstate: str) -> BaseException:
+    """What a statement raises that PostgreSQL answers with this SQLSTATE."""
+    with pytest.raises(Exception) as caught:
+        async with database.transaction() as connection:
+            await connection.execute(f"do $$ begin raise exception 'no' using errcode = '{sqlstate}'; end $$")
+    return caught.value
+
+
+async def test_whatever_postgresql_answers_is_unavailable_unless_it_is_about_our_statement(database: Database) -> None:
+    told = {sqlstate: await answer(database, sqlstate) for sqlstate in MAY_PASS + OUR_STATEMENT}
+    retryable = [state for state, error in told.items() if isinstance(error, DatabaseUnavailable)]
+    assert retryable == MAY_PASS
+    assert all(isinstance(told[state], asyncpg.PostgresError) for state in OUR_STATEMENT)
+    assert all(state in str(told[state]) for state in MAY_PASS)
+    assert "No space left" in str(told["53100"])
+
+
+async def test_a_value_that_cannot_be_sent_is_about_our_statement(database: Database) -> None:
+    """Repeating it would never end."""
+    with pytest.raises(asyncpg.DataError):
+        async with database.transaction() as connection:
+            await connection.fetchval("select $1::int", "no number")
+    with pytest.raises(asyncpg.PostgresError):
+        async with database.transaction() as connection:
+            await connection.fetchval("select $1::text", "a\x00b")
