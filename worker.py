@@ -2,7 +2,8 @@
 
     worker.py --queues studio,kling,media,gpu
 
-It ends on SIGTERM or SIGINT, after the activities that are running.
+On SIGTERM or SIGINT all its queues stop polling at once; it exits when the running activities have ended, or when
+their queue's grace period is over.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from studio.store.pool import Database, open_database
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.connection import connect, ensure_search_attributes
 from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.policies import GRACE
 
 _log = structlog.get_logger()
 
@@ -40,8 +42,6 @@ STICKY = timedelta(seconds=3)
 """How long a workflow waits for the process that knew it before any other may take it: a kill costs so much."""
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
 """Heartbeats go out at least so often; a cancellation comes back with one."""
-PATIENCE = timedelta(seconds=90)
-"""How long a stopping worker lets its activities finish: longer than the longest order."""
 DATABASE_RETRY_SECONDS = 3
 """Pause between tries to reach a database that is down when a worker starts."""
 
@@ -86,12 +86,19 @@ async def working(settings: Settings, queues: Sequence[TaskQueue], temporal: Cli
         if TaskQueue.STUDIO in queues:
             await prepare(tools)
         sweep_scratch(settings.work_dir)
+        workers: list[Worker] = []
         for queue in _with_company(queues, settings):
             serving = await SERVINGS[queue](tools)
             if serving.beside is not None:
                 await stack.enter_async_context(_beside(serving.beside()))
-            await stack.enter_async_context(_worker(tools, queue, serving))
+            workers.append(await stack.enter_async_context(_worker(tools, queue, serving)))
+        stack.push_async_callback(_stop_polling, workers)
         yield
+
+
+async def _stop_polling(workers: Sequence[Worker]) -> None:
+    """Shut all workers down at once. One after the other, the last would poll for minutes and take paid orders."""
+    await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
 @asynccontextmanager
@@ -114,7 +121,7 @@ def _worker(tools: Tools, queue: TaskQueue, serving: Serving) -> Worker:
         interceptors=[Failures(hider(tools.settings.secrets()), endless=RECORDING)],
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         sticky_queue_schedule_to_start_timeout=STICKY,
-        graceful_shutdown_timeout=PATIENCE,
+        graceful_shutdown_timeout=GRACE[queue],
         **{"max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE} | serving.options,
     )
 

@@ -197,3 +197,14 @@ NOTION = ActivityConfig(
     schedule_to_close_timeout=timedelta(hours=24),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
+
+GRACE = {
+    TaskQueue.STUDIO: timedelta(seconds=30),
+    TaskQueue.KLING: timedelta(seconds=95),
+    TaskQueue.MEDIA: timedelta(seconds=90),
+    TaskQueue.GPU: timedelta(seconds=90),
+    TaskQueue.NOTICES: timedelta(seconds=30),
+}
+"""How long a worker that shuts down lets running activities finish before it cancels them. An order must never be cut
+off, so `kling` waits longer than `KLING_SUBMIT` may take; everywhere else the next attempt repeats the step. A
+supervisor has to wait longer than the longest of these before it kills the process (docker-compose.yml)."""

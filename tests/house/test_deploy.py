@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from local.temporal_server import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
 from studio.settings import Settings
 from tests.house.tree import ROOT, modules, under
 from workflows_temporal.addresses import SEARCH_ATTRIBUTES as SET_BY_WORKFLOWS
+from workflows_temporal.addresses import TaskQueue
+from workflows_temporal.policies import GRACE, KLING_SUBMIT
 
 COMPOSE = cast(dict[str, Any], yaml.safe_load((ROOT / "docker-compose.yml").read_text()))
 SERVICES = cast(dict[str, dict[str, Any]], COMPOSE["services"])
@@ -55,6 +58,21 @@ def test_ports_are_open_to_this_machine_only() -> None:
 def test_a_process_of_ours_is_given_settings_that_exist(name: str) -> None:
     known = {field.upper() for field in Settings.model_fields}
     assert SERVICES[name]["environment"].keys() <= known
+
+
+def test_a_worker_is_not_killed_while_its_queues_let_activities_finish() -> None:
+    """Every `worker-…` service, the profile `gpu` included; Compose writes durations as `2m` or `130s`."""
+    longest = max(GRACE.values()) + timedelta(seconds=15)  # to close connections
+    patience = {name: service["stop_grace_period"] for name, service in SERVICES.items() if "--queues" in str(service)}
+    assert patience
+    for name, period in patience.items():
+        minutes, seconds = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", period).groups(default="0")  # type: ignore[union-attr]
+        assert timedelta(minutes=int(minutes), seconds=int(seconds)) >= longest, name
+
+
+def test_an_order_is_never_cut_off_by_the_shutdown_of_its_worker() -> None:
+    assert GRACE.keys() == set(TaskQueue)
+    assert GRACE[TaskQueue.KLING] > cast(timedelta, KLING_SUBMIT["start_to_close_timeout"])
 
 
 def test_only_the_workers_that_order_have_the_key() -> None:
