@@ -152,7 +152,7 @@ async def _worker_process(
         "STILL_HOST": "catbox",
         "CATBOX_URL": host,
     }
-    argv = [sys.executable, ROOT / "worker.py", "--queues", "studio,kling,media"]
+    argv: list[str | Path] = [sys.executable, ROOT / "worker.py", "--queues", "studio,kling,media"]
     worker = await spawn("worker", argv, log=log, env=environment, listen=True)
     assert await worker.stdout.readline() == b"ready\n", worker.last_words()
     return worker
