@@ -1,37 +1,38 @@
-"""`starter.py …` as people and scripts call it: a process of its own."""
+"""`starter.py …` as people and scripts call it."""
 
 import asyncio
 import json
 import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.stack import ROOT
+from local.stack import ADDRESSES, ROOT
+from tests.command_line import Done, run_command
 
-HANG_GUARD = 50
-
-
-@dataclass
-class Done:
-    """A command that has ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.stdout)
-
+HANG_GUARD = 250
 
 Starter = Callable[..., Coroutine[Any, Any, Done]]
 
 
-def starter_with(settings: Mapping[str, str], no_stack: Path, *first: str) -> Starter:
-    """Calls it with these settings in the environment; no stack runs in the folder `no_stack`."""
+def starter_with(settings: Mapping[str, str], data: Path, *first: str) -> Starter:
+    """Calls it in this process; it finds these settings as those of a stack that runs in the folder `data`."""
+
+    async def call(*arguments: str, **changes: str) -> Done:
+        await asyncio.to_thread(_publish, data, {**settings, **changes})
+        return await asyncio.to_thread(run_command, [*first, *arguments, "--data", str(data)])
+
+    return call
+
+
+def _publish(data: Path, settings: Mapping[str, str]) -> None:
+    data.mkdir(exist_ok=True)
+    (data / ADDRESSES).write_text(json.dumps(settings))
+
+
+def process_with(settings: Mapping[str, str], no_stack: Path, *first: str) -> Starter:
+    """Calls it as a process with these settings in its environment; no stack runs in the folder `no_stack`."""
 
     async def call(*arguments: str, **environment: str) -> Done:
         process = await asyncio.create_subprocess_exec(

@@ -11,20 +11,30 @@ from studio.objects.store import StorePlace, open_store
 from studio.store.gpu_servers import GpuServerStore
 from studio.store.pool import Database
 from tests.comfy_workflows.conftest import own_clip_graph
-from tests.commands.starter import Starter, starter_with
+from tests.commands.starter import Starter, process_with, starter_with
 from tests.conftest import NOBODY
 
 
 @pytest.fixture
-def starter(database_url: str, tmp_path: Path) -> Starter:
-    """`starter.py comfy …` with stores of its own, and no usual server."""
-    settings = {
+def settings(database_url: str, tmp_path: Path) -> dict[str, str]:
+    """Stores of its own, and no usual server."""
+    return {
         "DATABASE_URL": database_url,
         "OBJECT_STORE_URL": (tmp_path / "objects").as_uri(),
         "COMFYUI_URL": NOBODY,
     }
 
-    return starter_with(settings, tmp_path / "no-stack", "comfy")
+
+@pytest.fixture
+def starter(settings: dict[str, str], tmp_path: Path) -> Starter:
+    """`starter.py comfy …`."""
+    return starter_with(settings, tmp_path / "data", "comfy")
+
+
+@pytest.fixture
+def starter_process(settings: dict[str, str], tmp_path: Path) -> Starter:
+    """`starter.py comfy …`, a process."""
+    return process_with(settings, tmp_path / "no-stack", "comfy")
 
 
 @pytest.fixture
@@ -34,11 +44,11 @@ def graph_file(tmp_path: Path) -> Path:
     return path
 
 
-async def test_servers_that_have_a_worker_are_listed(starter: Starter, database: Database) -> None:
-    assert "worker.py --queues gpu" in (await starter("servers")).stdout
+async def test_servers_that_have_a_worker_are_listed(starter_process: Starter, database: Database) -> None:
+    assert "worker.py --queues gpu" in (await starter_process("servers")).stdout
     await GpuServerStore(database).tell("http://gpu-1:8188", "host/7", busy=False, away="ComfyUI answered 502")
-    assert "ComfyUI answered 502" in (await starter("servers")).stdout
-    ((name, away),) = [(one["name"], one["away"]) for one in (await starter("servers", "--json")).json]
+    assert "ComfyUI answered 502" in (await starter_process("servers")).stdout
+    ((name, away),) = [(one["name"], one["away"]) for one in (await starter_process("servers", "--json")).json]
     assert (name, away) == ("http://gpu-1:8188", "ComfyUI answered 502")
 
 
@@ -63,8 +73,10 @@ async def test_people_read_where_a_file_belongs(starter: Starter, comfy: ComfySi
     assert "model file ae.safetensors is missing on this server; it belongs in models/vae" in shown
 
 
-async def test_without_any_stack_a_server_is_looked_at_all_the_same(starter: Starter, comfy: ComfySimulator) -> None:
-    done = await starter("check", "--url", comfy.urls["api_url"], "--json", DATABASE_URL="")
+async def test_without_any_stack_a_server_is_looked_at_all_the_same(
+    starter_process: Starter, comfy: ComfySimulator
+) -> None:
+    done = await starter_process("check", "--url", comfy.urls["api_url"], "--json", DATABASE_URL="")
     assert all(graph["source"] == "shipped" for graph in done.json["graphs"])
     assert "graphs you added were not looked at" in done.json["note"]
 

@@ -11,17 +11,17 @@ from local.stack import ROOT
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import CameraMove
 from studio.contracts.film import Provider
-from tests.commands.starter import Starter, starter_with
+from tests.commands.starter import Starter, process_with, starter_with
 from tests.renders import running, states
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork
 
 
 @pytest.fixture
-def starter(gpu_studio: StudioAtWork, tmp_path: Path) -> Starter:
-    """`starter.py …`, talking to the studio of this process."""
+def settings(gpu_studio: StudioAtWork) -> dict[str, str]:
+    """How the studio of this process is reached."""
     settings = gpu_studio.settings
-    environment = {
+    return {
         "TEMPORAL_ADDRESS": settings.temporal_address,
         "TEMPORAL_NAMESPACE": settings.temporal_namespace,
         "DATABASE_URL": str(settings.database_url),
@@ -29,7 +29,17 @@ def starter(gpu_studio: StudioAtWork, tmp_path: Path) -> Starter:
         "COLUMNS": "160",
     }
 
-    return starter_with(environment, tmp_path / "no-stack")
+
+@pytest.fixture
+def starter(settings: dict[str, str], tmp_path: Path) -> Starter:
+    """`starter.py …`, talking to the studio of this process."""
+    return starter_with(settings, tmp_path / "data")
+
+
+@pytest.fixture
+def starter_process(settings: dict[str, str], tmp_path: Path) -> Starter:
+    """`starter.py …`, a process."""
+    return process_with(settings, tmp_path / "no-stack")
 
 
 @pytest.fixture
@@ -50,18 +60,18 @@ def _written(folder: Path, document: dict[str, Any]) -> Path:
 
 
 async def test_a_project_is_put_made_shown_and_put_again(
-    starter: Starter, story_file: Path, comfy: ComfySimulator
+    starter_process: Starter, story_file: Path, comfy: ComfySimulator
 ) -> None:
-    put = await starter("project", "put", str(story_file))
+    put = await starter_process("project", "put", str(story_file))
     assert (put.code, put.stdout) == (0, "poke1/story: 3 sentences; to make: 2 pictures, 3 clips\n")
-    made = await starter("project", "make", "story", "image", "--wait")
+    made = await starter_process("project", "make", "story", "image", "--wait")
     assert made.code == 0 and "project  ended: 2 of 2 done, 0 failed" in made.stdout
     document = yaml.safe_load(await asyncio.to_thread(story_file.read_text))
     document["sentences"][0]["text"] = "A city wakes."
     del document["sentences"][1]
-    put = await starter("project", "put", str(_written(story_file.parent, document)), "--json")
+    put = await starter_process("project", "put", str(_written(story_file.parent, document)), "--json")
     assert (put.json["removed"], put.json["dirty_images"]) == (["fisherman"], ["dawn"])
-    shown = (await starter("project", "show", "poke1/story")).stdout
+    shown = (await starter_process("project", "show", "poke1/story")).stdout
     assert "stale images/dawn.png" in shown
     assert "fine  brought/boats_" in shown
     assert "missing" in shown

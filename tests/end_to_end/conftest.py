@@ -12,6 +12,7 @@ import yaml
 
 from local.stack import ROOT, Stack, StackOptions, running_stack
 from studio.media.stills import draw_still
+from tests.command_line import run_command
 
 PLANTED_KEY = "sim-key-PLANTED-4f9a1c"
 """A secret that must turn up nowhere."""
@@ -35,13 +36,30 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 @pytest.fixture(scope="module")
 def starter(stack: Stack) -> Starter:
-    """`starter.py …` as a user calls it, talking to the stack by its data directory alone."""
+    """`starter.py …`, talking to the stack by its data directory alone; called in this process."""
+    return starter_on(stack)
+
+
+@pytest.fixture(scope="module")
+def starter_process(stack: Stack) -> Starter:
+    """`starter.py …` as a user calls it: a process."""
 
     def call(*arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, str(ROOT / "starter.py"), *arguments, "--data", str(stack.data)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
         assert not check or done.returncode == 0, done.stderr
         return done
+
+    return call
+
+
+def starter_on(stack: Stack) -> Starter:
+    """Calls `starter.py …` in this process, on this stack."""
+
+    def call(*arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        done = run_command([*arguments, "--data", str(stack.data)])
+        assert not check or done.code == 0, done.stderr
+        return subprocess.CompletedProcess(arguments, done.code, done.stdout, done.stderr)
 
     return call
 

@@ -1,9 +1,6 @@
 """Films on a stack, as a backend service starts them."""
 
 import asyncio
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,11 +8,12 @@ import httpx
 from PIL import Image
 from temporalio.client import Client
 
-from local.stack import ROOT, Stack
+from local.stack import Stack
 from studio.contracts.clip import ClipId, ClipRequest, ClipStatus
 from studio.contracts.film import VideoProgress, VideoRequest, VideoStatus
 from studio.objects import keys
 from studio.objects.store import ObjectStore, StorePlace, open_store
+from tests.command_line import run_command
 from tests.studio_at_work import HEIGHT, WIDTH, Handle, eventually
 from workflows_temporal.addresses import VIDEO_STATUS, TaskQueue, video_workflow_id
 from workflows_temporal.connection import connect
@@ -77,10 +75,9 @@ class Films:
 
     def starter(self, *command: str) -> Any:
         """A command as a person gives it; returns what it printed as JSON."""
-        argv = [sys.executable, str(ROOT / "starter.py"), *command, "--data", str(self.stack.data), "--json"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        done = run_command([*command, "--data", str(self.stack.data), "--json"])
+        assert done.code == 0, done.stderr
+        return done.json
 
     async def fault(self, rule: dict[str, Any]) -> None:
         """Have the provider misbehave."""

@@ -98,7 +98,7 @@ def test_a_film_that_runs_is_not_started_again_but_may_be_changed(
     assert "tests/runs is running already - Change a clip with `film edit tests/runs CLIP`" in refused.stderr
     still = tmp_path / "other.png"
     draw_still("Dunes", seed=9, width=192, height=108).image.save(still)
-    edited = said(starter("film", "edit", "runs", "2", "--still", str(still), "--json"))
+    edited = said(starter("film", "edit", "tests/runs", "2", "--still", str(still), "--json"))
     assert edited["replaced"] is True
     assert edited["run_id"] != first["run_id"]
     assert "the run that was not finished is replaced" in starter("film", "edit", "runs", "1", "--seconds", "10").stdout

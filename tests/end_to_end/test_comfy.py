@@ -18,7 +18,7 @@ from local.stack import ROOT, Stack, StackOptions, running_stack
 from simulators.comfyui import ComfySimulator
 from studio.media.stills import draw_still
 from tests.comfy_workflows.conftest import own_clip_graph
-from tests.end_to_end.conftest import said
+from tests.end_to_end.conftest import said, starter_on
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,15 @@ def command(stack: Stack, *arguments: str) -> list[str]:
 
 
 def starter(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """`starter.py …` as a user calls it."""
-    done = subprocess.run(command(stack, *arguments), capture_output=True, text=True, check=False, timeout=60)
+    """`starter.py …`, on this stack."""
+    return starter_on(stack)(*arguments)
+
+
+def watched(stack: Stack, film: str, *options: str) -> list[str]:
+    """The lines of `starter.py watch …`, which only a process can call: it handles signals."""
+    done = subprocess.run(command(stack, "watch", film, *options), capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
-    return done
+    return done.stdout.splitlines()
 
 
 async def rendered(stack: Stack) -> list[dict[str, Any]]:
@@ -86,8 +91,8 @@ async def test_a_graph_of_ones_own_makes_a_film_in_a_style(stack: Stack, film_fi
         starter(stack, "comfy", "add", str(film_file.with_name("mine.json")))
         plan = said(starter(stack, "film", "plan", str(film_file), "--json"))
         starter(stack, "film", "start", str(film_file))
-        watched = starter(stack, "watch", "own", "--json").stdout.splitlines()
-        return plan, [json.loads(line) for line in watched], said(starter(stack, "film", "result", "own", "--json"))
+        lines = watched(stack, "tests/own", "--json")
+        return plan, [json.loads(line) for line in lines], said(starter(stack, "film", "result", "own", "--json"))
 
     plan, news, result = await asyncio.to_thread(whole_way)
     assert (plan["cost_usd"], plan["seconds"], plan["counts"]["new"]) == ("0", None, 2)
@@ -104,12 +109,12 @@ async def test_control_c_ends_the_watching_and_not_the_film(stack: Stack, film_f
     pipe = asyncio.subprocess.PIPE
     watching = await asyncio.create_subprocess_exec(*command(stack, "watch", "tests/longer"), stdout=pipe, stderr=pipe)
     assert watching.stdout is not None
-    first = await asyncio.wait_for(watching.stdout.readline(), 30)
+    first = await asyncio.wait_for(watching.stdout.readline(), 250)
     watching.send_signal(signal.SIGINT)
-    _, complained = await asyncio.wait_for(watching.communicate(), 30)
+    _, complained = await asyncio.wait_for(watching.communicate(), 250)
     assert (watching.returncode, complained) == (0, b"")
     assert b"film" in first or b"clip" in first
-    assert await asyncio.to_thread(starter, stack, "watch", "longer")
+    assert await asyncio.to_thread(watched, stack, "longer")
 
 
 def test_the_addresses_name_the_servers_and_no_provider_that_is_not_asked(stack: Stack) -> None:

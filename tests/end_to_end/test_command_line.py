@@ -15,10 +15,12 @@ from tests.end_to_end.conftest import Starter, said
 FilmFile = Callable[..., Path]
 
 
-def test_a_film_from_a_file_to_the_finished_picture(starter: Starter, film_file: FilmFile) -> None:
-    started = starter("film", "start", str(film_file("happy")), "--wait")
+def test_a_film_from_a_file_to_the_finished_picture(
+    starter_process: Starter, starter: Starter, film_file: FilmFile
+) -> None:
+    started = starter_process("film", "start", str(film_file("happy")), "--wait")
     assert "0.63" in started.stdout
-    result = said(starter("film", "result", "happy", "--json"))
+    result = said(starter_process("film", "result", "happy", "--json"))
     assert result["total_cost_usd"] == "0.630000"
     assert said(starter("film", "status", "tests/happy", "--json"))["done"] == 3
     films = {film["video_id"]: film["status"] for film in said(starter("film", "list", "--json"))}
@@ -77,13 +79,13 @@ def test_plain_json_for_other_languages_starts_the_same_film(
     command = [str(temporal_binary()), "workflow", "execute", "--type", "VideoWorkflow", "--task-queue", "studio"]
     command += ["--workflow-id", "video/tests/plain", "--input-file", str(request), "--output", "json"]
     done = subprocess.run(
-        [*command, "--address", stack.temporal.address], capture_output=True, text=True, check=True, timeout=50
+        [*command, "--address", stack.temporal.address], capture_output=True, text=True, check=True, timeout=250
     )
     assert json.loads(done.stdout)["status"] == "COMPLETED"
 
 
-def test_a_film_nobody_knows_is_said_to_be_unknown(starter: Starter) -> None:
-    refused = starter("film", "status", "nobody", check=False)
+def test_a_film_nobody_knows_is_said_to_be_unknown(starter_process: Starter) -> None:
+    refused = starter_process("film", "status", "nobody", check=False)
     assert refused.returncode == 2
     assert "No film is called nobody" in refused.stderr
 
@@ -99,7 +101,7 @@ def test_the_gate_is_shown_and_changed(starter: Starter) -> None:
 def test_cancelling_says_what_it_costs_all_the_same(starter: Starter, film_file: FilmFile) -> None:
     starter("gate", "limit", "0")
     starter("film", "start", str(film_file("cancelled")))
-    cancelled = said(starter("film", "cancel", "cancelled", "--json"))
+    cancelled = said(starter("film", "cancel", "tests/cancelled", "--json"))
     starter("gate", "limit", "5")
     assert cancelled == {
         "workflow_id": "video/tests/cancelled",
@@ -110,7 +112,7 @@ def test_cancelling_says_what_it_costs_all_the_same(starter: Starter, film_file:
 
 def test_a_draft_can_be_started_as_it_is(starter: Starter, film_file: FilmFile, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "starter.py"), "film", "draft", "A harbour", "--story", "dawn, noon, dusk"]
-    drafted = subprocess.run([*command, "--clips", "4"], capture_output=True, text=True, check=True, timeout=30).stdout
+    drafted = subprocess.run([*command, "--clips", "4"], capture_output=True, text=True, check=True, timeout=250).stdout
     path = tmp_path / "draft.yaml"
     path.write_text(drafted)
     refused = starter("film", "start", str(path), check=False)

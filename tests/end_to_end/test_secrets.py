@@ -13,16 +13,16 @@ from workflows_temporal.connection import connect
 
 
 async def test_the_key_appears_nowhere_even_when_the_provider_repeats_it_in_its_errors(
-    stack: Stack, starter: Starter, film_file: Callable[..., Path]
+    stack: Stack, starter_process: Starter, film_file: Callable[..., Path]
 ) -> None:
-    starter("film", "start", str(film_file("secret")), "--wait")
-    await _provider_repeats_the_key(stack, starter, film_file)
+    starter_process("film", "start", str(film_file("secret")), "--wait")
+    await _provider_repeats_the_key(stack, starter_process, film_file)
     assert await _in_histories(stack) == []
     assert await _in_database(stack) == []
     assert _in_files(stack.data) == []
 
 
-async def _provider_repeats_the_key(stack: Stack, starter: Starter, film_file: Callable[..., Path]) -> None:
+async def _provider_repeats_the_key(stack: Stack, starter_process: Starter, film_file: Callable[..., Path]) -> None:
     rule = {
         "route": "createTask",
         "match": "Boat",
@@ -31,7 +31,7 @@ async def _provider_repeats_the_key(stack: Stack, starter: Starter, film_file: C
     }
     async with httpx.AsyncClient() as http:
         (await http.post(f"{stack.kie['admin_url']}/__sim/faults", json=rule)).raise_for_status()
-        done: subprocess.CompletedProcess[str] = starter(
+        done: subprocess.CompletedProcess[str] = starter_process(
             "film", "start", str(film_file("echo", length=1)), "--wait", check=False
         )
         await http.post(f"{stack.kie['admin_url']}/__sim/reset", json={"only": ["faults"]})
