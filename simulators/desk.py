@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 from aiohttp import web
 
 from simulators.faults import NO_FAULT, Fault, Kind, Plan, Text
+from simulators.variants import Variant, Varying
 from simulators.wire import Answer, deliver, error_page, hang, reset, text_answer
 
 
@@ -74,16 +75,23 @@ class Watch:
 class Desk:
     """Faults first, then the service, then the ledger, then the wire."""
 
-    def __init__(self, plan: Plan[Fault], dialect: Dialect, watch: Watch) -> None:
+    def __init__(self, plan: Plan[Fault], dialect: Dialect, watch: Watch, varying: Varying | None = None) -> None:
         self._plan = plan
         self._dialect = dialect
         self._watch = watch
+        self._varying = varying
+        self._ordered: dict[str, Variant] = {}
+        """Path → a variant a script asked for that has not met an answer it fits."""
 
     def add(self, app: web.Application, method: str, path: str, route: str, handler: Handler) -> None:
         async def serve(request: web.Request) -> web.StreamResponse:
             return await self._serve(Call(request, route), handler)
 
         app.router.add_route(method, path, serve)
+
+    def clear(self) -> None:
+        """Forget what scripts asked for."""
+        self._ordered.clear()
 
     def application(self) -> web.Application:
         """An application that words its 404 and 405 as the service does."""
@@ -111,6 +119,9 @@ class Desk:
     async def _serve(self, call: Call, handler: Handler) -> web.StreamResponse:
         self._watch.arrived(call.route)
         fault = await self._fault(call)
+        variant = self._variant(call, fault)
+        if variant is not None and not variant.acts:
+            return await self._vary(call, variant, Answer())
         if not fault.commits:
             self._watch.refused(call.route, _noted(fault))
             return await self._refuse(call, fault)
@@ -120,7 +131,31 @@ class Desk:
             self._watch.refused(call.route, answer.code)
         if fault.after:
             return await self._refuse(call, fault)
-        return await deliver(call.request, answer, fault)
+        if variant is None and fault is NO_FAULT and self._varying is not None and answer.code is None:
+            variant = self._varying.draw(call.route, answer)
+        if variant is not None and variant.fits(answer):
+            return await self._vary(call, variant, answer)
+        if variant is not None:
+            self._ordered[call.request.raw_path] = variant
+        shown = self._varying.usual(call.route, answer) if self._varying is not None else answer
+        return await deliver(call.request, shown, fault)
+
+    def _variant(self, call: Call, fault: Fault) -> Variant | None:
+        """The one a script asks for, or one by chance that keeps the call from having its effect."""
+        if self._varying is None:
+            return None
+        if fault.kind is Kind.VARIANT:
+            return self._varying.named(call.route, fault.variant)
+        if fault is NO_FAULT and (ordered := self._ordered.pop(call.request.raw_path, None)) is not None:
+            return ordered
+        return self._varying.draw(call.route) if fault is NO_FAULT else None
+
+    async def _vary(self, call: Call, variant: Variant, answer: Answer) -> web.StreamResponse:
+        assert self._varying is not None
+        changed, fault = self._varying.changed(call.route, variant, answer)
+        if fault.kind is Kind.RESET:
+            return reset(call.request)
+        return await deliver(call.request, changed, fault)
 
     async def _fault(self, call: Call) -> Fault:
         if self._plan.wants_body(call.route):

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     HTML = "html"
     HTTP = "http"
     BODY_CODE = "body_code"
+    VARIANT = "variant"
 
 
 _REPLACING = frozenset({Kind.RESET, Kind.HANG, Kind.HTML, Kind.HTTP, Kind.BODY_CODE})
@@ -51,6 +52,7 @@ _KEYS: dict[str, tuple[Kind, str]] = {
     "html": (Kind.HTML, "status"),
     "http": (Kind.HTTP, "status"),
     "body_code": (Kind.BODY_CODE, "code"),
+    "variant": (Kind.VARIANT, "variant"),
 }
 
 
@@ -68,6 +70,7 @@ class Fault(BaseModel):
     headers: dict[str, str] = {}
     seconds: float = Field(default=0, ge=0, description="Real seconds.")
     length: int = 0
+    variant: str = Field(default="", description="Which of the service's own variants of an answer.")
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +93,8 @@ class Fault(BaseModel):
 
     @property
     def name(self) -> str:
+        if self.kind is Kind.VARIANT:
+            return f"variant {self.variant}"
         when = "" if self.kind not in (Kind.RESET, Kind.HANG) else "_after" if self.after else "_before"
         return f"{self.kind.value}{when}"
 

@@ -21,6 +21,7 @@ from simulators.desk import Desk, Dialect, Watch
 from simulators.faults import Fault, Plan, Rule
 from simulators.refusals import Refusal
 from simulators.sites import Site
+from simulators.variants import Varying
 
 log = logging.getLogger("simulators")
 
@@ -86,6 +87,7 @@ class Simulator(ABC, Generic[Config]):
         self.errands = Errands()
         self._recoveries = Errands()
         self._faults: Plan[Fault] = Plan(config.seed, Rule[Fault].model_validate)
+        self._desks: list[Desk] = []
         self._stack = contextlib.AsyncExitStack()
         self._sites: dict[str, Site] = {}
         self.folder = Path()
@@ -122,8 +124,10 @@ class Simulator(ABC, Generic[Config]):
         """Further admin routes: name → what a POST to it does."""
         return {}
 
-    def desk(self, dialect: Dialect) -> Desk:
-        return Desk(self._faults, dialect, Watch(self.arrived, self.refused, self.errands.note))
+    def desk(self, dialect: Dialect, varying: Varying | None = None) -> Desk:
+        desk = Desk(self._faults, dialect, Watch(self.arrived, self.refused, self.errands.note), varying)
+        self._desks.append(desk)
+        return desk
 
     def arrived(self, route: str) -> None:
         self.timers.catch_up()
@@ -196,6 +200,8 @@ class Simulator(ABC, Generic[Config]):
 
     def clear_faults(self) -> None:
         self._faults.clear()
+        for desk in self._desks:
+            desk.clear()
 
     def configure(self, **changes: Any) -> None:
         """Change configuration while it runs; nested fields are merged."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from typing import Any
 
 import aiohttp
 
@@ -85,12 +84,12 @@ class Caller:
     async def _post(self, task: Task, settings: Callbacks) -> int:
         now = self._core.now()
         body = records.callback(task, now, settings, self._links.of_task(task), self._core.account.balance)
-        headers = {"Content-Type": "application/json", **records.signed(task.task_id, now, settings)}
-        return await self._send(task.call_back_url or "", body, headers, settings.timeout)
+        posted = self._core.weather.callback(json.dumps(body, ensure_ascii=False).encode())
+        headers = {"Content-Type": posted.content_type, **records.signed(task.task_id, now, settings)}
+        return await self._send(task.call_back_url or "", posted.body, headers, settings.timeout)
 
-    async def _send(self, url: str, body: dict[str, Any], headers: dict[str, str], seconds: float) -> int:
+    async def _send(self, url: str, data: bytes, headers: dict[str, str], seconds: float) -> int:
         timeout = aiohttp.ClientTimeout(total=seconds)
-        data = json.dumps(body, ensure_ascii=False).encode()
         try:
             async with self._core.session.post(url, data=data, headers=headers, timeout=timeout) as response:
                 return response.status

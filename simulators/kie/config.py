@@ -21,6 +21,7 @@ ClipKind = Literal[
     "wrong_length",
     "wrong_size",
     "wrong_codec",
+    "hevc",
     "audio_only",
 ]
 ResultVariant = Literal["string", "null", "empty", "malformed", "no_urls", "response"]
@@ -75,6 +76,32 @@ class TaskOrder(BaseModel):
     def _callbacks_exist(self) -> "TaskOrder":
         Callbacks.model_validate(self.callbacks)
         return self
+
+
+class WeatherConfig(BaseModel):
+    """How often answers and tasks are not as usual. All off by default; the dice are seeded.
+
+    What happened is counted by name in the ledger's part `variants`. `variants.py` says what a variant is,
+    `kie/weather.py` which there are.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    looks: Probability = 0
+    orders: Probability = 0
+    uploads: Probability = 0
+    downloads: Probability = 0
+    balances: Probability = 0
+    links: Probability = 0
+    callbacks: Probability = 0
+    failures: Probability = Field(default=0, description="Tasks that fail.")
+    other_formats: Probability = Field(default=0, description="Clips in another codec or size.")
+    bad_pictures: Probability = Field(default=0, description="Clips that are black, frozen or too short.")
+    first: Probability = Field(default=0, description="Instead of a lower rate, for what has not happened yet.")
+    credits_noise: bool = Field(default=False, description="Every bill is told with float noise.")
+    stall_seconds: float = Field(default=26, ge=0, description="Real seconds without an answer.")
+    drip_seconds: float = Field(default=30, ge=0, description="Real seconds over which a body drips.")
+    without: tuple[str, ...] = Field(default=(), description="Variants that are not dealt.")
 
 
 class KieConfig(SimulatorConfig):
@@ -155,6 +182,7 @@ class KieConfig(SimulatorConfig):
     upload_limit: int = 100 * MEGABYTE
 
     callbacks: Callbacks = Callbacks()
+    weather: WeatherConfig = WeatherConfig()
 
     maintenance: bool = False
     maintenance_windows: tuple[tuple[float, float], ...] = ()

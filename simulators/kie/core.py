@@ -13,6 +13,7 @@ from simulators.kie.account import Account
 from simulators.kie.config import KieConfig, TaskOrder
 from simulators.kie.ledger import Ledger
 from simulators.kie.tasks import TaskBook
+from simulators.kie.weather import KieWeather
 from simulators.simulator import Errands
 
 
@@ -32,6 +33,7 @@ class Core:
     ledger: Ledger
     account: Account
     orders: Plan[TaskOrder]
+    weather: KieWeather
     session: ClientSession
 
     def now(self) -> float:

@@ -16,6 +16,7 @@ FAILURES = {
     "content_policy": ("SENSITIVE_WORD_ERROR", "Your request was flagged as prohibited content by the content policy."),
     "internal": ("500", "Internal Error, Please try again later."),
     "timeout": ("500", "The generation timed out upstream."),
+    "code_only": ("SENSITIVE_WORD_ERROR", ""),
     "image": ("422", "Image fetch failed. Check access settings or use our File Upload API instead."),
 }
 """Word in an order → failCode and failMsg. Any other word is itself the message, with code 500."""

@@ -15,6 +15,7 @@ from simulators.kie.config import ClipKind
 from simulators.mp4 import jpeg_film, silent_sound, with_time_base
 from studio.contracts.clip import CameraMove
 from studio.media import animatic
+from studio.media._ffmpeg import binary, feed
 
 FPS = 24
 TIME_BASE = 12_288
@@ -79,6 +80,8 @@ def _content(spec: ClipSpec, still: bytes | None, part: Path, stop: threading.Ev
             return jpeg_film(
                 [cards[frame % 12] for frame in range(spec.frames)], fps=FPS, width=size[0], height=size[1]
             )
+        case "hevc":
+            return _in_hevc(_film(part, still, spec.move, spec.frames, size, spec.strength, stop), part, stop)
         case "black":
             return _film(part, _png(Image.new("RGB", size)), spec.move, spec.frames, size, spec.strength, stop)
         case "frozen":
@@ -118,6 +121,19 @@ def _film(
     finally:
         picture.unlink(missing_ok=True)
     return with_time_base(part.read_bytes(), TIME_BASE)
+
+
+def _in_hevc(film: bytes, part: Path, stop: threading.Event) -> bytes:
+    """The same pictures as H.265: any player shows them, and they are not what was ordered."""
+    given, made = part.with_suffix(".h264.mp4"), part.with_suffix(".hevc.mp4")
+    try:
+        given.write_bytes(film)
+        codec = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-tag:v", "hvc1")
+        feed([binary(), "-i", str(given), *codec, str(made)], (), stop=stop)
+        return made.read_bytes()
+    finally:
+        given.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
 
 
 def _whole(still: bytes) -> bytes:

@@ -60,6 +60,7 @@ class Ledger:
         self._polls = Peak()
         self.refused: list[Refusal] = []
         self._deliveries: list[Delivery] = []
+        self._variants: Counter[tuple[str, str]] = Counter()
         self.uploads = 0
         self.downloads = 0
         self.link_of: Callable[[Task], str | None] = lambda task: None
@@ -68,6 +69,7 @@ class Ledger:
         self._polls = Peak()
         self.refused.clear()
         self._deliveries.clear()
+        self._variants.clear()
         self.uploads = self.downloads = 0
 
     # ── what happened ────────────────────────────────────────────────────
@@ -97,6 +99,11 @@ class Ledger:
     def note_download(self) -> None:
         self.downloads += 1
         self._journal.write("downloaded")
+
+    def note_variant(self, route: str, name: str) -> None:
+        """An answer, or a task, was not as usual."""
+        self._variants[route, name] += 1
+        self._journal.write("varied", route=route, name=name)
 
     # ── what it comes to ─────────────────────────────────────────────────
 
@@ -137,6 +144,14 @@ class Ledger:
     def refused_by(self) -> Counter[tuple[str, int | str]]:
         """How often each route refused with each code."""
         return Counter((refusal.route, refusal.code) for refusal in self.refused)
+
+    @property
+    def variants(self) -> dict[str, dict[str, int]]:
+        """Route → variant → how often it happened."""
+        told: dict[str, dict[str, int]] = {}
+        for (route, name), count in sorted(self._variants.items()):
+            told.setdefault(route, {})[name] = count
+        return told
 
     @property
     def callbacks(self) -> list[Delivery]:
@@ -184,6 +199,7 @@ class Ledger:
             "uploads": self.uploads,
             "downloads": self.downloads,
             "callbacks": len(self._deliveries),
+            "variants": self._variants.total(),
             "credits_billed": round(book.credits_billed, 6),
             "credits_refunded": round(book.credits_refunded, 6),
         }
@@ -193,4 +209,5 @@ class Ledger:
             "tasks": lambda: [asdict(entry) for entry in self.tasks],
             "callbacks": lambda: [asdict(delivery) for delivery in self._deliveries],
             "duplicates": lambda: self.duplicates,
+            "variants": lambda: self.variants,
         }

@@ -47,7 +47,7 @@ class Ordering:
                 still = await fetch_still(core.session, url, limit=config.image_limit, seconds=config.fetch_timeout)
             except Unfetchable as problem:
                 return self._say.refuse(config.image_error_code, f"image fetch failed: {problem}")
-        order = core.orders.draw("task", call.text) or TaskOrder()
+        order = core.orders.draw("task", call.text) or core.weather.task() or TaskOrder()
         price = model.price(body["input"], model.seconds(body["input"]))
         billed = price if order.credits is None else order.credits
         if (code := core.account.refusal(key, billed)) is not None:

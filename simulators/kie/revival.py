@@ -78,6 +78,9 @@ class Revival:
     def _refused(self, **data: object) -> None:
         self._core.ledger.keep_refusal(Refusal(**data))  # type: ignore[arg-type]  # as above
 
+    def _varied(self, route: str, name: str) -> None:
+        self._core.ledger.note_variant(route, name)
+
     def _called_back(self, **data: object) -> None:
         delivery = Delivery(**data)  # type: ignore[arg-type]  # as above
         self._called.add(delivery.task_id)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from aiohttp import ClientSession, DummyCookieJar, web
 
-from simulators.faults import Plan, Rule
+from simulators.faults import Fault, Plan, Rule
 from simulators.journal import Journal
 from simulators.kie.account import Account
 from simulators.kie.api import Api
@@ -25,6 +25,7 @@ from simulators.kie.results import Results
 from simulators.kie.revival import Revival
 from simulators.kie.tasks import TaskBook
 from simulators.kie.uploads import Uploads
+from simulators.kie.weather import KieWeather
 from simulators.simulator import Simulator
 from simulators.wire import PlainWords
 
@@ -42,6 +43,7 @@ class KieSimulator(Simulator[KieConfig]):
         self._book = TaskBook()
         self.ledger = Ledger(self.clock, self.timers, journal, self._book)
         self.refusals = self.ledger.refused
+        self._weather = KieWeather(self.config, self.ledger.note_variant)
 
     @property
     def upload_url(self) -> str:
@@ -73,6 +75,7 @@ class KieSimulator(Simulator[KieConfig]):
             ledger=self.ledger,
             account=Account(config, self.clock.now()),
             orders=self._orders,
+            weather=self._weather,
             session=session,
         )
         clips = _clips_folder(config)
@@ -92,11 +95,12 @@ class KieSimulator(Simulator[KieConfig]):
         self._journal.write("opened", started=self.clock.started, speed=self.clock.speed)
 
     def applications(self) -> dict[str, tuple[int, web.Application]]:
-        config = self.config
+        config, weather = self.config, self._weather
+        uploads = self.desk(Envelope(config, upload=True), weather)
         return {
-            "api": (config.port, self._api.application(self.desk(Envelope(config)))),
-            "upload": (config.upload_port, self._uploads.application(self.desk(Envelope(config, upload=True)))),
-            "files": (config.files_port, self._results.application(self.desk(PlainWords()))),
+            "api": (config.port, self._api.application(self.desk(Envelope(config), weather))),
+            "upload": (config.upload_port, self._uploads.application(uploads)),
+            "files": (config.files_port, self._results.application(self.desk(PlainWords(), weather))),
         }
 
     async def opened(self) -> None:
@@ -121,7 +125,12 @@ class KieSimulator(Simulator[KieConfig]):
         self.ledger.note_refusal(route, code)
 
     def add_rule(self, rule: Mapping[str, Any]) -> int:
-        return self._orders.add(dict(rule)) if rule.get("route") == "task" else super().add_rule(rule)
+        if rule.get("route") == "task":
+            return self._orders.add(dict(rule))
+        for outcome in Rule[Fault].model_validate(dict(rule)).script:
+            if outcome.variant:
+                self._weather.named(str(rule["route"]), outcome.variant)
+        return super().add_rule(rule)
 
     def rules(self) -> list[dict[str, Any]]:
         return super().rules() + self._orders.listing()
@@ -143,7 +152,7 @@ class KieSimulator(Simulator[KieConfig]):
     def forget(self) -> None:
         now = self.clock.now()
         self._book.clear()
-        for part in (self.ledger, self._links, self._uploads, self._caller, self._course, self._api):
+        for part in (self.ledger, self._links, self._uploads, self._caller, self._course, self._api, self._weather):
             part.forget()
         self._core.account.forget(now)
         self._journal.write("forgotten", at=now)

@@ -99,6 +99,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
+        self.texts: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.statuses: list[int] = []
         self.delay = 0.0
@@ -120,7 +121,8 @@ class Receiver:
 
     async def _take(self, request: web.Request) -> web.Response:
         self.headers.append(dict(request.headers))
-        self.bodies.append(await request.json())
+        self.texts.append((await request.read()).decode())
+        self.bodies.append(json.loads(self.texts[-1].lstrip("\ufeff"), strict=False))
         await asyncio.sleep(self.delay)
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
