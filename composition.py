@@ -13,6 +13,7 @@ from temporalio.worker import PollerBehaviorAutoscaling
 from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._comfy_slot import GpuSlot
+from activities._delivery import Deliveries
 from activities._recording import Recording
 from activities._sentence_stores import SentenceStores
 from activities.animatic import AnimaticActivities
@@ -44,6 +45,7 @@ from studio.providers.notion import NotionClient, open_notion
 from studio.settings import Settings, plain
 from studio.store.budgets import BudgetStore
 from studio.store.costs import CostStore
+from studio.store.deliveries import DeliveryStore
 from studio.store.desk import DeskStore
 from studio.store.drafts import DraftStore
 from studio.store.events import EventStore
@@ -297,6 +299,7 @@ async def _keeping(tools: Tools) -> KeepingActivities:
         tools.objects,
         files,
         Recording(FilmStore(tools.database), tools.takes, tools.ledger),
+        Deliveries(DeliveryStore(tools.database), Slots(tools.temporal)),
         work_dir=tools.settings.work_dir,
     )
 

@@ -1,11 +1,13 @@
-"""A finished clip on its way home."""
+"""Ingesting finished clips: download, verify, store."""
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 import structlog
 from temporalio import activity
 
+from activities._delivery import Deliveries
 from activities._heartbeat import beating
 from activities._recording import Recording
 from activities._scratch import scratch
@@ -13,8 +15,10 @@ from activities._take import store_take
 from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipOutcome, ClipStatus
 from studio.contracts.film import ClipRecord, Unfinished
 from studio.contracts.keeping import ClipToKeep, KeptClip
-from studio.errors import BadClip, DatabaseUnavailable
-from studio.media.verify import Ordered, verify_clip
+from studio.errors import BadClip, ClipUnreadable, DatabaseUnavailable, DownloadBroken, LinkDoubtful
+from studio.media.conform import conform_to
+from studio.media.probe import MediaInfo, begins_as_video
+from studio.media.verify import Ordered, examine_clip
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.prompts.camera import move_of
@@ -23,34 +27,44 @@ from studio.providers.files import FileClient
 _log = structlog.get_logger()
 
 
-class KeepingActivities:
-    """Fetches clips, looks at them, and puts them into our store or aside."""
+TRIES_PER_LINK = 5
+"""Attempts at one address whose downloads break off, before it is renewed."""
 
-    def __init__(self, objects: ObjectStore, files: FileClient, recording: Recording, *, work_dir: Path) -> None:
+
+class KeepingActivities:
+    """Downloads clips, looks at them, and puts them into our store or aside."""
+
+    def __init__(
+        self, objects: ObjectStore, files: FileClient, recording: Recording, deliveries: Deliveries, *, work_dir: Path
+    ) -> None:
         self._objects = objects
         self._files = files
         self._recording = recording
+        self._deliveries = deliveries
         self._work_dir = work_dir
 
     @activity.defn
     async def keep_clip(self, clip: ClipToKeep) -> KeptClip:
-        """Bring the clip home before its address expires, and look at every frame of it.
+        """Download the clip before its address expires, decode every frame of it, and store it as a take.
 
-        A file that is not what was ordered is kept aside for a person, and the order is marked: the next attempt
-        orders anew.
+        One of another codec or size is converted, and its file says so. A file that is no whole video is downloaded
+        again, under a renewed address, too. One that is not what was ordered, or is broken in every download, is kept
+        aside for a person, and the order is marked: the next attempt orders anew.
+
+        Raises:
+            DownloadBroken: this download gave no usable file.
+            LinkDoubtful, LinkExpired: this address will not give one.
+            BadClip: the clip is not what was ordered.
         """
         async with beating():
             with scratch(self._work_dir) as folder:
                 path = folder / f"{clip.clip.name}.mp4"
-                size = await self._files.download(clip.url, path)
-                try:
-                    info = await asyncio.to_thread(verify_clip, path, _ordered(clip))
-                except BadClip as bad:
-                    await self._put_aside(clip, path, bad)
-                    raise
+                size = await self._download(clip, path)
+                path, info, conformed = await self._examine(clip, path)
                 place = keys.clip_key(clip.clip) if clip.use is not None else None
                 file = await store_take(self._objects, clip.clip.channel, clip.take, path, info, place=place)
-            _log.info("clip.kept", task_id=clip.task_id, key=file.media.key, size_bytes=size, seconds=info.seconds)
+            file = file.model_copy(update={"conformed": conformed})
+            _log.info("clip.kept", task_id=clip.task_id, key=file.media.key, size_bytes=size, conformed=conformed)
             return KeptClip(file=file, recorded=await self._record(clip, file))
 
     @activity.defn
@@ -83,11 +97,52 @@ class KeepingActivities:
             return False
         return True
 
-    async def _put_aside(self, clip: ClipToKeep, path: Path, bad: BadClip) -> None:
+    async def _download(self, clip: ClipToKeep, path: Path) -> int:
+        try:
+            return await self._files.download(clip.url, path)
+        except DownloadBroken as broken:
+            if activity.info().attempt >= TRIES_PER_LINK:
+                raise LinkDoubtful(str(broken)) from None
+            raise
+
+    async def _examine(self, clip: ClipToKeep, path: Path) -> tuple[Path, MediaInfo, str]:
+        """The file to keep, what it is, and in which ways it had to be converted."""
+        try:
+            examined = await asyncio.to_thread(examine_clip, path, _ordered(clip))
+        except ClipUnreadable as broken:
+            sha256, is_video = await asyncio.to_thread(_look, path)
+            await self._deliveries.doubt(clip, str(broken), sha256, is_video=is_video)
+            await self._refuse(clip, path if is_video else None, broken)
+            raise BadClip(f"{broken} - every download gave the same bytes", fault=broken.fault) from None
+        except BadClip as bad:
+            await self._refuse(clip, path, bad)
+            raise
+        fault = ", ".join(one.kind for one in examined.deviations)
+        words = "; ".join(one.text for one in examined.deviations)
+        await self._deliveries.count(clip, fault, words)
+        if not fault:
+            return path, examined.info, ""
+        target = path.with_stem(f"{path.stem}_conformed")
+        info = await conform_to(path, target, width=clip.width, height=clip.height)
+        sound = "; its sound is not kept" if examined.info.has_audio else ""
+        return target, info, f"conformed: {words}{sound}"
+
+    async def _refuse(self, clip: ClipToKeep, path: Path | None, bad: BadClip) -> None:
+        """The clip is not what was ordered: keep its file aside, mark its order."""
         key = keys.rejected_key(clip.clip, clip.task_id)
-        await self._objects.put(path, key, "video/mp4")
+        if path is not None:
+            await self._objects.put(path, key, "video/mp4")
         await self._recording.ledger.condemn(clip.clip.channel, clip.take, clip.task_id, str(bad))
         _log.error("clip.rejected", task_id=clip.task_id, key=key, reason=str(bad))
+        await self._deliveries.count(clip, bad.fault or "other", str(bad))
+
+
+def _look(path: Path) -> tuple[str, bool]:
+    """The digest of a file, and whether it begins as a video does."""
+    with path.open("rb") as file:
+        head = file.read(12)
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest(), begins_as_video(head)
 
 
 def _ordered(clip: ClipToKeep) -> Ordered:

@@ -10,6 +10,7 @@
     │   ├── SpendingCapReached        this key's own cap is reached      stops everyone, until a top-up
     │   ├── NotToppedUp               no more credits yet; look later    retryable, benign
     │   ├── PriceMismatch             billed in another price class      stops everyone
+    │   ├── DeliveryMismatch          several clips in a row are wrong in the same way   stops everyone
     │   ├── RequestRefused            malformed, unknown, not offered
     │   │   └── StillUnreachable        the provider could not fetch the still
     │   ├── RateLimited               too many requests                  retryable
@@ -39,11 +40,13 @@
     │       └── OutputMissing           done, but the file is not there         retryable
     ├── MediaError                  a file is not what it should be
     │   ├── BadClip                   delivered, but not what was ordered
+    │   │   └── ClipUnreadable          empty, a page, cut off or damaged: perhaps only this copy of it
     │   ├── BadStill                  not a picture the provider takes
     │   ├── BadSound                  not a sound file that can be measured
     │   ├── MediaMissing              not in the object store
     │   ├── MediaChanged              in the object store, with other bytes
     │   ├── LinkExpired               the address leads nowhere any more
+    │   ├── LinkDoubtful              the address gives no usable file; a renewed one may
     │   ├── DownloadBroken            the bytes stopped half way         retryable
     │   └── FfmpegFailed              ffmpeg ended with an error
     └── StorageUnavailable          our own storage does not answer      retryable
@@ -119,6 +122,12 @@ class NotToppedUp(ProviderError):
 
 class PriceMismatch(ProviderError):
     """The provider billed another price than the model's."""
+
+    stops_everyone = True
+
+
+class DeliveryMismatch(ProviderError):
+    """Several clips in a row were delivered wrong in the same way."""
 
     stops_everyone = True
 
@@ -285,7 +294,18 @@ class MediaError(StudioError):
 
 
 class BadClip(MediaError):
-    """The clip that was delivered is not the one that was ordered."""
+    """The clip that was delivered is not the one that was ordered.
+
+    `fault` names the kind of what is wrong, in a form that two clips can be compared by; empty: not classified.
+    """
+
+    def __init__(self, message: str = "", *, fault: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.fault = fault
+
+
+class ClipUnreadable(BadClip):
+    """The file is no video that can be decoded to its end. Another download of the same clip may be."""
 
 
 class BadStill(MediaError):
@@ -306,6 +326,10 @@ class MediaChanged(MediaError):
 
 class LinkExpired(MediaError):
     """The address of the file leads nowhere any more."""
+
+
+class LinkDoubtful(MediaError):
+    """The address gives no usable file. The clip is paid for: a renewed address may give it."""
 
 
 class DownloadBroken(MediaError):

@@ -7,7 +7,6 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.animatic import AnimaticActivities
 from activities.hosting import HostingActivities
-from activities.keeping import KeepingActivities
 from activities.kling import KlingActivities
 from studio.contracts.clip import (
     ClipId,
@@ -21,14 +20,14 @@ from studio.contracts.clip import (
     StillToHost,
 )
 from studio.contracts.film import Provider, VideoRequest
-from studio.contracts.keeping import ClipToKeep, ClipToUse, KeptClip
+from studio.contracts.keeping import ClipToKeep, ClipToUse
 from studio.contracts.take import LateOrder
-from studio.errors import LinkExpired
 from workflows_temporal import lost
 from workflows_temporal.hints import Hints
+from workflows_temporal.ingest import ingest_clip
 from workflows_temporal.late import look_after
-from workflows_temporal.outcome import failure_of, is_unknown, kind_of, not_ordered, reason_of
-from workflows_temporal.policies import DRAW, HOST, KEEP, KLING_SUBMIT, RENEW, titled
+from workflows_temporal.outcome import failure_of, is_unknown, not_ordered, reason_of
+from workflows_temporal.policies import DRAW, HOST, KLING_SUBMIT, titled
 from workflows_temporal.recorder import revision
 from workflows_temporal.render import render_clip
 from workflows_temporal.slot import Gate, GateShut, Place
@@ -73,7 +72,7 @@ async def order_clip(
 
     table.mark(clip.number, ClipStatus.KEEPING)
     try:
-        kept = await _keep(film, clip, take, rendered)
+        kept = await ingest_clip(_to_keep(film, clip, take, rendered, gate.gate_id), rendered, clip_id.name)
     except BaseException as error:
         if is_cancelled_exception(error) and rendered.submission_id:
             # Its order is done and its slot given back: nobody else would bring it home.
@@ -119,10 +118,8 @@ async def _render(
         return await watch(job, film.clip_deadline_seconds, label, hints)
 
 
-async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip) -> KeptClip:
-    """Bring the file home; when its address has expired, under a new one."""
-    label = f"clip {clip.number:02d}"
-    to_keep = ClipToKeep(
+def _to_keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip, gate_id: str) -> ClipToKeep:
+    return ClipToKeep(
         clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
         take=take,
         task_id=rendered.task_id,
@@ -132,6 +129,7 @@ async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: Rend
         height=film.height,
         prompt=clip.prompt,
         camera=clip.camera,
+        gate=gate_id,
         use=ClipToUse(
             submission_id=rendered.submission_id,
             cost_usd=rendered.cost_usd,
@@ -139,14 +137,6 @@ async def _keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: Rend
             revision=revision(),
         ),
     )
-    try:
-        return await workflow.execute_activity_method(KeepingActivities.keep_clip, to_keep, **titled(KEEP, label))
-    except ActivityError as error:
-        if kind_of(error) != LinkExpired.__name__:
-            raise
-    renewed = await workflow.execute_activity_method(KlingActivities.renew_link, rendered, **titled(RENEW, label))
-    to_keep = to_keep.model_copy(update={"url": renewed.url})
-    return await workflow.execute_activity_method(KeepingActivities.keep_clip, to_keep, **titled(KEEP, label))
 
 
 async def draw_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:

@@ -6,14 +6,14 @@ from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.keeping import KeepingActivities
 from activities.late import LateActivities
 from activities.records import RecordActivities
-from studio.contracts.clip import ClipId
+from studio.contracts.clip import ClipId, RenderedClip
 from studio.contracts.keeping import ClipToKeep
 from studio.contracts.take import LateClip, LateOrder, LateTake
-from workflows_temporal.addresses import late_workflow_id
-from workflows_temporal.policies import KEEP, LATE, RECORD
+from workflows_temporal.addresses import KLING_GATE_ID, late_workflow_id
+from workflows_temporal.ingest import ingest_clip
+from workflows_temporal.policies import LATE, RECORD
 
 
 @workflow.defn
@@ -25,7 +25,8 @@ class LateClipWorkflow:
         clip = await workflow.execute_activity_method(LateActivities.await_late, order, **LATE)
         if clip is None:
             return False
-        kept = await workflow.execute_activity_method(KeepingActivities.keep_clip, _to_keep(clip), **KEEP)
+        to_keep = _to_keep(clip)
+        kept = await ingest_clip(to_keep, _rendered(clip, to_keep.clip), to_keep.clip.name)
         late = LateTake(clip=clip, file=kept.file)
         await workflow.execute_activity_method(RecordActivities.record_late, late, **RECORD)
         return True
@@ -55,5 +56,16 @@ def _to_keep(clip: LateClip) -> ClipToKeep:
         height=parts.height,
         prompt=parts.prompt,
         camera=parts.camera,
+        gate=KLING_GATE_ID,
         use=None,
+    )
+
+
+def _rendered(clip: LateClip, clip_id: ClipId) -> RenderedClip:
+    return RenderedClip(
+        clip=clip_id,
+        task_id=clip.task_id,
+        submission_id=clip.submission_id,
+        url=clip.url,
+        cost_usd=clip.cost_usd,
     )

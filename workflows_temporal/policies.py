@@ -121,6 +121,9 @@ DRAW = ActivityConfig(
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 )
 KEEP = DRAW | ActivityConfig(schedule_to_close_timeout=timedelta(hours=6))
+MOST_RENEWALS = 6
+"""Times a finished clip's address is renewed in one go."""
+LONGEST_PAUSE_BEFORE_RENEWAL = timedelta(minutes=1)
 ASSEMBLE = ActivityConfig(
     task_queue=TaskQueue.MEDIA,
     start_to_close_timeout=timedelta(hours=2),

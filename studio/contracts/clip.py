@@ -157,6 +157,9 @@ class ClipFile(Contract):
     frames: int
     seconds: float
     picture: MediaRef | None = Field(default=None, description="Its middle frame, small: JPEG.")
+    conformed: str = Field(
+        default="", description="In which ways it was delivered in another format and converted; empty: in none."
+    )
 
 
 class ClipStatus(StrEnum):

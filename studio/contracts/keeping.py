@@ -29,6 +29,8 @@ class ClipToKeep(Contract):
     height: int
     prompt: PromptText | MotionPrompt = Field(description="Only a shot ordered static may stand still.")
     camera: CameraMove | None
+    gate: str = Field(default="", description="The gate it was ordered through; it closes when clips are bad in a row.")
+    renewals: int = Field(default=0, ge=0, description="How often the address was renewed so far.")
     use: ClipToUse | None = Field(description="How the film uses this take; None: it waits for it no more.")
 
 

@@ -1,6 +1,9 @@
 """One clip, brought to the format of the film it joins."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import ffmpeg
@@ -8,13 +11,17 @@ import ffmpeg
 from studio.media import _ffmpeg
 from studio.media._part import written_whole
 from studio.media.probe import MediaInfo, probe
-from studio.media.recipe import h264_options
+from studio.media.recipe import BT709_LIMITED, TIMESCALE, h264_options
 
 _SAME_SHAPE = 0.025
 """Clips whose shape differs by less are stretched: nobody sees it, and bars of a few pixels everybody does."""
 
 _SCALE_FLAGS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
 """Without the last three swscale rounds colours down, about one level each time."""
+
+_FPS = (10, 60)
+"""Frames per second that a conformed clip may keep; a rate outside becomes `_USUAL_FPS`."""
+_USUAL_FPS = Fraction(24)
 
 _UNKNOWN_MATRIX = 2
 _BT709_MATRIX = 1
@@ -28,6 +35,35 @@ async def conform(clip: Path, target: Path, house: MediaInfo, *, on_frame: Calla
     info = probe(clip)
     with written_whole(target) as part:
         await _ffmpeg.run(conform_arguments(clip, info, part, house), on_frame=on_frame)
+
+
+async def conform_to(
+    clip: Path, target: Path, *, width: int, height: int, on_frame: Callable[[int], None] | None = None
+) -> MediaInfo:
+    """Re-encode a clip of any decodable codec and size as H.264 of this size, as our own renderers write it.
+
+    Its frame rate is kept where it is usual; sound is not kept. Returns what was written. Raises `BadClip` when the
+    clip cannot be read, `FfmpegFailed`.
+    """
+    info = await asyncio.to_thread(probe, clip)
+    await conform(clip, target, _house_of(info, width, height), on_frame=on_frame)
+    return await asyncio.to_thread(probe, target)
+
+
+def _house_of(info: MediaInfo, width: int, height: int) -> MediaInfo:
+    fps = info.fps if _FPS[0] <= info.fps <= _FPS[1] else _USUAL_FPS
+    return replace(
+        info,
+        codec="h264",
+        profile="High",
+        pix_fmt="yuv420p",
+        width=width - width % 2,
+        height=height - height % 2,
+        sample_aspect_ratio=Fraction(1),
+        fps=fps,
+        time_base=Fraction(1, TIMESCALE if (TIMESCALE / fps).denominator == 1 else fps.numerator),
+        colour=BT709_LIMITED,
+    )
 
 
 def conform_arguments(clip: Path, info: MediaInfo, target: Path, house: MediaInfo) -> list[str]:

@@ -14,10 +14,19 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from studio.errors import BadClip
+from studio.errors import BadClip, ClipUnreadable
 
 _READABLE = "mov,matroska"
 """MP4 and its relatives, WebM and its. Others stay unread: a playlist from outside could name other files."""
+
+
+_MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
+_EBML = b"\x1a\x45\xdf\xa3"
+
+
+def begins_as_video(head: bytes) -> bool:
+    """Whether a file with these first bytes (12 are enough) claims to be an MP4 or a WebM."""
+    return head[4:8] in _MP4_ATOMS or head[:4] == _EBML
 
 
 @dataclass(frozen=True)
@@ -65,33 +74,34 @@ class MediaInfo:
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """A video file and its first video stream, open for reading.
 
-    Raises `BadClip` with the reason in words when there is no such file or it is not a video. What goes wrong
-    while reading on is PyAV's `FFmpegError` and the caller's to explain.
+    Raises `ClipUnreadable` with the reason in words when there is no such file or it is not a video, `BadClip` when
+    it has sound only. What goes wrong while reading on is PyAV's `FFmpegError` and the caller's to explain.
     """
     if reason := _why_not_a_video(path):
-        raise BadClip(f"{path.name}: {reason}")
+        raise ClipUnreadable(f"{path.name}: {reason}")
     options = {"format_whitelist": _READABLE, "protocol_whitelist": "file"}
     try:
-        container = av.open(str(path), options=options)
+        # Tags may be in any encoding: "strict", the default, would refuse a good clip for its title.
+        container = av.open(str(path), options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
-        raise BadClip(f"{path.name}: {_why_unreadable(path)}") from error
+        raise ClipUnreadable(f"{path.name}: {_why_unreadable(path)}") from error
     with container:
         if not container.streams.video:
-            raise BadClip(f"{path.name}: there is no picture in it, only sound")
+            raise BadClip(f"{path.name}: there is no picture in it, only sound", fault="no picture")
         yield container, container.streams.video[0]
 
 
 def probe(path: Path) -> MediaInfo:
     """Read what a file says about itself and count its packets; takes milliseconds, decodes nothing.
 
-    Raises `BadClip` with a reason people understand for a file that is missing, empty, a web page, cut off before
-    its index, or without a picture.
+    Raises `ClipUnreadable` with a reason people understand for a file that is missing, empty, a web page or cut off
+    before its index, `BadClip` for one without a picture.
     """
     with opened(path) as (container, stream):
         try:
             times, hidden = _packets(container, stream)
         except av.error.FFmpegError as error:
-            raise BadClip(f"{path.name}: it cannot be read to its end ({error})") from error
+            raise ClipUnreadable(f"{path.name}: it cannot be read to its end ({error})") from error
         return _described(container, stream, sorted(times), hidden)
 
 

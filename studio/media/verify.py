@@ -1,4 +1,7 @@
-"""Is this clip what was ordered? A clip that is empty, cut off, damaged, black, frozen or of another size is not.
+"""Is this clip what was ordered? One that is empty, cut off, damaged, black, frozen or of another length is not.
+
+Another codec or another size is a deviation: the clip can be conformed. Bytes that are no whole video say something
+about this copy of the file, not yet about the clip: they raise `ClipUnreadable`.
 
 The order of the checks is the order of their cost: what the container says (milliseconds), then one pass in which
 every frame is decoded and a small grey picture of every eighth of a second is looked at.
@@ -11,7 +14,7 @@ import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 
-from studio.errors import BadClip
+from studio.errors import BadClip, ClipUnreadable
 from studio.media.planes import planes_of
 from studio.media.probe import MediaInfo, opened, probe
 from studio.media.watch import LOOKS_PER_SECOND, Floats, Watch
@@ -28,6 +31,8 @@ BLACK_SECONDS = 0.5
 """A clip may be black for the longer of the two: a fade from or to black is shorter, a fault is longer."""
 
 _THUMBNAIL_WIDTH = 240
+_BROKEN = ("cut off", "damaged")
+"""Faults of the bytes, which another download of the same clip need not have."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,25 @@ class Ordered:
     height: int
     moving: bool
     """False for a static shot: only then may the picture stand still."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong."""
+
+    kind: str
+    """Comparable between clips: `codec hevc`, `size 1280x720`, `length 4`, `black`, `frozen`."""
+    text: str
+    """For people: "black for 4.2 s of 5.0 s"."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A clip that can be used as it is, or after it was conformed."""
+
+    info: MediaInfo
+    deviations: tuple[Fault, ...]
+    """In which ways its format is another one than was ordered. Empty: in none."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +81,51 @@ def verify_clip(path: Path, ordered: Ordered) -> MediaInfo:
     Blocking and CPU bound (0.3 to 0.7 s for 5 s at 1080p): call it in a thread.
     """
     info = probe(path)
-    _refuse(path, _container_faults(info, ordered))
-    looked = _look(path, info)
-    _refuse(path, _picture_faults(info, ordered, looked))
+    _refuse(path, _deviations(info, ordered) + _container_faults(info, ordered))
+    _refuse(path, _picture_faults(info, ordered, _look(path, info)))
     return info
 
 
-def _refuse(path: Path, faults: list[str]) -> None:
-    if faults:
-        raise BadClip(f"{path.name}: {'; '.join(faults)}")
+def examine_clip(path: Path, ordered: Ordered) -> Examined:
+    """The same for a clip that was paid for: a format that only has to be converted is no reason to refuse it.
+
+    Raises `ClipUnreadable` when the bytes are no whole video, `BadClip` when the video is not what was ordered.
+    """
+    info = probe(path)
+    _refuse(path, _container_faults(info, ordered))
+    _refuse(path, _picture_faults(info, ordered, _look(path, info)))
+    return Examined(info, tuple(_deviations(info, ordered)))
 
 
-def _container_faults(info: MediaInfo, ordered: Ordered) -> list[str]:
+def _refuse(path: Path, faults: list[Fault]) -> None:
+    if not faults:
+        return
+    message = f"{path.name}: {'; '.join(fault.text for fault in faults)}"
+    if any(fault.kind in _BROKEN for fault in faults):
+        raise ClipUnreadable(message, fault="damaged")
+    raise BadClip(message, fault=", ".join(fault.kind for fault in faults))
+
+
+def _container_faults(info: MediaInfo, ordered: Ordered) -> list[Fault]:
     faults = []
-    if info.codec != "h264":
-        faults.append(f"encoded as {info.codec} instead of H.264")
-    if not _size_fits(info, ordered):
-        faults.append(f"{info.width}x{info.height} instead of {ordered.width}x{ordered.height}")
     if abs(info.seconds - ordered.seconds) > LENGTH_TOLERANCE:
-        faults.append(f"{info.seconds:.2f} s long instead of {ordered.seconds:g} s")
+        text = f"{info.seconds:.2f} s long instead of {ordered.seconds:g} s"
+        faults.append(Fault(f"length {info.seconds:.0f}", text))
     promised = round(info.seconds * info.fps)
     # One frame of difference is rounding; a file cut off in the middle has half of what its header promises.
     if not info.frames or abs(info.frames - promised) > 1:
-        faults.append(f"cut off: {info.frames} of {promised} frames are there")
+        faults.append(Fault("cut off", f"cut off: {info.frames} of {promised} frames are there"))
     return faults
+
+
+def _deviations(info: MediaInfo, ordered: Ordered) -> list[Fault]:
+    found = []
+    if info.codec != "h264":
+        found.append(Fault(f"codec {info.codec}", f"encoded as {info.codec} instead of H.264"))
+    if not _size_fits(info, ordered):
+        text = f"{info.width}x{info.height} instead of {ordered.width}x{ordered.height}"
+        found.append(Fault(f"size {info.width}x{info.height}", text))
+    return found
 
 
 def _size_fits(info: MediaInfo, ordered: Ordered) -> bool:
@@ -126,16 +171,16 @@ def _thumbnail(frame: VideoFrame, shrink: int) -> Floats:
     return np.asarray(luma.reduce(shrink), np.float32)
 
 
-def _picture_faults(info: MediaInfo, ordered: Ordered, looked: _Looked) -> list[str]:
+def _picture_faults(info: MediaInfo, ordered: Ordered, looked: _Looked) -> list[Fault]:
     faults = []
     missing = info.frames - looked.decoded
     if looked.corrupt or missing:
         broken = max(looked.corrupt, abs(missing))
-        faults.append(f"damaged: {broken} of {info.frames} frames cannot be decoded cleanly")
+        faults.append(Fault("damaged", f"damaged: {broken} of {info.frames} frames cannot be decoded cleanly"))
     dark = looked.watch.dark_seconds
     if dark > max(BLACK_SECONDS, BLACK_SHARE * info.seconds):
-        faults.append(f"black for {dark:.1f} s of {info.seconds:.1f} s")
+        faults.append(Fault("black", f"black for {dark:.1f} s of {info.seconds:.1f} s"))
     elif ordered.moving and (still := looked.watch.frozen(info.seconds)):
         until = "the end" if still.end >= info.seconds - 0.01 else f"{still.end:.1f} s"
-        faults.append(f"frozen from {still.start:.1f} s to {until}")
+        faults.append(Fault("frozen", f"frozen from {still.start:.1f} s to {until}"))
     return faults

@@ -91,7 +91,13 @@ def test_an_order_nobody_knows_of_is_never_sent_again() -> None:
 
 
 def test_these_errors_stop_everyone_and_nothing_else_does() -> None:
-    assert stopping_types() == {"AuthenticationError", "InsufficientCredits", "SpendingCapReached", "PriceMismatch"}
+    assert stopping_types() == {
+        "AuthenticationError",
+        "InsufficientCredits",
+        "SpendingCapReached",
+        "PriceMismatch",
+        "DeliveryMismatch",
+    }
     assert stopping_types() <= set(non_retryable_types())
 
 

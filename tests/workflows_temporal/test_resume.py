@@ -4,11 +4,8 @@ import asyncio
 import subprocess
 from decimal import Decimal
 
-import pytest
-
 from local.temporal_server import temporal_binary
 from simulators.kie import KieSimulator
-from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoStatus
 from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.video import VideoWorkflow
@@ -67,25 +64,6 @@ async def test_the_place_of_a_late_clip_stays_taken_until_the_provider_is_done(
     await studio.waiting(handle)
     state = await studio.gate_state()
     assert [held.abandoned for held in state.held] == [True]
-
-
-@pytest.mark.parametrize(
-    "kind", ["empty", "html", "truncated", "black", "frozen", "wrong_length", "wrong_size", "wrong_codec"]
-)
-async def test_a_bad_file_is_a_failed_clip_kept_aside_and_ordered_anew_on_resume(
-    studio: StudioAtWork, kie: KieSimulator, kind: str
-) -> None:
-    kie.order(match="corridor 02", clip=kind, count=1)
-    # Not smaller: in a thumbnail an encoder's noise hides whether a picture stands still.
-    handle = await studio.start(await studio.request(clips=2, width=640, height=360))
-    progress = await studio.waiting(handle)
-    assert progress.clips[1].status is ClipStatus.FAILED
-    assert progress.clips[1].note
-    rejected = await studio.objects.keys("channels/poke1/projects/vid_1/rejected")
-    assert len(rejected) == 1
-    await handle.signal(VideoWorkflow.resume)
-    await handle.result()
-    assert kie.ledger.accepted == 3
 
 
 async def test_a_film_started_again_buys_nothing_again(studio: StudioAtWork, kie: KieSimulator) -> None:

@@ -123,7 +123,7 @@ def test_sizes_may_be_rounded_but_not_be_another_class_or_shape(width: int, heig
         *("mov", "h264", "High", width, height, "yuv420p", Fraction(1), Fraction(24), Fraction(1, 90_000)),
         *(120, 5.0, BT709_LIMITED, False, 0, 1 / 24),
     )
-    faults = verify._container_faults(info, Ordered(5, 1920, 1080, True))
+    faults = [fault.text for fault in verify._deviations(info, Ordered(5, 1920, 1080, True))]
     assert faults == ([] if fits else [f"{width}x{height} instead of 1920x1080"])
 
 
