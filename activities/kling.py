@@ -54,7 +54,7 @@ class KlingActivities:
         try:
             async with beating():
                 credits = await self._kie.credit()
-            if credits <= 0:
+            if credits is not None and credits <= 0:
                 raise InsufficientCredits("KIE.ai has no credits left - Top up the account")
         except ProviderError as error:
             if error.stops_everyone:

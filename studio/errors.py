@@ -193,7 +193,12 @@ class TaskLost(ProviderError):
 
 
 class SubmissionUnknown(ProviderError):
-    """Nobody knows whether the provider accepted the order. It may have been paid; it is never sent again."""
+    """It is not known whether the provider accepted the order. It may have been paid; it is never sent again."""
+
+    def __init__(self, message: str = "", *, task_id: str | None = None, retry_after: timedelta | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.task_id = task_id
+        """The task that the unclear answer named, if it named one: where to look before anything else."""
 
 
 class ComfyError(ProviderError):

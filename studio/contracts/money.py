@@ -8,7 +8,8 @@ from studio.contracts.base import Contract, Usd
 class Account(Contract):
     """An account at a provider."""
 
-    credits: Decimal
+    credits: Decimal | None
+    """Its balance; None: the provider did not say it in a number."""
 
 
 class Cost(Contract):

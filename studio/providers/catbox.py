@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from studio.errors import Forbidden, ProviderUnavailable, RequestRefused
-from studio.providers import _http
+from studio.providers import _foreign, _http
 
 API_URL = "https://catbox.moe"
 
@@ -44,12 +44,12 @@ class CatboxClient:
         if self._userhash:
             text = text.replace(self._userhash, _http.HIDDEN)
         if answer.status_code == 412:
-            raise Forbidden(f"catbox.moe refuses uploads from here - Set STILL_HOST=kie: {_http.quote(text)}")
+            raise Forbidden(f"catbox.moe refuses uploads from here - Set STILL_HOST=kie: {_foreign.quote(text)}")
         if answer.status_code >= 500 or (answer.is_success and not text):
             raise ProviderUnavailable(f"catbox.moe answered {answer.status_code} and no address")
         if answer.is_success and text.startswith(("https://", "http://")):
             return text
-        raise RequestRefused(f"catbox.moe refused the upload ({answer.status_code}): {_http.quote(text)}")
+        raise RequestRefused(f"catbox.moe refused the upload ({answer.status_code}): {_foreign.quote(text)}")
 
 
 @asynccontextmanager

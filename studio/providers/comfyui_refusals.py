@@ -20,7 +20,7 @@ from studio.errors import (
     OutOfMemory,
     ServerFileTrouble,
 )
-from studio.providers._http import quote
+from studio.providers._foreign import quote
 
 MODEL_FOLDERS: Mapping[str, str] = {
     "audio_encoder_name": "audio_encoders",

@@ -14,7 +14,7 @@ from studio.errors import (
     RateLimited,
     RequestRefused,
 )
-from studio.providers import _http
+from studio.providers import _foreign, _http
 
 API_URL = "https://api.notion.com"
 VERSION = "2025-09-03"
@@ -59,7 +59,7 @@ async def open_notion(
 
 
 def _refusal(answer: httpx.Response) -> ProviderError:
-    said = _http.quote((_http.json_object(answer) or {}).get("message", ""))
+    said = _foreign.quote((_http.json_object(answer) or {}).get("message", ""))
     match answer.status_code:
         case 401:
             return AuthenticationError("Notion authentication failed - Check NOTION_TOKEN")

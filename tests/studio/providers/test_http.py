@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from simulators.notion import NotionSimulator
 from studio.errors import ProviderUnavailable
-from studio.providers import _http
+from studio.providers import _foreign, _http
 from tests.simulators.callers import serve
 
 KEY = "sk-PLANTED-4f9a1c"
@@ -64,16 +64,16 @@ def test_a_number_without_measure_is_bounded_too(text: str) -> None:
 
 
 def test_a_providers_words_fit_on_one_short_line() -> None:
-    assert _http.quote("  first\n\tsecond   third ") == "first second third"
-    assert _http.quote(422) == "422"
-    assert _http.quote("x" * 300) == "x" * 300
-    assert _http.quote("x" * 301) == "x" * 299 + "…"
+    assert _foreign.quote("  first\n\tsecond   third ") == "first second third"
+    assert _foreign.quote(422) == "422"
+    assert _foreign.quote("x" * 300) == "x" * 300
+    assert _foreign.quote("x" * 301) == "x" * 299 + "…"
 
 
 @given(st.text())
 def test_a_quote_is_never_long_and_never_has_a_second_line(text: str) -> None:
-    line = _http.quote(text)
-    assert len(line) <= _http.LONGEST_QUOTE
+    line = _foreign.quote(text)
+    assert len(line) <= _foreign.LONGEST_QUOTE
     assert line.splitlines() in ([], [line])
 
 
@@ -83,7 +83,7 @@ def test_a_quote_is_never_long_and_never_has_a_second_line(text: str) -> None:
     ids=str,
 )
 def test_json_may_come_as_a_string_and_is_an_object_or_nothing(value: object, found: dict[str, int]) -> None:
-    assert _http.object_in(value) == found
+    assert _foreign.object_in(value) == found
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ IMAGE = "https://assets.example.org/still.png"
 
 @pytest.fixture
 async def client(kie: KieSimulator) -> AsyncIterator[KieClient]:
+    kie.configure(duration=(3900, 3950))  # more than a minute on its fast clock: nothing is done before a test says so
     async with open_kie(key="sim-key", api_url=kie.api_url, upload_url=kie.upload_url) as opened:
         yield opened
 
@@ -47,7 +48,7 @@ async def test_a_model_that_is_not_listed_is_never_ordered(client: KieClient, ki
 async def test_a_task_is_looked_at_until_it_is_done_and_says_what_it_cost(client: KieClient, kie: KieSimulator) -> None:
     task_id = await order(client, seconds=10)
     assert (await client.record_info(task_id)).state == "running"
-    kie.advance(300)
+    kie.advance(4000)
     task = await eventually(lambda: client.record_info(task_id), lambda t: t.state == "success")
     assert task.credits == 84
     assert task.urls[0].startswith(kie.files_url)
@@ -60,7 +61,7 @@ async def test_results_are_found_in_every_place_kie_puts_them(
 ) -> None:
     kie.configure(result=variant)
     task_id = await order(client)
-    kie.advance(300)
+    kie.advance(4000)
     task = await eventually(lambda: client.record_info(task_id), lambda t: t.state == "success")
     assert len(task.urls) == 1
 
@@ -69,7 +70,7 @@ async def test_results_are_found_in_every_place_kie_puts_them(
 async def test_a_result_without_an_address_is_no_address(client: KieClient, kie: KieSimulator, variant: str) -> None:
     kie.configure(result=variant)
     task_id = await order(client)
-    kie.advance(300)
+    kie.advance(4000)
     task = await eventually(lambda: client.record_info(task_id), lambda t: t.state == "success")
     assert task.urls == ()
 
@@ -89,7 +90,7 @@ async def test_a_failed_task_says_why(
 ) -> None:
     kie.order(match="Haunter", fail=message)
     task_id = await order(client)
-    kie.advance(300)
+    kie.advance(4000)
     task = await eventually(lambda: client.record_info(task_id), lambda t: t.state == "fail")
     assert type(task.failed()) is kind
     assert task.credits == 0
@@ -153,8 +154,15 @@ async def test_an_order_that_never_left_may_be_sent_again(client: KieClient, kie
 
 
 async def test_an_html_page_with_403_is_forbidden_and_not_a_bad_key(client: KieClient, kie: KieSimulator) -> None:
-    kie.script("createTask", [{"html": 403}])
+    kie.script("credit", [{"html": 403}])
     with pytest.raises(errors.Forbidden):
+        await client.credit()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 429])
+async def test_a_page_of_a_proxy_refuses_no_order(client: KieClient, kie: KieSimulator, status: int) -> None:
+    kie.script("createTask", [{"html": status}])
+    with pytest.raises(SubmissionUnknown):
         await order(client)
 
 
@@ -204,7 +212,7 @@ async def test_the_balance_may_be_fractional(client: KieClient, kie: KieSimulato
 
 async def test_a_fresh_link_leads_to_the_same_file(client: KieClient, kie: KieSimulator) -> None:
     task_id = await order(client)
-    kie.advance(300)
+    kie.advance(4000)
     task = await eventually(lambda: client.record_info(task_id), lambda t: t.state == "success")
     assert (await client.download_url(task.urls[0])).startswith(kie.files_url)
     with pytest.raises(errors.RequestRefused):
