@@ -1,9 +1,9 @@
 """Thousands of clips that wait at the provider on one worker process: its peak memory, its share of a core, and the
 polls per second that reach the provider, which allows ten per second and key.
 
-First the clips are ordered without any limit, by a worker that looks at them every two minutes only. Then the worker
-is started anew as in production, where every clip wants a look every three seconds and the queue lets four a second
-pass, and watched."""
+First the clips are ordered, by a worker that looks at them every two minutes only; clips leave the gate, which has 400
+places, as soon as they are inside, so that more can follow. Then the worker is started anew as in production, where
+every clip wants a look every three seconds and the queue lets four a second pass, and watched."""
 
 import argparse
 import asyncio
@@ -20,6 +20,7 @@ from studio.contracts.gate import GateState
 from studio.settings import Settings
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.line import MOST_SLOTS
 
 CLIPS_PER_FILM = 100
 HOURS = 7_200.0
@@ -39,7 +40,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         await here.stack.start_worker("only", queues, **rare_looks)
         await here.temporal.start_workflow(
             GateWorkflow.run,
-            GateState(limit=options.clips),
+            GateState(limit=MOST_SLOTS),
             id=KLING_GATE_ID,
             task_queue=TaskQueue.STUDIO,
             id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
@@ -61,8 +62,10 @@ async def _order_all(here: Ground, clips: int) -> None:
     async def accepted() -> int:
         return int((await here.ledger("counters"))["counters"]["accepted"])
 
-    reported = 0
+    gate, reported = here.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID), 0
     while (count := await accepted()) < clips:
+        held = (await gate.query(GateWorkflow.state)).held
+        await gate.signal(GateWorkflow.leave, [one.ticket.name for one in held[1:]])
         if count - reported >= 500:
             reported = count
             say(f"{count} of {clips} clips are with the provider")

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from docs.graphs import graphs_page
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
-from studio.contracts.gate import ChannelWeight, GateState
+from studio.contracts.gate import ChannelWeight, GateStatus, TicketPage, TicketsAfter
 from studio.contracts.project import ProjectName
 from studio.contracts.project_draft import ProjectDraft, ProjectReview, WrittenProject
 from studio.contracts.sentence import ProjectProgress, ProjectRequest, ProjectResult, SentenceOutcome, SentenceRequest
@@ -17,7 +17,7 @@ from studio.errors import StudioError, error_types
 from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUESTS = (VideoRequest, ProjectDraft, ProjectName, SentenceRequest, ProjectRequest)
+REQUESTS = (VideoRequest, ProjectDraft, ProjectName, SentenceRequest, ProjectRequest, TicketsAfter)
 SCHEMAS: tuple[type[BaseModel], ...] = (
     *REQUESTS,
     VideoProgress,
@@ -27,7 +27,8 @@ SCHEMAS: tuple[type[BaseModel], ...] = (
     SentenceOutcome,
     ProjectProgress,
     ProjectResult,
-    GateState,
+    GateStatus,
+    TicketPage,
     ChannelWeight,
 )
 """The public contracts: what crosses the border to callers in other languages."""

@@ -15,7 +15,7 @@ from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId, ClipRequest
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult, VideoStatus
-from studio.contracts.gate import GateState
+from studio.contracts.gate import GateStatus
 from studio.objects import keys
 from studio.objects.store import ObjectStore, open_store
 from studio.settings import Settings
@@ -120,7 +120,7 @@ class StudioAtWork:
         """The gate of Kling."""
         return self.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
 
-    async def gate_state(self) -> GateState:
+    async def gate_state(self) -> GateStatus:
         """How the gate of Kling stands."""
         return await self.gate.query(GateWorkflow.state)
 

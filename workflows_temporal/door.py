@@ -5,9 +5,11 @@ from typing import Any
 from studio.contracts.gate import Closing, GateState, TopUpAwaited
 from studio.errors import top_up_types
 
-MOST_STANDING_BY = 1_000
-"""Films a gate remembers. Telling them is a signal each, and a workflow may have 2,000 on their way at once; a film
-that comes when there are so many waits for a `resume`."""
+MOST_STANDING_BY = 400
+"""Films a gate remembers. Telling them is a signal each, and all that a gate knows must stay below 1 MiB; a film that
+comes when there are so many waits for a `resume`."""
+LONGEST_WORKFLOW_ID = 255
+"""Bytes of a workflow id that is remembered; a film's has 207 at most."""
 
 _TOP_UP = top_up_types()
 
@@ -28,6 +30,11 @@ class Door:
             return None
         opens = " (opens by itself after a top-up)" if self.awaits_top_up else ""
         return f"{self._closing.reason}{opens}"
+
+    @property
+    def closing(self) -> Closing | None:
+        """What closed it."""
+        return self._closing
 
     @property
     def awaits_top_up(self) -> bool:
@@ -63,7 +70,8 @@ class Door:
 
     def stand_by(self, workflow_id: str) -> None:
         """Remember a film while the door is closed."""
-        if self._closing is not None and len(self._standing_by) < MOST_STANDING_BY:
+        too_long = len(workflow_id.encode()) > LONGEST_WORKFLOW_ID
+        if self._closing is not None and len(self._standing_by) < MOST_STANDING_BY and not too_long:
             self._standing_by[workflow_id] = None
 
     def dismiss(self) -> None:

@@ -3,11 +3,13 @@
 Holders ask by signal and are let in by signal (a blocking update would be capped at ten). The gate counts them,
 lets channels in fairly, takes places back from holders that are gone, and closes for everybody when the provider
 refuses the key or the account is empty; after a top-up it opens by itself. It is fail-safe: without a worker nobody
-is let in.
+is let in. All that it knows has a bound: what a full line refuses is handed in again by its film, and a gate that was
+terminated or reset hears of those who wait in the same way. Requests to cancel it are refused: films wait for it.
 """
 
 import asyncio
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
@@ -18,19 +20,23 @@ from studio.contracts.gate import (
     Closing,
     GateNotice,
     GateState,
+    GateStatus,
     Granted,
     HeldSlot,
     Slot,
     Sweep,
     Ticket,
+    TicketPage,
+    TicketsAfter,
 )
 from workflows_temporal.errands import Errands
-from workflows_temporal.line import Line
-from workflows_temporal.policies import SWEEP
+from workflows_temporal.fair_queue import MOST_CHANNELS
+from workflows_temporal.line import MOST_SLOTS, Entry, Line
+from workflows_temporal.policies import HOLDERS_ASKED_EVERY, SWEEP
 from workflows_temporal.topup import TopUpWatch
 
-MOST_SLOTS = 10_000
-"""No provider takes more; a larger number is a typing mistake."""
+MOST_REFUSED = 500
+"""Films that are remembered for having been told that the line is full, so that they are told only once."""
 
 
 @workflow.defn
@@ -45,26 +51,33 @@ class GateWorkflow:
         self._stirred = asyncio.Event()
         self._pausing = False
         self._errands = Errands()
+        self._refused: dict[str, None] = {}
+        self._asked: dict[str, datetime] = {}
 
     @workflow.run
     async def run(self, state: GateState) -> None:
         sweeper = asyncio.create_task(self._sweep_now_and_then())
         self._watch.follow()
-        while not workflow.info().is_continue_as_new_suggested():
-            self._stirred.clear()
-            self._let_in()
-            self._show()
-            await self._stirred.wait()
-        sweeper.cancel()
-        self._watch.stop()
-        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and self._errands.done)
+        try:
+            await self._serve()
+            await self._end(sweeper)
+        except asyncio.CancelledError:
+            if workflow.cancellation_reason() is None:
+                raise  # only this worker forgets the run
+            # Every waiting film depends on the gate; its next run knows nothing of the request.
+            workflow.logger.warning("gate.cancellation_refused")
+            await self._end(sweeper)
         workflow.continue_as_new(self._line.state())
 
     @workflow.signal
     def enter(self, tickets: list[Ticket]) -> None:
         """Join the line."""
-        self._tell(self._line.enter(tickets))
-        self._stirred.set()
+        self._answer(self._line.enter(tickets))
+
+    @workflow.signal
+    def still_waiting(self, tickets: list[Ticket]) -> None:
+        """A film's tickets that wait: those that are not in the line, or not any more, join it."""
+        self._answer(self._line.still_waiting(tickets))
 
     @workflow.signal
     def leave(self, names: list[str]) -> None:
@@ -103,7 +116,7 @@ class GateWorkflow:
     def stand_by(self, workflow_id: str) -> None:
         """A film was turned back: tell it how the door is, and when it opens."""
         self._line.door.stand_by(workflow_id)
-        self._errands.notify(workflow_id, GateNotice(closed=self._line.door.closed))
+        self._notify(workflow_id)
         self._stirred.set()
 
     @workflow.signal
@@ -135,28 +148,70 @@ class GateWorkflow:
         self._line.set_weight(share.channel, share.weight)
         self._stirred.set()
 
+    @set_weight.validator
+    def _weight_is_possible(self, share: ChannelWeight) -> None:
+        if not self._line.has_room_for_weight(share.channel):
+            words = f"{MOST_CHANNELS} channels have weights of their own already - Give one of them the weight 1 first"
+            raise ApplicationError(words, type="InvalidRequest")
+
     @workflow.query
-    def state(self) -> GateState:
-        """Everything the gate knows."""
-        return self._line.state()
+    def state(self) -> GateStatus:
+        """How the gate stands, in short."""
+        return self._line.status()
+
+    @workflow.query
+    def tickets(self, wanted: TicketsAfter) -> TicketPage:
+        """Waiting tickets, a page of them in order of arrival."""
+        return self._line.page(wanted)
+
+    async def _serve(self) -> None:
+        while not workflow.info().is_continue_as_new_suggested():
+            self._stirred.clear()
+            self._let_in()
+            self._show()
+            await self._stirred.wait()
+
+    async def _end(self, sweeper: "asyncio.Task[None]") -> None:
+        """The last of this run."""
+        sweeper.cancel()
+        self._watch.stop()
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and self._errands.done)
+
+    def _answer(self, entry: Entry) -> None:
+        self._tell(entry.inside)
+        for ticket in entry.refused:
+            if ticket.workflow_id not in self._refused and len(self._refused) < MOST_REFUSED:
+                self._refused[ticket.workflow_id] = None
+                self._notify(ticket.workflow_id, line_full=True)
+        for ticket in entry.taken:
+            if ticket.workflow_id in self._refused:
+                del self._refused[ticket.workflow_id]
+                self._notify(ticket.workflow_id)
+        self._stirred.set()
+
+    def _notify(self, workflow_id: str, *, line_full: bool = False) -> None:
+        self._errands.notify(workflow_id, GateNotice(closed=self._line.door.closed, line_full=line_full))
 
     def _let_in(self) -> None:
         now = workflow.now()
         self._line.sweep(self._line.expired(now))
         self._tell(self._line.admit(now))
         pause = self._line.next_pace(now)
-        if pause is not None and self._line.waiting and not self._pausing:
+        if pause is not None and self._line.crowded and not self._pausing:
             self._pausing = True
             self._errands.send(self._stir_in(pause - now))
 
     def _tell(self, inside: list[HeldSlot]) -> None:
+        for workflow_id, slots in self._by_holder(inside).items():
+            self._errands.send(self._grant(workflow_id, slots))
+
+    def _by_holder(self, inside: list[HeldSlot]) -> dict[str, list[Slot]]:
         holders: dict[str, list[Slot]] = {}
         for held in inside:
             probe = not self._line.proven and not held.accepted
             slot = Slot(gate=workflow.info().workflow_id, ticket=held.ticket.name, probe=probe)
             holders.setdefault(held.ticket.workflow_id, []).append(slot)
-        for workflow_id, slots in holders.items():
-            self._errands.send(self._grant(workflow_id, slots))
+        return holders
 
     async def _grant(self, workflow_id: str, slots: list[Slot]) -> None:
         """Whichever run of the film is there: after a reset it is another one, and one that waits no more says so."""
@@ -167,15 +222,15 @@ class GateWorkflow:
             self._stirred.set()
 
     def _announce(self) -> None:
-        door, waiting = self._line.door, (ticket.workflow_id for ticket in self._line.waiting)
-        notice = GateNotice(closed=door.closed)
-        for workflow_id in dict.fromkeys([*waiting, *door.standing_by]):
-            self._errands.notify(workflow_id, notice)
+        waiting = (ticket.workflow_id for ticket in self._line.waiting)
+        for workflow_id in dict.fromkeys([*waiting, *self._refused, *self._line.door.standing_by]):
+            self._notify(workflow_id, line_full=workflow_id in self._refused)
 
     async def _sweep_now_and_then(self) -> None:
         while True:
             await workflow.wait_condition(lambda: bool(self._line.held))
             await workflow.sleep(self._sweep_seconds, summary="are the holders still there?")
+            self._ask_holders()
             sweep = Sweep(held=self._line.held)
             try:
                 swept = await workflow.execute_activity_method(GateActivities.find_gone_holders, sweep, **SWEEP)
@@ -184,14 +239,30 @@ class GateWorkflow:
             self._line.sweep(swept.gone)
             self._stirred.set()
 
+    def _ask_holders(self) -> None:
+        """Tell holders again that they are inside, now and then: one that does not know its place gives it back.
+
+        After a reset the gate holds places it was given back before.
+        """
+        now, held = workflow.now(), {held.ticket.name: held for held in self._line.held if not held.abandoned}
+        self._asked = {name: when for name, when in self._asked.items() if name in held}
+        due = [one for name, one in held.items() if self._asked.get(name, one.since) + HOLDERS_ASKED_EVERY <= now]
+        self._asked |= {one.ticket.name: now for one in due}
+        for workflow_id, slots in self._by_holder(due).items():
+            self._errands.send(self._remind(workflow_id, slots))
+
+    async def _remind(self, workflow_id: str, slots: list[Slot]) -> None:
+        with suppress(FailureError):  # one that is gone is found by the sweep, which asks the provider first
+            await workflow.get_external_workflow_handle(workflow_id).signal("slots_granted", Granted(slots=slots))
+
     async def _stir_in(self, pause: timedelta) -> None:
         await workflow.sleep(pause, summary="pace of orders")
         self._pausing = False
         self._stirred.set()
 
     def _show(self) -> None:
-        line = self._line
-        door = f"closed: {line.door.closed}" if line.door.closed else "open"
+        status = self._line.status()
+        door = f"closed: {status.closed}" if status.closed else "open"
         workflow.set_current_details(
-            f"**{len(line.held)}** of {line.limit} inside, {len(line.waiting)} waiting, {door}"
+            f"**{len(status.held)}** of {status.limit} inside, {status.waiting} waiting, {door}"
         )

@@ -1,14 +1,38 @@
-"""Who is inside a gate, who waits, and who comes next. Plain logic: it is told the time and touches nothing.
-
-Order: urgent tickets first; then the channel that has had the least, in proportion to its weight; within a channel
-first come, first served. A channel that comes back from a pause starts level with the others: it cannot save up.
-"""
+"""Who is inside a gate, who waits, and who comes next. Plain logic: it is told the time and touches nothing."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from studio.contracts.gate import Closing, GateState, HeldSlot, Ticket
+from studio.contracts.gate import (
+    Closing,
+    GateState,
+    GateStatus,
+    HeldSlot,
+    Ticket,
+    TicketPage,
+    TicketsAfter,
+    WaitingTicket,
+)
 from workflows_temporal.door import Door
+from workflows_temporal.fair_queue import MOST_CHANNELS, FairQueue
+
+MOST_SLOTS = 400
+"""No provider takes as many; a larger number is a typing mistake. All that a gate knows must stay below 1 MiB."""
+MOST_CHANNELS_SHOWN = 20
+"""Channels whose waiting tickets are counted in the status, those with the most."""
+
+
+@dataclass
+class Entry:
+    """What became of tickets that were handed in."""
+
+    inside: list[HeldSlot] = field(default_factory=list)
+    """They are inside already: a grant got lost, or the holder looks again."""
+    taken: list[Ticket] = field(default_factory=list)
+    """They wait."""
+    refused: list[Ticket] = field(default_factory=list)
+    """There is no room for them, or no more room: their holders ask again."""
 
 
 class Line:
@@ -16,13 +40,16 @@ class Line:
 
     def __init__(self, state: GateState) -> None:
         self._state = state
-        self._waiting = {ticket.name: ticket for ticket in state.waiting}
-        self._held = {held.ticket.name: held for held in state.held}
-        self._served = dict(state.served)
-        self._weights = dict(state.weights)
+        self._queue = FairQueue(state.waiting, served=state.served, weights=state.weights, arrivals=state.arrivals)
+        self._held = {held.ticket.name: held for held in state.held[:MOST_SLOTS]}
         self._recent = list(state.recent)
-        self._counts = {"granted": state.granted, "swept": state.swept, "most_held": state.most_held}
-        self.limit = state.limit
+        self._counts = {
+            "granted": state.granted,
+            "refused": state.refused,
+            "swept": state.swept,
+            "most_held": state.most_held,
+        }
+        self.limit = min(state.limit, MOST_SLOTS)
         self.door = Door(state)
         self.proven = state.proven
 
@@ -34,7 +61,12 @@ class Line:
     @property
     def waiting(self) -> list[Ticket]:
         """Everybody in line, in order of arrival."""
-        return list(self._waiting.values())
+        return [ticket for _, ticket in self._queue.tickets]
+
+    @property
+    def crowded(self) -> bool:
+        """Somebody waits."""
+        return len(self._queue) > 0
 
     def state(self) -> GateState:
         """Everything, as a value."""
@@ -43,8 +75,9 @@ class Line:
                 "limit": self.limit,
                 "waiting": self.waiting,
                 "held": self.held,
-                "served": dict(self._served),
-                "weights": dict(self._weights),
+                "arrivals": self._queue.arrivals,
+                "served": self._queue.served,
+                "weights": dict(self._queue.weights),
                 "proven": self.proven,
                 "recent": list(self._recent),
                 **self._counts,
@@ -52,33 +85,70 @@ class Line:
             }
         )
 
-    def enter(self, tickets: Iterable[Ticket]) -> list[HeldSlot]:
-        """Join the line. Returns those that are inside already: a grant got lost, or somebody looks again."""
-        inside = []
+    def status(self) -> GateStatus:
+        """The same in short, whatever waits."""
+        state, channels = self._state, self._queue.channels
+        shown = dict(list(channels.items())[:MOST_CHANNELS_SHOWN])
+        return GateStatus(
+            limit=self.limit,
+            held=self.held,
+            waiting=len(self._queue),
+            waiting_by_channel=shown,
+            other_channels=len(channels) - len(shown),
+            closed=self.door.closed,
+            closing=self.door.closing,
+            closings=self.door.closings,
+            standing_by=len(self.door.standing_by),
+            proven=self.proven,
+            weights=dict(self._queue.weights),
+            pace=state.pace,
+            pace_seconds=state.pace_seconds,
+            **self._counts,
+        )
+
+    def page(self, wanted: TicketsAfter) -> TicketPage:
+        """Waiting tickets in order of arrival, a page of them."""
+        later = [entry for entry in self._queue.tickets if entry[0] > wanted.after]
+        tickets = [WaitingTicket(arrival=arrival, ticket=ticket) for arrival, ticket in later[: wanted.limit]]
+        return TicketPage(tickets=tickets, more=len(later) > len(tickets))
+
+    def enter(self, tickets: Iterable[Ticket]) -> Entry:
+        """Join the line, or look again at what is inside already."""
+        return self._enter(tickets, again=False)
+
+    def still_waiting(self, tickets: Iterable[Ticket]) -> Entry:
+        """Join the line where a ticket is not in it. Unlike `enter` this may come late: what was abandoned stays so."""
+        return self._enter(tickets, again=True)
+
+    def _enter(self, tickets: Iterable[Ticket], *, again: bool) -> Entry:
+        entry = Entry()
         for ticket in tickets:
             held = self._held.get(ticket.name)
-            if held is not None:
+            if held is not None and not (again and held.abandoned):
                 self._held[ticket.name] = held.model_copy(update={"abandoned": False})
-                inside.append(held)
-            elif ticket.name not in self._waiting:
-                self._level(ticket.channel)
-                self._waiting[ticket.name] = ticket
-        return inside
+                entry.inside.append(held)
+            elif held is None:
+                refused = self._queue.offer(ticket)
+                entry.refused += refused
+                self._counts["refused"] += len(refused)
+                if ticket.name in self._queue:
+                    entry.taken.append(ticket)
+        return entry
 
     def leave(self, names: Iterable[str]) -> None:
         """Go, from inside or from the line. Unknown names are nobody."""
         for name in names:
-            self._waiting.pop(name, None)
+            self._queue.remove(name)
             self._held.pop(name, None)
         if not self._held:
             self.proven = False
-            if not self._waiting:
-                self._served.clear()
+            if not self._queue:
+                self._queue.forget_shares()
 
     def abandon(self, names: Iterable[str]) -> None:
         """Look away: out of the line at once, but inside until the provider is done."""
         for name in names:
-            self._waiting.pop(name, None)
+            self._queue.remove(name)
             if name in self._held:
                 self._held[name] = self._held[name].model_copy(update={"abandoned": True})
 
@@ -98,8 +168,15 @@ class Line:
         self.proven = False
 
     def set_weight(self, channel: str, weight: float) -> None:
-        """Give a channel another share."""
-        self._weights[channel] = weight
+        """Give a channel another share; 1 is everybody's."""
+        if weight == 1:
+            self._queue.weights.pop(channel, None)
+        else:
+            self._queue.weights[channel] = weight
+
+    def has_room_for_weight(self, channel: str) -> bool:
+        """Not every channel there ever was can have a weight of its own."""
+        return channel in self._queue.weights or len(self._queue.weights) < MOST_CHANNELS
 
     def sweep(self, gone: Iterable[str]) -> None:
         """Take places back from holders that are gone."""
@@ -114,11 +191,8 @@ class Line:
     def admit(self, now: datetime) -> list[HeldSlot]:
         """Let in as many as may come now."""
         admitted: list[HeldSlot] = []
-        while self._waiting and self._open() and self.next_pace(now) is None:
-            ticket = min(self._waiting.values(), key=self._rank)
-            del self._waiting[ticket.name]
-            weight = self._weights.get(ticket.channel, 1.0)
-            self._served[ticket.channel] = self._served.get(ticket.channel, 0.0) + 1.0 / weight
+        while self._queue and self._open() and self.next_pace(now) is None:
+            ticket = self._queue.next()
             until = now + timedelta(seconds=self._state.lease_seconds)
             held = self._held[ticket.name] = HeldSlot(ticket=ticket, since=now, until=until)
             if self._state.pace:
@@ -141,14 +215,3 @@ class Line:
             return False
         # Until the provider has accepted an order, one after the other: a bad key costs one refusal, not five.
         return self.proven or all(held.abandoned for held in self._held.values())
-
-    def _rank(self, ticket: Ticket) -> tuple[int, float]:
-        return ticket.priority, self._served.get(ticket.channel, 0.0)  # min() keeps the first of equals
-
-    def _level(self, channel: str) -> None:
-        others = {ticket.channel for ticket in self._waiting.values()}
-        if channel in others:
-            return
-        present = [self._served.get(other, 0.0) for other in others] or list(self._served.values())
-        floor = min(present, default=0.0) if others else max(present, default=0.0)
-        self._served[channel] = max(self._served.get(channel, 0.0), floor)

@@ -151,6 +151,8 @@ SWEEP = ActivityConfig(
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
+HOLDERS_ASKED_EVERY = timedelta(minutes=2)
+"""A slot that is held so long is granted again, to learn whether its holder knows of it."""
 LONGEST_PAUSE_BETWEEN_LOOKS_AT_CREDITS = timedelta(minutes=5)
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from studio.contracts.base import Contract, Identifier
+from studio.contracts.excerpt import Excerpt
 
 
 class Ticket(Contract):
@@ -43,13 +44,13 @@ class HeldSlot(Contract):
 class Closing(Contract):
     """Told to a gate: why nobody should be let in."""
 
-    reason: str
-    error_type: str = Field(default="", description="The class of the refusal; empty: somebody's decision.")
+    reason: Excerpt
+    error_type: Excerpt = Field(default="", description="The class of the refusal; empty: somebody's decision.")
     credits: Decimal | None = Field(default=None, description="The account's balance just before, where known.")
 
 
 class GateState(Contract):
-    """All a gate knows; also its input when it starts or continues as new."""
+    """All a gate knows: its input when it starts or continues as new, below 1 MiB."""
 
     limit: int = Field(ge=0, description="Places inside.")
     waiting: list[Ticket] = Field(default=[])
@@ -64,16 +65,61 @@ class GateState(Contract):
     )
     proven: bool = Field(default=False, description="The provider accepted an order since the gate was empty.")
     recent: list[datetime] = Field(default=[], description="Grants within the pace window.")
-    pace: int = Field(default=0, ge=0, description="Most grants per pace window; 0: any number.")
+    pace: int = Field(default=0, ge=0, le=500, description="Most grants per pace window; 0: any number.")
     pace_seconds: float = 10
     lease_seconds: float = 3_600
     sweep_seconds: float = 15
     credit_seconds: float = Field(
         default=30, gt=0, description="First pause between two looks at the account, while only credits are missing."
     )
+    arrivals: int = Field(default=0, description="Tickets that have joined the line since the gate was made.")
     granted: int = Field(default=0, description="Grants since the gate was made.")
+    refused: int = Field(default=0, description="Tickets there was no room for; their holders ask again.")
     swept: int = Field(default=0, description="Places taken back from holders that were gone.")
     most_held: int = Field(default=0, description="Most places ever held at once.")
+
+
+class GateStatus(Contract):
+    """A gate in short: the answer of the query `state`. Waiting tickets are paged by the query `tickets`."""
+
+    limit: int = Field(description="Places inside.")
+    held: list[HeldSlot] = Field(description="Who is inside.")
+    waiting: int = Field(description="Tickets in the line.")
+    waiting_by_channel: dict[str, int] = Field(description="Of the channels with the most tickets in the line.")
+    other_channels: int = Field(default=0, description="How many more channels wait.")
+    closed: str | None = Field(default=None, description="Why nobody is let in, and what opens the gate.")
+    closing: Closing | None = Field(default=None, description="What closed the gate.")
+    closings: int = Field(default=0, description="How often the gate has closed.")
+    standing_by: int = Field(default=0, description="Films it turned back: they are told when it opens.")
+    proven: bool = Field(default=False, description="The provider accepted an order since the gate was empty.")
+    weights: dict[str, float] = Field(default={}, description="Per channel; 1 where nothing is said.")
+    pace: int = Field(default=0, description="Most grants per pace window; 0: any number.")
+    pace_seconds: float = 10
+    granted: int = Field(default=0, description="Grants since the gate was made.")
+    refused: int = Field(default=0, description="Tickets there was no room for; their holders ask again.")
+    swept: int = Field(default=0, description="Places taken back from holders that were gone.")
+    most_held: int = Field(default=0, description="Most places ever held at once.")
+
+
+class TicketsAfter(Contract):
+    """Which of the waiting tickets to list."""
+
+    after: int = Field(default=0, ge=0, description="The arrival number of the last one listed; 0: from the beginning.")
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class WaitingTicket(Contract):
+    """A ticket in the line."""
+
+    arrival: int = Field(description="It grows from ticket to ticket.")
+    ticket: Ticket
+
+
+class TicketPage(Contract):
+    """Waiting tickets in order of arrival."""
+
+    tickets: list[WaitingTicket]
+    more: bool
 
 
 class Sweep(Contract):
@@ -106,6 +152,9 @@ class GateNotice(Contract):
     """Told to those who wait or stand by: the gate is closed, or open again (no reason)."""
 
     closed: str | None
+    line_full: bool = Field(
+        default=False, description="There is no room in the line for all tickets of this film: it asks again."
+    )
 
 
 class ChannelWeight(Contract):

@@ -54,8 +54,8 @@ HANDLERS = {
     "ClipWorkflow": {"progress"},
     "DeskWorkflow": set(),
     "LateClipWorkflow": set(),
-    "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "stand_by", "topped_up", "trip"}
-    | {"set_limit", "set_weight", "state"},
+    "GateWorkflow": {"abandon", "accepted", "enter", "leave", "resume", "stand_by", "still_waiting"}
+    | {"set_limit", "set_weight", "state", "tickets", "topped_up", "trip"},
     "ImageWorkflow": {"progress"},
     "NoticeWorkflow": {"post"},
     "ProjectDraftWorkflow": set(),

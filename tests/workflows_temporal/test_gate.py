@@ -7,7 +7,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoProgress
-from studio.contracts.gate import ChannelWeight, GateState
+from studio.contracts.gate import ChannelWeight, GateState, GateStatus
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.gate import GateWorkflow
@@ -28,7 +28,7 @@ async def gate(studio: StudioAtWork) -> Gate:
     )
 
 
-async def state_of(gate: Gate) -> GateState:
+async def state_of(gate: Gate) -> GateStatus:
     return await gate.query(GateWorkflow.state)
 
 
@@ -109,9 +109,9 @@ async def test_a_film_cancelled_while_it_waits_leaves_the_line(
 ) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 0)
     handle = await studio.start(await studio.request(clips=3))
-    await eventually(lambda: state_of(gate), lambda state: len(state.waiting) == 3)
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 3)
     await handle.cancel()
-    await eventually(lambda: state_of(gate), lambda state: not state.waiting)
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 0)
     assert kie.ledger.accepted == 0
 
 
@@ -120,10 +120,10 @@ async def test_a_holder_that_was_terminated_while_it_waited_is_passed_over(
 ) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 0)
     dead = await studio.start(await studio.request("dead", clips=2))
-    await eventually(lambda: state_of(gate), lambda state: len(state.waiting) == 2)
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 2)
     await dead.terminate()
     alive = await studio.start(await studio.request("alive", clips=1))
-    await eventually(lambda: state_of(gate), lambda state: len(state.waiting) == 3)
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 3)
     await gate.execute_update(GateWorkflow.set_limit, 1)
     await alive.result()
     assert (await state_of(gate)).held == []
@@ -146,7 +146,7 @@ async def test_channels_are_let_in_fairly_and_urgent_films_first(
         await studio.request("rush", clips=1, channel="late", priority=1),
     ]
     handles = [await studio.start(film) for film in films]
-    await eventually(lambda: state_of(gate), lambda state: len(state.waiting) == 10)
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 10)
     await gate.execute_update(GateWorkflow.set_limit, 1)
     for handle in handles:
         await handle.result()
@@ -159,7 +159,7 @@ async def test_channels_are_let_in_fairly_and_urgent_films_first(
 async def test_a_notice_tells_those_who_wait_why_and_when_it_is_over(studio: StudioAtWork, gate: Gate) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 0)
     handle = await studio.start(await studio.request(clips=1))
-    await eventually(lambda: state_of(gate), lambda state: len(state.waiting) == 1)
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 1)
     await gate.signal(GateWorkflow.trip, "no credits")
     progress = await eventually(
         lambda: handle.query(VideoWorkflow.progress), lambda p: "the gate is closed: no credits" in p.step

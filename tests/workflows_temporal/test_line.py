@@ -110,7 +110,7 @@ def test_who_is_inside_already_is_told_again_and_looks_again() -> None:
     gate.enter([ticket("t0")])
     names(gate)
     gate.abandon(["t0"])
-    assert [held.ticket.name for held in gate.enter([ticket("t0")])] == ["t0"]
+    assert [held.ticket.name for held in gate.enter([ticket("t0")]).inside] == ["t0"]
     assert not gate.held[0].abandoned
     assert gate.waiting == []
 
