@@ -44,6 +44,7 @@ async def test_the_counters_add_up(start_kie: Any, http: httpx.AsyncClient, rece
         "uploads": 0,
         "downloads": 2,
         "callbacks": 5,
+        "variants": 0,
         "refused": len(told["refused"]),
         "credits_billed": 252,
         "credits_refunded": 42,
