@@ -1,6 +1,7 @@
 """The ground every benchmark stands on: a stack of its own in a folder of its own, and films of small stills."""
 
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -95,6 +96,11 @@ class Ground:
         answer = await self.provider.post(f"/__sim/{deed}", json=body)
         return cast(dict[str, Any], answer.raise_for_status().json())
 
+    async def faults(self) -> list[dict[str, Any]]:
+        """The provider's fault rules, and how often each was hit."""
+        rules: list[dict[str, Any]] = (await self.provider.get("/__sim/faults")).json()["rules"]
+        return rules
+
     async def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
         """Rows of our own books."""
         async with self.database.transaction() as connection:
@@ -173,6 +179,16 @@ async def until(look: Callable[[], Awaitable[T]], good: Callable[[T], bool], *, 
         if good(seen):
             return seen
         await asyncio.sleep(every)
+
+
+async def command(here: Ground, *words: str) -> Any:
+    """A command as a person gives it; returns what it printed as JSON."""
+    starter = [sys.executable, str(ROOT / "starter.py"), *words, "--data", str(here.folder), "--json"]
+    child = await asyncio.create_subprocess_exec(*starter, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await child.communicate()
+    if child.returncode:
+        raise RuntimeError(f"starter.py {' '.join(words)} ended with {child.returncode}")
+    return json.loads(printed)
 
 
 def say(words: str) -> None:

@@ -47,8 +47,7 @@ class Scene:
         """Wait until a fault has happened."""
 
         async def hits() -> int:
-            told = (await self.here.provider.get("/__sim/faults")).json()["rules"]
-            return next((int(entry["hits"]) for entry in told if entry["id"] == rule), 0)
+            return next((int(entry["hits"]) for entry in await self.here.faults() if entry["id"] == rule), 0)
 
         await until(hits, lambda count: count >= times, every=OFTEN)
 

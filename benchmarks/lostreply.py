@@ -7,12 +7,9 @@ is told to go on, and how many a person adopts with one `starter.py lost adopt` 
 import argparse
 import asyncio
 import functools
-import json
-import sys
 from typing import Any
 
-from benchmarks.ground import Ground, Handle, ground, progress_of, say, until, words_of
-from local.stack import ROOT
+from benchmarks.ground import Ground, Handle, command, ground, progress_of, say, until, words_of
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoProgress, VideoStatus
 from workflows_temporal.video import VideoWorkflow
@@ -49,7 +46,7 @@ async def _without_callbacks(here: Ground, clips: int) -> dict[str, Any]:
     await until(lambda: progress_of(handle), _stands)
     await handle.signal(VideoWorkflow.resume)
     await until(lambda: progress_of(handle), lambda p: _stands(p) and all(clip.tries == 2 for clip in p.clips))
-    lost = await _command(here, "lost", "list")
+    lost = await command(here, "lost", "list")
     resubmitted = len((await here.ledger("tasks"))["tasks"]) - clips
     tasks = {task["prompt"]: task["task_id"] for task in (await here.ledger("tasks"))["tasks"]}
     hands = asyncio.Semaphore(AT_ONCE)
@@ -58,7 +55,7 @@ async def _without_callbacks(here: Ground, clips: int) -> dict[str, Any]:
         words = words_of(order["video_id"], order["number"])
         (task,) = [task for prompt, task in tasks.items() if prompt.startswith(words)]
         async with hands:
-            done = await _command(here, "lost", "adopt", order["submission_id"], task, "--why", "kie.ai/logs")
+            done = await command(here, "lost", "adopt", order["submission_id"], task, "--why", "kie.ai/logs")
         return bool(done["state"] == "accepted")
 
     adopted = sum(await asyncio.gather(*map(adopt, lost)))
@@ -79,13 +76,3 @@ def _stands(progress: VideoProgress) -> bool:
 async def _billed(here: Ground) -> int:
     await here.provider_is_done()
     return int((await here.ledger("counters"))["counters"]["billed"])
-
-
-async def _command(here: Ground, *words: str) -> Any:
-    """A command as a person gives it; returns what it printed as JSON."""
-    starter = [sys.executable, str(ROOT / "starter.py"), *words, "--data", str(here.folder), "--json"]
-    child = await asyncio.create_subprocess_exec(*starter, stdout=asyncio.subprocess.PIPE)
-    said, _ = await child.communicate()
-    if child.returncode:
-        raise RuntimeError(f"starter.py {' '.join(words)} ended with {child.returncode}")
-    return json.loads(said)

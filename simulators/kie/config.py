@@ -97,7 +97,10 @@ class WeatherConfig(BaseModel):
     failures: Probability = Field(default=0, description="Tasks that fail.")
     other_formats: Probability = Field(default=0, description="Clips in another codec or size.")
     bad_pictures: Probability = Field(default=0, description="Clips that are black, frozen or too short.")
-    first: Probability = Field(default=0, description="Instead of a lower rate, for what has not happened yet.")
+    first: dict[str, Probability] = Field(
+        default={}, description="Name of a rate → the rate for what has not happened yet, where it is higher."
+    )
+    seed: int | None = Field(default=None, description="Of its dice; none: the simulator's.")
     credits_noise: bool = Field(default=False, description="Every bill is told with float noise.")
     stall_seconds: float = Field(default=26, ge=0, description="Real seconds without an answer.")
     drip_seconds: float = Field(default=30, ge=0, description="Real seconds over which a body drips.")

@@ -80,7 +80,8 @@ class KieWeather:
         self._config = config
         self._note = note
         tasks = {route: tuple(Variant(name, unchanged) for name in orders) for route, orders in _TASKS.items()}
-        self._dealers = Dealers(VARIANTS | tasks, config.seed, self._chance, lambda: config.weather.without)
+        seed = config.seed if config.weather.seed is None else config.weather.seed
+        self._dealers = Dealers(VARIANTS | tasks, seed, self._chance, lambda: config.weather.without)
 
     def forget(self) -> None:
         """Start the dice again."""
@@ -128,6 +129,5 @@ class KieWeather:
         return replace(answer, body=as_text(held))
 
     def _chance(self, route: str) -> Chance:
-        weather = self._config.weather
-        usual = float(getattr(weather, _RATES.get(route, route)))
-        return Chance(usual, weather.first if usual else 0.0)
+        weather, rate = self._config.weather, _RATES.get(route, route)
+        return Chance(float(getattr(weather, rate)), weather.first.get(rate, 0.0))

@@ -156,7 +156,7 @@ async def test_balances_and_links_have_variants_that_move_no_money(fast: KieSimu
 async def test_chance_deals_every_variant_once_before_any_twice_and_alike_with_a_seed(start_kie: Any) -> None:
     seen = []
     for seed in (1, 1, 2):
-        kie = await start_kie(**FAST, seed=seed, weather=QUICK | {"orders": 0.01, "first": 1})
+        kie = await start_kie(**FAST, seed=seed, weather=QUICK | {"first": {"orders": 1}})
         async with KieCaller(kie) as caller:
             for number in range(80):
                 await heard(caller, "POST", "/api/v1/jobs/createTask", json=order(f"p{number}"))
@@ -167,7 +167,7 @@ async def test_chance_deals_every_variant_once_before_any_twice_and_alike_with_a
 
 
 async def test_no_weather_varies_nothing_and_some_can_be_left_out(start_kie: Any) -> None:
-    for weather in ({}, {"first": 1}, {"orders": 1, "without": [v.name for v in VARIANTS["createTask"]]}):
+    for weather in ({}, {"first": {"looks": 1}}, {"orders": 1, "without": [v.name for v in VARIANTS["createTask"]]}):
         kie = await start_kie(**FAST, weather=weather)
         async with KieCaller(kie) as caller:
             await caller.task()
@@ -184,7 +184,7 @@ async def test_bills_have_float_noise_and_the_account_has_not(start_kie: Any) ->
 
 
 async def test_tasks_come_out_in_other_formats_and_fail_in_all_words(start_kie: Any, tmp_path: Path) -> None:
-    kie = await start_kie(**FAST, weather={"other_formats": 0.01, "first": 1})
+    kie = await start_kie(**FAST, weather={"first": {"other_formats": 1}})
     found = set()
     async with KieCaller(kie) as caller:
         for number in range(3):
@@ -192,7 +192,7 @@ async def test_tasks_come_out_in_other_formats_and_fail_in_all_words(start_kie: 
             path.write_bytes((await caller.http.get(await caller.url(await caller.task()))).content)
             found.add((probe(path).codec, probe(path).width))
         assert found == {("hevc", 64), ("mjpeg", 64), ("h264", 32)}
-        kie.configure(weather={"other_formats": 0, "failures": 0.01})
+        kie.configure(weather={"first": {"other_formats": 0, "failures": 1}})
         failed = [await caller.ended(await caller.task()) for _ in FAILURES]
     assert len({(task["failCode"], task["failMsg"]) for task in failed}) == len(FAILURES)
     assert kie.counters()["failed"] == len(FAILURES)
@@ -201,7 +201,7 @@ async def test_tasks_come_out_in_other_formats_and_fail_in_all_words(start_kie: 
 
 async def test_callbacks_vary_and_always_name_their_task(start_kie: Any, receiver: Receiver) -> None:
     variants = VARIANTS["callbacks"]
-    kie = await start_kie(**FAST, weather={"callbacks": 0.01, "first": 1})
+    kie = await start_kie(**FAST, weather={"first": {"callbacks": 1}})
     async with KieCaller(kie) as caller:
         tasks = [await caller.task(order(callback=receiver.url)) for _ in variants]
         await until(lambda: len(kie.ledger.callbacks) == len(variants))
