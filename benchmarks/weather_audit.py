@@ -41,7 +41,8 @@ class Findings:
 
     doubled: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    stuck: list[str] = field(default_factory=list)
+    stuck: dict[str, list[str]] = field(default_factory=dict)
+    """Video → what is wrong about it."""
     untrue: list[str] = field(default_factory=list)
     books: list[str] = field(default_factory=list)
     billed: int = 0
@@ -53,8 +54,9 @@ class Findings:
 
     def lines(self) -> Iterable[str]:
         """Everything found, a line each."""
-        for kind in ("doubled", "lost", "stuck", "untrue", "books"):
+        for kind in ("doubled", "lost", "untrue", "books"):
             yield from (f"{kind}: {line}" for line in getattr(self, kind))
+        yield from (f"stuck: {video}: {line}" for video, lines in self.stuck.items() for line in lines)
         yield from (f"waits: {video}: {why}" for video, why in self.waiting.items())
 
 
@@ -196,13 +198,13 @@ async def _video(here: Ground, video: str, handle: Handle, known: Evidence, foun
     if described.status is WorkflowExecutionStatus.COMPLETED:
         found.finished += 1
     elif described.status is not WorkflowExecutionStatus.RUNNING:
-        found.stuck.append(f"{video}: its workflow is {described.status}")
+        found.stuck[video] = [f"its workflow is {described.status}"]
     elif row["status"] not in WAITING:
-        found.stuck.append(f"{video}: {row['status']}, step {progress.step if progress else '?'}: {_table(progress)}")
+        found.stuck[video] = [f"{row['status']}, step {progress.step if progress else '?'}: {_table(progress)}"]
     else:
-        wrong = _false_reasons(video, progress, known)
-        found.stuck += [f"{video}: {line}" for line in wrong]
-        if not wrong:
+        if wrong := _false_reasons(video, progress, known):
+            found.stuck[video] = wrong
+        else:
             found.waiting[video] = str(row["message"]).partition("\n")[0]
 
 
