@@ -163,9 +163,8 @@ async def serve_kling(tools: Tools) -> Serving:
     pace = _kling_pace(settings)
     gates = Gates(tools.temporal, new=new_gate(settings), task_queue=TaskQueue.STUDIO)
     hosting = HostingActivities(await _still_host(tools, kie), gates)
-    callbacks = str(settings.kie_callback_url).rstrip("/") if settings.kie_callback_url else None
     slots = Slots(tools.temporal)
-    kling = KlingActivities(kie, tools.ledger, slots, pace=pace, callbacks=callbacks)
+    kling = KlingActivities(kie, tools.ledger, slots, pace=pace, callbacks=settings.callback_addresses())
     desk = DeskActivities(kie, DeskStore(tools.database))
     late = LateActivities(kie, tools.ledger, tools.takes, pace=pace)
     lost = LostOrders(DeskStore(tools.database), metric_meter(tools.temporal))

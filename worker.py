@@ -73,7 +73,7 @@ async def prepare(tools: Tools) -> None:
 async def working(settings: Settings, queues: Sequence[TaskQueue], temporal: Client) -> AsyncIterator[None]:
     """Serve the queues for as long as the block lasts."""
     async with AsyncExitStack() as stack:
-        database = open_database(str(settings.database_url), connections=settings.database_connections)
+        database = open_database(settings.database_dsn(), connections=settings.database_connections)
         tools = Tools(
             settings=settings,
             temporal=temporal,
@@ -159,6 +159,7 @@ def main() -> None:
         settings = Settings.from_env()
         if TaskQueue.KLING in queues:
             settings.needs(kie_api_key="the queue kling orders clips with it")
+            settings.callback_addresses()
     except SettingsInvalid as error:
         sys.exit(str(error))
     set_up_logs(level=settings.log_level, style=settings.log_format, hide=hider(settings.secrets()))

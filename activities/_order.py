@@ -1,7 +1,6 @@
 """A clip as an order: what is written down of it, and its receipt."""
 
-from urllib.parse import urlencode
-
+from studio.callback_address import CallbackAddresses, CallbackSubject
 from studio.contracts.clip import ClipJob, ClipSubmission
 from studio.providers.kie_models import kling_model
 from studio.store.orders import Order, Submission
@@ -31,9 +30,9 @@ def job_of(clip: ClipSubmission, submission: Submission, task_id: str) -> ClipJo
     )
 
 
-def callback_url(base: str | None, submission: Submission) -> str | None:
+def callback_url(addresses: CallbackAddresses | None, submission: Submission) -> str | None:
     """Where the provider calls back. Our id rides in it and comes back with every look at the task, too."""
-    if base is None:
+    if addresses is None:
         return None
-    film = urlencode({"channel": submission.channel, "film": submission.video_id, "clip": submission.number})
-    return f"{base}/callbacks/kie/{submission.id}?{film}"
+    clip = submission.clip
+    return addresses.of(CallbackSubject("kie", submission.id, clip.channel, clip.video_id, clip.number))

@@ -12,6 +12,7 @@ from temporalio import activity
 from activities._order import callback_url, job_of, order_of
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
+from studio.callback_address import CallbackAddresses
 from studio.contracts.clip import ClipJob, ClipSubmission
 from studio.errors import (
     DatabaseUnavailable,
@@ -39,7 +40,12 @@ class Ordering:
     """Orders clips at KIE.ai, each at most once."""
 
     def __init__(
-        self, kie: KieClient, ledger: SubmissionLedger, slots: Slots, pace: KlingPace, callbacks: str | None
+        self,
+        kie: KieClient,
+        ledger: SubmissionLedger,
+        slots: Slots,
+        pace: KlingPace,
+        callbacks: CallbackAddresses | None,
     ) -> None:
         self._callbacks = callbacks
         self._kie = kie

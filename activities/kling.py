@@ -13,6 +13,7 @@ from activities._ordering import Ordering
 from activities._settling import billed, settle
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
+from studio.callback_address import CallbackAddresses
 from studio.contracts.clip import ClipJob, ClipSubmission, RenderedClip
 from studio.contracts.gate import GateName
 from studio.contracts.money import Account
@@ -39,7 +40,13 @@ class KlingActivities:
     """Orders clips and waits for them. Nothing here is retried but by Temporal."""
 
     def __init__(
-        self, kie: KieClient, ledger: SubmissionLedger, slots: Slots, *, pace: KlingPace, callbacks: str | None
+        self,
+        kie: KieClient,
+        ledger: SubmissionLedger,
+        slots: Slots,
+        *,
+        pace: KlingPace,
+        callbacks: CallbackAddresses | None,
     ) -> None:
         self._kie = kie
         self._ledger = ledger

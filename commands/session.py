@@ -83,7 +83,7 @@ async def open_stores(data: Path) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def stores_of(settings: Settings) -> AsyncIterator[Stores]:
     """The stores these settings name."""
-    async with open_database(str(settings.database_url), connections=2) as database:
+    async with open_database(settings.database_dsn(), connections=2) as database:
         yield Stores(settings=settings, database=database, objects=open_store(settings.store_place()))
 
 

@@ -96,7 +96,7 @@ class Watch:
         Raises:
             DatabaseUnavailable: there is nobody to hear anything from.
         """
-        async with subscribe(str(self._session.settings.database_url), job=self._job.handle.id) as news:
+        async with subscribe(self._session.settings.database_dsn(), job=self._job.handle.id) as news:
             ended = asyncio.create_task(self._ended())
             told = [asyncio.create_task(self._listen(news)), asyncio.create_task(self._keep_looking())]
             try:

@@ -14,7 +14,7 @@ from studio.contracts.project import ProjectName
 from studio.contracts.project_draft import ProjectDraft, ProjectReview, WrittenProject
 from studio.contracts.sentence import ProjectProgress, ProjectRequest, ProjectResult, SentenceOutcome, SentenceRequest
 from studio.errors import StudioError, error_types
-from studio.settings import Settings
+from studio.settings import GatewaySettings, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUESTS = (VideoRequest, ProjectDraft, ProjectName, SentenceRequest, ProjectRequest, TicketsAfter)
@@ -73,7 +73,8 @@ def _filled(name: str, part: str, text: str) -> str:
 
 def _settings_table() -> str:
     rows = ["| setting | default | meaning |", "|---|---|---|"]
-    for name, info in Settings.model_fields.items():
+    fields = Settings.model_fields | GatewaySettings.model_fields | Settings.model_fields
+    for name, info in fields.items():
         default = "**required**" if info.is_required() else _plain(info.default)
         rows.append(f"| `{name.upper()}` | {default} | {info.description} |")
     return "\n".join(rows) + "\n"

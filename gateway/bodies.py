@@ -1,5 +1,6 @@
 """Bodies of requests, read no further than they are wanted."""
 
+import codecs
 import json
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +22,8 @@ async def json_object(request: Request) -> dict[str, Any]:
     """
     body = await _read(request)
     try:
-        found = json.loads(body)
+        text = bytes(body).decode("utf-8-sig" if body.startswith(codecs.BOM_UTF8) else json.detect_encoding(body))
+        found = json.loads(text, strict=False)  # raw control characters inside strings are taken
     except (ValueError, RecursionError):
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is no JSON.") from None
     if not isinstance(found, dict):

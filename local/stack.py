@@ -107,6 +107,7 @@ class Stack:
             settings["COMFYUI_URL"] = next(iter(self.comfyui_urls.values()))["api_url"]
         if self._gateway_url:
             settings["KIE_CALLBACK_URL"] = self._gateway_url
+            settings["CALLBACK_SECRET"] = _kept_secret(self.data / "callback-secret")
         return settings | dict(self.options.settings)
 
     async def start_worker(self, name: str, queues: str | None = None, **settings: str) -> Process:
@@ -199,7 +200,8 @@ class Stack:
 
     async def _start_gateway(self) -> None:
         argv = [sys.executable, "-m", "gateway", "--port", "0"]
-        env = self.environment | {"PYTHONPATH": str(ROOT)}
+        secret = _kept_secret(self.data / "callback-secret")
+        env = self.environment | {"PYTHONPATH": str(ROOT), "CALLBACK_SECRET": secret}
         self._gateway = await spawn("gateway", argv, log=self.logs / "gateway.log", env=env, listen=True)
         self._gateway_url = json.loads(await _first_line(self._gateway))["gateway_url"]
 
@@ -251,6 +253,14 @@ async def _first_line(process: Process, *, seconds: float = 60) -> str:
     if not line:
         raise ProcessFailed(f"{process.name} did not start:\n{process.last_words()}")
     return line.decode()
+
+
+def _kept_secret(path: Path) -> str:
+    """A secret of this data directory, made once: orders of yesterday may still be called back about."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path.read_text()
 
 
 def _lock(data: Path) -> IO[str]:

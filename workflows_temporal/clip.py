@@ -59,7 +59,7 @@ async def order_clip(
     """Have the clip made by Kling: host the still, take a slot, order, wait, bring the file home."""
     clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
     gate.ensure_open()
-    if hints.about(clip.number):
+    while hints.about(clip.number):
         await lost.look_into(clip_id, hints)
 
     rendered = None

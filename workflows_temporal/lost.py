@@ -9,7 +9,9 @@ from activities.desk import DeskActivities
 from studio.contracts.clip import ClipId, ClipOutcome, ClipStatus
 from studio.contracts.desk import CALLBACK, Decision, DecisionKind, LostClip
 from studio.contracts.film import FilmName, OnUnknown, VideoRequest
+from studio.contracts.take import LateOrder
 from workflows_temporal.hints import Hints
+from workflows_temporal.late import look_after
 from workflows_temporal.policies import DECIDE, titled
 from workflows_temporal.table import Table
 
@@ -53,13 +55,32 @@ async def look_into(clip: ClipId, hints: Hints) -> bool:
 
 def lost_clips(film: FilmName, outcomes: Iterable[ClipOutcome]) -> list[ClipId]:
     """The clips of a film that wait for somebody to find out about their orders."""
-    lost = [outcome.number for outcome in outcomes if outcome.status is ClipStatus.UNKNOWN]
-    return [ClipId(channel=film.channel, video_id=film.video_id, number=number) for number in lost]
+    return _clips(film, outcomes, ClipStatus.UNKNOWN)
 
 
-async def heard_of(clips: Iterable[ClipId], hints: Hints) -> bool:
+def failed_clips(film: FilmName, outcomes: Iterable[ClipOutcome]) -> list[ClipId]:
+    """The clips whose orders were refused or failed, as far as is known: a callback may prove the opposite."""
+    return _clips(film, outcomes, ClipStatus.FAILED)
+
+
+async def heard_of(lost: Iterable[ClipId], failed: Iterable[ClipId], hints: Hints) -> bool:
     """Whether something is known now of one of them, so that another round is worth it."""
-    return any([await look_into(clip, hints) for clip in clips if hints.about(clip.number)])
+    heard = [await look_into(clip, hints) for clip in lost if hints.about(clip.number)]
+    heard += [await look_into(clip, hints) for clip in failed if hints.called(clip.number)]
+    return any(heard)
+
+
+async def look_elsewhere(hints: Hints, outcomes: Iterable[ClipOutcome]) -> None:
+    """Callbacks that no clip took are about other orders than the clips came from: they are looked after beside."""
+    used = {outcome.submission_id for outcome in outcomes}
+    for callback in hints.left():
+        if callback.submission_id not in used and hints.looks_elsewhere(callback.submission_id):
+            await look_after(LateOrder(submission_id=callback.submission_id, task_id=callback.task_id))
+
+
+def _clips(film: FilmName, outcomes: Iterable[ClipOutcome], status: ClipStatus) -> list[ClipId]:
+    numbers = [outcome.number for outcome in outcomes if outcome.status is status]
+    return [ClipId(channel=film.channel, video_id=film.video_id, number=number) for number in numbers]
 
 
 async def _resubmit(film: VideoRequest, clip: ClipId) -> bool:

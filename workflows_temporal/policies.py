@@ -71,9 +71,10 @@ HOST = ActivityConfig(
     heartbeat_timeout=_SILENCE,
     schedule_to_close_timeout=timedelta(minutes=20),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
-    priority=Priority(priority_key=5),
+    priority=Priority(priority_key=4),
 )
-"""On the queue of those who have the key. Looks and orders pass before it: a still has time."""
+"""On the queue of those who have the key. Looks and orders pass before it, and it passes before late looks, which
+strangers could cause."""
 RENEW = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(minutes=1),

@@ -11,6 +11,7 @@ from activities.records import RecordActivities
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import (
+    MOST_CARRIED_CALLBACKS,
     FilmRecord,
     Provider,
     VideoCarry,
@@ -26,7 +27,7 @@ from workflows_temporal.clip import try_clip
 from workflows_temporal.fan_out import fan_out
 from workflows_temporal.hints import Hints
 from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made
-from workflows_temporal.lost import heard_of, lost_clips
+from workflows_temporal.lost import failed_clips, heard_of, look_elsewhere, lost_clips
 from workflows_temporal.outcome import failure_of
 from workflows_temporal.policies import RECORD
 from workflows_temporal.recorder import Recorder, revision
@@ -157,19 +158,27 @@ class VideoWorkflow:
 
     async def _wait_for_resume(self, status: VideoStatus, message: str) -> None:
         """A film also goes on when something is heard of a lost order, or when the gate that turned it back opens."""
-        self._resumes, lost = 0, lost_clips(self._standing.film, self._outcomes.values())
-        if self._gate.opened or await heard_of(lost, self._hints):
+        self._resumes = 0
+        lost = lost_clips(self._standing.film, self._outcomes.values())
+        failed = failed_clips(self._standing.film, self._outcomes.values())
+        if self._gate.opened or await heard_of(lost, failed, self._hints):
             return
         self._standing.step = "waiting for resume"
         await self._standing.change(status, message)
-        while not (self._resumes or self._gate.opened or await heard_of(lost, self._hints)):
+        while not (self._resumes or self._gate.opened or await heard_of(lost, failed, self._hints)):
             await workflow.wait_condition(
-                lambda: self._resumes > 0 or self._gate.opened or any(self._hints.about(c.number) for c in lost)
+                lambda: (
+                    self._resumes > 0
+                    or self._gate.opened
+                    or any(self._hints.about(clip.number) for clip in lost)
+                    or any(self._hints.called(clip.number) for clip in failed)
+                )
             )
         await self._standing.change(VideoStatus.PROCESSING)
 
     async def _finish(self) -> VideoResult:
         """Join; when that fails, wait for somebody to mend it, as for a clip."""
+        await look_elsewhere(self._hints, self._done())
         while True:
             self._standing.step = "joining the film"
             try:
@@ -188,7 +197,13 @@ class VideoWorkflow:
 
     def _continue_as_new(self) -> None:
         ended, status = list(self._outcomes.values()), self._standing.status
-        carried = VideoCarry(outcomes=ended, takes=self._takes, status=status, existing=self._existing)
+        carried = VideoCarry(
+            outcomes=ended,
+            takes=self._takes,
+            status=status,
+            existing=self._existing,
+            called_back=self._hints.left()[:MOST_CARRIED_CALLBACKS],
+        )
         workflow.continue_as_new(self._request.model_copy(update={"carried": carried}))
 
     def _take_over(self, carried: VideoCarry) -> None:
@@ -198,3 +213,5 @@ class VideoWorkflow:
         self._takes = carried.takes
         self._standing.status = carried.status
         self._existing = carried.existing
+        for callback in carried.called_back:
+            self._hints.called_back(callback)

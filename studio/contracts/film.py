@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
+from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.money import Cost
 from studio.contracts.render import MOST_LORAS, Lora, LoraPair, PromptPrefix
@@ -14,6 +15,9 @@ from studio.contracts.render import MOST_LORAS, Lora, LoraPair, PromptPrefix
 KLING_MODEL = "kling/v2-5-turbo-image-to-video-pro"
 COMFYUI_GRAPH = "wan22_i2v"
 """What makes the clips of a film that names no model."""
+
+MOST_CARRIED_CALLBACKS = 100
+"""Callbacks that a run hands to its next run."""
 
 Even = Annotated[int, Field(ge=64, le=4_096, multiple_of=2)]
 
@@ -55,6 +59,9 @@ class VideoCarry(Contract):
     takes: list[Sha256] = Field(default=[], description="The take each clip is to have, in the film's order.")
     status: VideoStatus
     existing: int | None = Field(default=None, description="Clips that were there when the present round began.")
+    called_back: Annotated[list[CalledBack], Field(max_length=MOST_CARRIED_CALLBACKS)] = Field(
+        default=[], description="Callbacks that were not looked into yet."
+    )
 
 
 class VideoRequest(Contract):

@@ -1,9 +1,12 @@
 """A gateway for each test, over real HTTP; a Temporal that answers and an address where there is none."""
 
 import asyncio
+import hashlib
 import socket
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -12,24 +15,38 @@ from temporalio.client import Client
 
 from gateway.app import create_app
 from gateway.server import Server
-from gateway.signals import SignalQueue
 from gateway.signatures import SignatureCheck
 from local.processes import free_port
 from simulators.kie import KieConfig, KieSimulator
-from tests.gateway.films import Film, served, start_film
+from studio.callback_address import CallbackSigner
+from studio.contracts.clip import ClipId
+from studio.store.callbacks import CallbackInbox
+from studio.store.orders import Order
+from studio.store.pool import Database
+from studio.store.submissions import SubmissionLedger
+from tests.gateway.films import CHANNEL, Film, PlaceOrder, body, served, start_film
 from tests.simulators.callers import KieCaller
+from tests.studio_at_work import eventually
 from workflows_temporal.connection import connect
 
 KEY = "sim-hmac-key"
 
 
 class Gateway:
-    """A gateway that serves, and a client of it."""
+    """A gateway that serves, its inbox, and a client of it."""
 
-    def __init__(self, signals: SignalQueue, url: str, http: httpx.AsyncClient) -> None:
-        self.signals = signals
+    def __init__(self, inbox: CallbackInbox, url: str, http: httpx.AsyncClient) -> None:
+        self.inbox = inbox
         self.url = url
         self.http = http
+
+    async def post(self, path: str, told: object = None) -> httpx.Response:
+        """Call back."""
+        return await self.http.post(path, json=body() if told is None else told)
+
+    async def emptied(self) -> None:
+        """Wait until every callback that was taken is delivered."""
+        await eventually(self.inbox.waiting, lambda waiting: waiting == 0)
 
 
 StartGateway = Callable[..., Awaitable[Gateway]]
@@ -42,14 +59,28 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-def start_gateway(stack: AsyncExitStack) -> StartGateway:
+async def start_gateway(database: Database) -> AsyncIterator[StartGateway]:
     """Start a gateway on a free port."""
+    stack = AsyncExitStack()
 
-    async def start(temporal: Client, *, key: str | None = None, **options: Any) -> Gateway:
-        signals = SignalQueue(temporal, **options)
-        app = create_app(temporal, signals, signatures=SignatureCheck(key) if key else None)
+    async def start(
+        temporal: Client,
+        *,
+        secret: str | None = None,
+        key: str | None = None,
+        inbox: Database = database,
+        docs: bool = False,
+        **limits: Any,
+    ) -> Gateway:
+        app = create_app(
+            temporal,
+            inbox,
+            signer=CallbackSigner(secret) if secret else None,
+            signatures=SignatureCheck(key) if key else None,
+            docs=docs,
+        )
         told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        server = Server(app, host="127.0.0.1", port=0, announce=told.set_result)
+        server = Server(app, host="127.0.0.1", port=0, announce=told.set_result, **limits)
         serving = asyncio.create_task(server.serve())
 
         async def end() -> None:
@@ -58,10 +89,11 @@ def start_gateway(stack: AsyncExitStack) -> StartGateway:
 
         stack.push_async_callback(end)
         url = await told
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=5, verify=False))
-        return Gateway(signals, url, http)
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20, verify=False))
+        return Gateway(CallbackInbox(inbox), url, http)
 
-    return start
+    async with stack:
+        yield start
 
 
 @pytest.fixture
@@ -71,8 +103,27 @@ async def gateway(start_gateway: StartGateway, temporal: Client) -> Gateway:
 
 @pytest.fixture
 async def signed_gateway(start_gateway: StartGateway, temporal: Client) -> Gateway:
-    """A gateway that asks for signatures."""
+    """A gateway that asks for the provider's signatures."""
     return await start_gateway(temporal, key=KEY)
+
+
+@pytest.fixture
+async def ordered(database: Database) -> PlaceOrder:
+    """Writes an order into the ledger; returns its id."""
+
+    async def place(*, film: str = "vid_1", clip: int = 7, channel: str = CHANNEL) -> str:
+        ledger = SubmissionLedger(database)
+        order = Order(
+            clip=ClipId(channel=channel, video_id=film, number=clip),
+            take=hashlib.sha256(uuid.uuid4().bytes).hexdigest(),
+            provider="kling",
+            model="kling/v2-5-turbo-image-to-video-pro",
+            seconds=5,
+            price_usd=Decimal("0.21"),
+        )
+        return (await ledger.intend(order, sender="test")).id
+
+    return place
 
 
 @pytest.fixture

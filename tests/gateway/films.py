@@ -1,7 +1,7 @@
 """A film as far as the gateway knows it: a workflow that takes the signal `called_back`."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from temporalio import workflow
@@ -34,6 +34,7 @@ class CalledFilm:
         return self._calls
 
 
+PlaceOrder = Callable[..., Awaitable[str]]
 Film = WorkflowHandle[CalledFilm, None]
 
 

@@ -10,12 +10,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.ending": frozenset(),
     "studio.logs": frozenset(),
     "studio.digest": frozenset(),
-    "studio.settings": frozenset({"studio.objects.store"}),
+    "studio.callback_address": frozenset(),
+    "studio.settings": frozenset({"studio.objects.store", "studio.callback_address"}),
     "studio.contracts": frozenset({"studio.contracts", "studio.errors"}),
     "studio.providers": frozenset({"studio.providers", "studio.contracts", "studio.errors"}),
     "studio.media": frozenset({"studio.media", "studio.contracts", "studio.errors"}),
     "studio.objects": frozenset({"studio.objects", "studio.contracts", "studio.errors"}),
-    "studio.store": frozenset({"studio.store", "studio.contracts", "studio.errors"}),
+    "studio.store": frozenset({"studio.store", "studio.contracts", "studio.errors", "studio.callback_address"}),
     "studio.prompts": frozenset({"studio.prompts", "studio.contracts", "studio.errors"}),
     # The rules a film has to pass look at words, pictures and models at once.
     "studio.intake": frozenset(
