@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from temporalio.client import Client
 
 from gateway.callbacks import CallbackDoor, callback_routes
-from gateway.delivery import CallbackDelivery
+from gateway.delivery import ANSWER, CallbackDelivery
 from gateway.health import health_routes
 from gateway.problems import report_problems
 from gateway.signatures import SignatureCheck
@@ -23,6 +24,7 @@ def create_app(
     signer: CallbackSigner | None = None,
     signatures: SignatureCheck | None = None,
     docs: bool = False,
+    answer: timedelta = ANSWER,
 ) -> FastAPI:
     """The gateway. Callbacks are delivered for as long as it lives.
 
@@ -30,9 +32,10 @@ def create_app(
         signer: checks callback addresses; without one any address is taken, which is for loopback only.
         signatures: checks the provider's own signatures; without it none are asked for.
         docs: serve the API's description.
+        answer: how long Temporal may take for one answer.
     """
     inbox = CallbackInbox(database)
-    delivery = CallbackDelivery(temporal, inbox)
+    delivery = CallbackDelivery(temporal, inbox, answer=answer)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -31,12 +31,14 @@ BATCH = 16
 """Callbacks under way at once."""
 ANSWER = timedelta(seconds=5)
 """How long Temporal may take for one answer, and the SDK to try again by itself."""
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=12)
 """Longer than both answers a callback may need: no other gateway takes it meanwhile."""
-LOOK = timedelta(seconds=2)
-"""Between two looks into an inbox in which nothing is due."""
-PAUSE = timedelta(seconds=2)
-"""Until a callback is tried again that Temporal did not answer."""
+LOOK = timedelta(seconds=1)
+"""Between two looks into an inbox in which nothing is due: another gateway may have stored something."""
+PAUSE = timedelta(seconds=1)
+"""Until a callback is tried again that Temporal did not answer, by a gateway that it answers."""
+BACK_OFF = timedelta(seconds=4)
+"""How long a gateway takes none after Temporal, or PostgreSQL, did not answer it: others go first."""
 LONG_PAUSE = timedelta(minutes=5)
 """Until one is tried again that Temporal refused, or that cannot be sent: an operator has to act."""
 SWEEP = timedelta(hours=1)
@@ -78,6 +80,7 @@ class CallbackDelivery:
         self._woken = asyncio.Event()
         self._delayed = Damped("callback.delayed")
         self._swept = float("-inf")
+        self._unanswered = False
 
     def wake(self) -> None:
         """Something was put into the inbox."""
@@ -95,13 +98,15 @@ class CallbackDelivery:
             await self._last_try()
 
     async def deliver_due(self) -> int:
-        """Try what is due once, a batch of it; returns how many were delivered.
+        """Try what is due once, a batch of it; returns how many there were.
 
         Raises:
             DatabaseUnavailable: the inbox cannot be read, or written.
         """
         due = await self._inbox.claim(BATCH, lease=LEASE)
-        return sum(await asyncio.gather(*map(self._deliver, due)))
+        self._unanswered = False
+        await asyncio.gather(*map(self._deliver, due))
+        return len(due)
 
     async def hand_over(self, callback: CalledBack, *, channel: str, video_id: str) -> Handed:
         """Tell the video, or order recovery when there is none that waits."""
@@ -151,17 +156,17 @@ class CallbackDelivery:
         while True:
             self._woken.clear()
             try:
-                delivered = await self.deliver_due()
+                tried = await self.deliver_due()
                 await self._sweep()
             except DatabaseUnavailable as error:
                 unread.warning(reason=str(error))
-                await asyncio.sleep(PAUSE.total_seconds())
-                continue
+                tried, self._unanswered = 0, True
             except Exception:
                 _log.exception("inbox.failed")
-                await asyncio.sleep(PAUSE.total_seconds())
-                continue
-            if not delivered:  # nothing is due, or Temporal is away
+                tried, self._unanswered = 0, True
+            if self._unanswered:
+                await asyncio.sleep(BACK_OFF.total_seconds())
+            elif not tried:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), LOOK.total_seconds())
 
@@ -171,22 +176,21 @@ class CallbackDelivery:
             self._swept = now
             await self._inbox.sweep()
 
-    async def _deliver(self, waiting: WaitingCallback) -> bool:
+    async def _deliver(self, waiting: WaitingCallback) -> None:
         callback = CalledBack(submission_id=waiting.submission_id, number=waiting.number, task_id=waiting.task_id)
         try:
             handed = await self.hand_over(callback, channel=waiting.channel, video_id=waiting.video_id)
         except Exception as error:  # one that cannot be sent holds up no other
             _log.exception("callback.unsendable", submission_id=waiting.submission_id)
             await self._inbox.put_off(waiting.id, type(error).__name__, pause=LONG_PAUSE)
-            return False
+            return
         if handed.done:
             await self._inbox.delivered(waiting.id, handed)
             _log.info("callback.delivered", submission_id=waiting.submission_id, to=str(handed), tries=waiting.tries)
-            return True
-        pause = LONG_PAUSE if handed is Handed.REFUSED else PAUSE
-        await self._inbox.put_off(waiting.id, handed, pause=pause)
+            return
+        self._unanswered |= handed is Handed.UNANSWERED
+        await self._inbox.put_off(waiting.id, handed, pause=PAUSE if handed is Handed.UNANSWERED else LONG_PAUSE)
         self._delayed.warning(reason=str(handed), submission_id=waiting.submission_id)
-        return False
 
 
 def _verdict(error: RPCError, workflow_id: str) -> Handed:

@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from temporalio.client import Client
 
 from gateway.app import create_app
+from gateway.delivery import ANSWER
 from gateway.server import Server
 from gateway.signatures import SignatureCheck
 from local.processes import free_port
@@ -70,6 +72,7 @@ async def start_gateway(database: Database) -> AsyncIterator[StartGateway]:
         key: str | None = None,
         inbox: Database = database,
         docs: bool = False,
+        answer: timedelta = ANSWER,
         **limits: Any,
     ) -> Gateway:
         app = create_app(
@@ -78,6 +81,7 @@ async def start_gateway(database: Database) -> AsyncIterator[StartGateway]:
             signer=CallbackSigner(secret) if secret else None,
             signatures=SignatureCheck(key) if key else None,
             docs=docs,
+            answer=answer,
         )
         told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         server = Server(app, host="127.0.0.1", port=0, announce=told.set_result, **limits)

@@ -1,8 +1,8 @@
 """Temporal or PostgreSQL is down: a callback is stored, handed over, or refused; it is never dropped."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -76,15 +76,13 @@ async def test_callbacks_wait_for_a_temporal_that_is_down_also_when_the_gateway_
         assert (await other.http.get("/readyz")).status_code == 200
 
 
-async def test_a_temporal_that_takes_calls_and_says_nothing_delays_no_answer_and_loses_nothing(
+async def test_a_temporal_that_takes_calls_and_says_nothing_loses_nothing(
     start_gateway: StartGateway, silent: Client, temporal: Client, film: Film, ordered: PlaceOrder
 ) -> None:
-    gateway = await start_gateway(silent)
+    gateway = await start_gateway(silent, answer=timedelta(seconds=1))
     for clip in (1, 2):
-        began = time.monotonic()
         path = address(clip=clip, intent=await ordered(clip=clip))
         assert (await gateway.post(path)).status_code == 200
-        assert time.monotonic() - began < 4  # less than what Temporal is given for one answer
     assert await gateway.inbox.waiting() == 2
     await start_gateway(temporal)
     assert await numbers(film, 2) == [1, 2]
