@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
@@ -18,6 +17,7 @@ from simulators.comfyui import ComfyConfig, ComfySimulator
 from simulators.kie import KieConfig, KieSimulator
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
+from tests.databases import TEMPLATE, Databases
 from tests.studio_at_work import StudioAtWork, make_studio
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import StudioPlugin, ensure_search_attributes
@@ -67,22 +67,27 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Po
     """One PostgreSQL for all tests, with a migrated database to copy."""
     folder = tmp_path_factory.mktemp("postgres")
     server = await start_postgres(folder / "data", logs=folder, durable=False)
-    template = await server.ensure_database("template_longtake")
+    template = await server.ensure_database(TEMPLATE)
     async with open_database(template) as database:
         await migrate(database)
     yield server
     await server.stop()
 
 
+@pytest.fixture(scope="session")
+async def databases(postgres: Postgres) -> Databases:
+    """The databases there are for tests."""
+    databases = Databases(postgres)
+    await databases.prepare()
+    return databases
+
+
 @pytest.fixture
-async def database_url(postgres: Postgres) -> AsyncIterator[str]:
+async def database_url(databases: Databases) -> AsyncIterator[str]:
     """A database of the test's own, with today's schema."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(postgres.url("postgres"))
-    await admin.execute(f'create database "{name}" template template_longtake')
-    yield postgres.url(name)
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
+    name = await databases.take()
+    yield databases.server.url(name)
+    await databases.give_back(name)
 
 
 @pytest.fixture
