@@ -1,6 +1,7 @@
 """What is made from finished clips: the film and its contact sheet."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -34,9 +35,16 @@ class MediaActivities:
                 target = folder / "film.mp4"
                 joined = await join(await self._fetch(film.clips, folder), target)
                 media = await self._objects.put(target, keys.film_key(film.channel, film.video_id), "video/mp4")
-        conformed = [place + 1 for place in joined.conformed]
-        _log.info("film.joined", key=media.key, seconds=joined.info.seconds, conformed=conformed)
-        return JoinedFilm(media=media, seconds=joined.info.seconds, frames=joined.info.frames, conformed=conformed)
+        film_joined = JoinedFilm(
+            media=media,
+            seconds=joined.info.seconds,
+            frames=joined.info.frames,
+            conformed=_numbers(joined.conformed),
+            silenced=_numbers(joined.silenced),
+            tone_mapped=_numbers(joined.tone_mapped),
+        )
+        _log.info("film.joined", key=media.key, seconds=joined.info.seconds, notes=film_joined.notes())
+        return film_joined
 
     @activity.defn
     async def make_contact_sheet(self, film: FilmToJoin) -> MediaRef:
@@ -62,3 +70,7 @@ class MediaActivities:
             else await self._objects.fetch(clip.media, folder / f"clip_{place:03d}.mp4")
             for place, clip in enumerate(clips, start=1)
         ]
+
+
+def _numbers(places: Iterable[int]) -> list[int]:
+    return [place + 1 for place in places]

@@ -41,6 +41,8 @@ def show_result(session: Session, outcome: VideoResult) -> None:
     out.print(f"film   {session.place(outcome.film.key)}", soft_wrap=True, highlight=False)
     out.print(f"sheet  {session.place(outcome.sheet.key)}", soft_wrap=True, highlight=False)
     out.print(f"{outcome.summary}; {outcome.seconds:.2f} s, {outcome.frames} frames", highlight=False)
+    for note in outcome.notes:
+        out.print(f"{note}.", highlight=False)
 
 
 def cause_of(error: WorkflowFailureError) -> str:

@@ -36,6 +36,7 @@ async def assemble(clips: Sequence[ClipOutcome], standing: Standing) -> VideoRes
         costs=bill.costs,
         total_cost_usd=bill.total_usd,
         summary=standing.summary,
+        notes=joined.notes(),
     )
     record = FilmResultRecord(result=result, status=VideoStatus.VIDEO_READY, revision=revision())
     await workflow.execute_activity_method(RecordActivities.close_film, record, **RECORD)

@@ -159,6 +159,7 @@ class VideoResult(Contract):
     costs: list[Cost]
     total_cost_usd: Usd
     summary: str = Field(description="For example: Skipped 10 existing clips, generated 8 new clips")
+    notes: list[str] = Field(default=[], description="What the join changed: sound left out, clips encoded again.")
 
 
 class FilmToCheck(Contract):
@@ -218,6 +219,24 @@ class JoinedFilm(Contract):
     seconds: float
     frames: int
     conformed: list[int] = Field(default=[])
+    silenced: list[int] = Field(default=[], description="Clips whose sound is not in the film.")
+    tone_mapped: list[int] = Field(default=[], description="Clips whose high dynamic range was mapped to BT.709.")
+
+    def notes(self) -> list[str]:
+        """What was changed, as sentences for the person who looks at the film."""
+        kinds = [
+            (self.silenced, "The sound of {} was left out"),
+            (self.tone_mapped, "The high dynamic range of {} was mapped to standard range (BT.709)"),
+            (self.conformed, "Encoded again because of another format: {}"),
+        ]
+        return [sentence.format(_clips(numbers)) for numbers, sentence in kinds if numbers]
+
+
+def _clips(numbers: list[int]) -> str:
+    """`clip 3`, `clips 2, 5`; no more than 20 numbers."""
+    listed = ", ".join(str(number) for number in numbers[:20])
+    more = f" and {len(numbers) - 20} more" if len(numbers) > 20 else ""
+    return f"{'clip' if len(numbers) == 1 else 'clips'} {listed}{more}"
 
 
 class Unfinished(FilmName):

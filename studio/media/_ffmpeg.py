@@ -12,7 +12,10 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
+import ffmpeg
 import imageio_ffmpeg
 
 from studio.errors import FfmpegFailed, MediaError
@@ -33,6 +36,14 @@ def binary() -> str:
     """The ffmpeg executable: `IMAGEIO_FFMPEG_EXE` if set, else the one that came with imageio-ffmpeg."""
     path: str = imageio_ffmpeg.get_ffmpeg_exe()
     return path
+
+
+def picture_of(path: Path, **options: str) -> Any:
+    """The video of a file as an ffmpeg-python stream; a cover picture is none.
+
+    The name is given as `file:…`: ffmpeg would take `a:b.mp4` for a protocol and `-a.mp4` for an option.
+    """
+    return ffmpeg.input(f"file:{path}", **options)["V:0"]
 
 
 async def run(argv: Sequence[str], *, on_frame: Callable[[int], None] | None = None) -> str:

@@ -1,8 +1,9 @@
 """Clips become a film, by copying their streams wherever they agree.
 
 ffmpeg joins whatever it is given and exits with 0: a clip with another time base loses a third of its frames, one of
-another size changes the picture in mid-film. So what has to agree is compared first (`house_key`), clips that differ
-are re-encoded one by one, and the film is counted afterwards. Copying is about 75 times faster than re-encoding.
+another size changes the picture in mid-film, one with deeper B-frames overlaps its neighbour. So what has to agree is
+compared first (`house_key`), clips that differ are re-encoded one by one, and the film is counted afterwards. Copying
+is about 75 times faster than re-encoding; where it fails in spite of all that, every clip is re-encoded.
 """
 
 import asyncio
@@ -10,20 +11,18 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-import ffmpeg
-
-from studio.errors import FfmpegFailed, InvalidRequest
+from studio.errors import BadClip, ClipUnreadable, FfmpegFailed, InvalidRequest
 from studio.media import _ffmpeg
 from studio.media._part import written_whole
 from studio.media.conform import conform
 from studio.media.probe import ColourTags, MediaInfo, probe
-from studio.media.recipe import BT709_LIMITED, TIMESCALE, can_write, h264_options
+from studio.media.recipe import PICTURE_ONLY, can_write, h264_options, own_format
 
 MOST_CLIPS = 500
 
@@ -47,6 +46,9 @@ class HouseKey(NamedTuple):
     fps: Fraction
     time_base: Fraction
     colour: ColourTags
+    reorder: int
+    turned: bool
+    interlaced: bool
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Joined:
     info: MediaInfo
     conformed: tuple[int, ...]
     """Places, from 0, of the clips that had to be re-encoded."""
+    silenced: tuple[int, ...] = ()
+    """Places, from 0, of the clips whose sound is not in the film."""
+    tone_mapped: tuple[int, ...] = ()
+    """Places, from 0, of the clips whose high dynamic range was mapped to BT.709."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,9 @@ def house_key(info: MediaInfo) -> HouseKey:
         info.fps,
         info.time_base,
         info.colour,
+        info.reorder,
+        info.turned,
+        info.interlaced,
     )
 
 
@@ -85,20 +94,10 @@ def choose_house(infos: Sequence[MediaInfo]) -> MediaInfo:
     Only formats that `conform` can write compete. If no clip has one, the film takes the first clip's size and
     rate in our own format.
     """
-    ours = [info for info in infos if can_write(info.codec, info.profile, info.pix_fmt) and info.fps]
+    ours = [info for info in infos if can_write(info) and info.fps]
     if not ours:
         first = infos[0]
-        return replace(
-            first,
-            codec="h264",
-            profile="High",
-            width=first.width // 2 * 2,
-            height=first.height // 2 * 2,
-            pix_fmt="yuv420p",
-            fps=first.fps or Fraction(24),
-            time_base=Fraction(1, TIMESCALE),
-            colour=BT709_LIMITED,
-        )
+        return own_format(first, width=first.shown_width, height=first.shown_height, fps=first.fps or Fraction(24))
     # Counter keeps the order of first appearance, and most_common the order of equals.
     key, _ = Counter(map(house_key, ours)).most_common(1)[0]
     return next(info for info in ours if house_key(info) == key)
@@ -109,12 +108,47 @@ async def join(clips: Sequence[Path], target: Path, *, on_frame: OnFrame | None 
 
     The film takes the format most of its clips share; the others are re-encoded to it. Raises `InvalidRequest`
     for no clips or too many, `BadClip` for a file that is no video, `FfmpegFailed` when ffmpeg fails or the film
-    does not have exactly the frames and the length of its clips. When cancelled, no process and no file is left.
+    does not have exactly the frames and the length of its clips, `ClipUnreadable` with the number of a clip that
+    cannot be read. When cancelled, no process and no file is left.
     """
     _check_number(clips)
-    infos = [await asyncio.to_thread(probe, clip) for clip in clips]
+    infos = [await _probed(clip, number) for number, clip in enumerate(clips, start=1)]
     house = choose_house(infos)
     off = tuple(place for place, info in enumerate(infos) if house_key(info) != house_key(house) or info.hidden)
+    silenced = tuple(place for place, info in enumerate(infos) if info.has_audio)
+    mapped = tuple(place for place, info in enumerate(infos) if info.hdr)
+    try:
+        film = await _join(clips, infos, house, off, target, on_frame)
+    except FfmpegFailed:
+        if len(off) == len(clips):
+            raise
+        # What the streams say of themselves was not all: none is copied then.
+        off = tuple(range(len(clips)))
+        house = own_format(house, width=house.shown_width, height=house.shown_height, fps=house.fps)
+        film = await _join(clips, infos, house, off, target, on_frame)
+    return Joined(film, off, silenced, mapped)
+
+
+async def _probed(clip: Path, number: int) -> MediaInfo:
+    """A clip that is whole; errors name its number."""
+    try:
+        info = await asyncio.to_thread(probe, clip)
+    except BadClip as error:
+        raise type(error)(f"clip {number}: {error}") from error
+    if info.frames + info.hidden < info.promised - 1 or not info.frames:
+        raise ClipUnreadable(f"clip {number}: {clip.name}: cut off: {info.frames} of {info.promised} frames are there")
+    return info
+
+
+async def _join(
+    clips: Sequence[Path],
+    infos: Sequence[MediaInfo],
+    house: MediaInfo,
+    off: Collection[int],
+    target: Path,
+    on_frame: OnFrame | None,
+) -> MediaInfo:
+    """Join with the clips at the places `off` re-encoded to `house`; returns what was written."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-", ignore_cleanup_errors=True) as folder:
         pieces: list[_Piece] = []
         done = 0
@@ -128,7 +162,7 @@ async def join(clips: Sequence[Path], target: Path, *, on_frame: OnFrame | None 
             said = await _ffmpeg.run(arguments, on_frame=_after(on_frame, done))
             film = await asyncio.to_thread(probe, part)
             check_film(film, [piece.info for piece in pieces], said)
-    return Joined(film, off)
+    return film
 
 
 async def encode_all(clips: Sequence[Path], target: Path) -> None:
@@ -141,15 +175,15 @@ async def encode_all(clips: Sequence[Path], target: Path) -> None:
             linked.append(await _prepare(piece, Path(folder) / f"clip_{place:04d}.mp4", piece.info, False, None))
         listing = await asyncio.to_thread(_write_list, linked, Path(folder))
         with written_whole(target) as part:
-            video = ffmpeg.input(str(listing), format="concat")["v:0"]
+            video = _ffmpeg.picture_of(listing, format="concat")
             output = video.output(str(part), **h264_options(pieces[0].info.fps))
             await _ffmpeg.run(output.compile(cmd=_ffmpeg.binary()))
 
 
 def copy_arguments(source: Path, target: Path, timescale: int, *, listed: bool) -> list[str]:
     """The ffmpeg command that copies the picture of `source`, a clip or (`listed`) a list of clips, without sound."""
-    video = ffmpeg.input(str(source), **({"format": "concat"} if listed else {}))["v:0"]
-    output = video.output(str(target), c="copy", video_track_timescale=timescale, movflags="+faststart")
+    video = _ffmpeg.picture_of(source, **({"format": "concat"} if listed else {}))
+    output = video.output(str(target), c="copy", video_track_timescale=timescale, movflags="+faststart", **PICTURE_ONLY)
     argv: list[str] = output.compile(cmd=_ffmpeg.binary())
     return argv
 
@@ -168,7 +202,7 @@ async def _prepare(clip: _Piece, piece: Path, house: MediaInfo, reencode: bool, 
     """A clip under a plain name, in the house format, without sound."""
     if reencode:
         await conform(clip.path, piece, house, on_frame=on_frame)
-    elif clip.info.has_audio:
+    elif clip.info.streams > 1 or clip.path.suffix != ".mp4":
         # Sound delays the first picture (AAC priming), and where it is longer it tears gaps between clips.
         arguments = copy_arguments(clip.path, piece, int(1 / house.time_base), listed=False)
         await _ffmpeg.run(arguments)

@@ -3,15 +3,19 @@
 There is no ffprobe in the house: PyAV reads the container itself.
 """
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from studio.errors import BadClip, ClipUnreadable
@@ -42,9 +46,17 @@ class ColourTags:
     transfer: int
 
 
+_HDR_TRANSFERS = (16, 18)
+"""H.273 transfer characteristics of high dynamic range: PQ (SMPTE ST 2084) and HLG (ARIB STD-B67)."""
+_WIDE_PRIMARIES = (9, 11, 12)
+"""H.273 colour primaries wider than BT.709: BT.2020, DCI P3, Display P3."""
+_UPRIGHT = (65_536, 0, 0, 0, 65_536, 0, 0, 0, 1 << 30)
+"""The display matrix that changes nothing (ISO/IEC 14496-12, 8.3.2)."""
+
+
 @dataclass(frozen=True)
 class MediaInfo:
-    """A file's first video stream, and whether there is sound."""
+    """A file's first video stream that is no cover picture, and whether there is sound."""
 
     container: str
     codec: str
@@ -68,6 +80,48 @@ class MediaInfo:
     """Packets that an edit list cuts away: a stream copy would show them again."""
     longest_frame: float
     """How long the longest frame is shown, in seconds: more than 1 / fps is a gap or a variable rate."""
+    reorder: int = 0
+    """How many frames a decoder holds back: 0 without B-frames. Copies of streams that differ in it overlap in time."""
+    turned: bool = False
+    """A display matrix turns or mirrors the picture. Players obey it, and a stream copy loses or spreads it."""
+    sideways: bool = False
+    """That matrix swaps width and height."""
+    interlaced: bool = False
+    streams: int = 1
+    """Of every kind: pictures, sound, covers, timecode and other data."""
+
+    @property
+    def promised(self) -> int:
+        """How many frames the header's length and rate mean; a file cut off in the middle has fewer."""
+        return round(self.seconds * self.fps)
+
+    @property
+    def shown_width(self) -> int:
+        """Width in coded pixels of the picture as players turn it."""
+        return self.height if self.sideways else self.width
+
+    @property
+    def shown_height(self) -> int:
+        """Height in coded pixels of the picture as players turn it."""
+        return self.width if self.sideways else self.height
+
+    @property
+    def shown_ratio(self) -> float:
+        """Width by height as players show it, pixels' own shape included; 0 when a side is unknown."""
+        if not self.width or not self.height:
+            return 0.0
+        ratio = float(self.width * self.sample_aspect_ratio / self.height)
+        return 1 / ratio if self.sideways else ratio
+
+    @property
+    def hdr(self) -> bool:
+        """High dynamic range: shown without tone mapping it looks grey."""
+        return self.colour.transfer in _HDR_TRANSFERS
+
+    @property
+    def wide_gamut(self) -> bool:
+        """Primaries beyond BT.709: shown without conversion the colours look pale."""
+        return self.colour.primaries in _WIDE_PRIMARIES
 
 
 @contextmanager
@@ -86,9 +140,10 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.error.FFmpegError, OSError) as error:
         raise ClipUnreadable(f"{path.name}: {_why_unreadable(path)}") from error
     with container:
-        if not container.streams.video:
-            raise BadClip(f"{path.name}: there is no picture in it, only sound", fault="no picture")
-        yield container, container.streams.video[0]
+        pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+        if not pictures:
+            raise BadClip(f"{path.name}: there is no video in it, only sound or a cover", fault="no picture")
+        yield container, pictures[0]
 
 
 def probe(path: Path) -> MediaInfo:
@@ -102,7 +157,37 @@ def probe(path: Path) -> MediaInfo:
             times, hidden = _packets(container, stream)
         except av.error.FFmpegError as error:
             raise ClipUnreadable(f"{path.name}: it cannot be read to its end ({error})") from error
-        return _described(container, stream, sorted(times), hidden)
+        info = _described(container, stream, sorted(times), hidden)
+    with opened(path) as (container, stream):
+        return _with_first_frame(info, container, stream)
+
+
+def _with_first_frame(info: MediaInfo, container: InputContainer, stream: VideoStream) -> MediaInfo:
+    """With what only a decoded frame says: how it is turned, and whether it is interlaced."""
+    try:
+        frame = next(container.decode(stream), None)
+    except av.error.FFmpegError:
+        frame = None
+    if frame is None:
+        return info
+    matrix = _display_matrix(frame)
+    return replace(
+        info,
+        turned=matrix != _UPRIGHT,
+        sideways=abs(matrix[0]) < abs(matrix[1]),
+        interlaced=bool(frame.interlaced_frame),
+        # Streams that do not say it are known better once the decoder has seen a picture.
+        reorder=max(info.reorder, int(stream.codec_context.reorder_depth)),
+    )
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
+    found: Any = frame.side_data  # PyAV's own types know motion vectors only; its keys are positions
+    for place in range(len(found)):
+        data = found[place]
+        if data.type.name == "DISPLAYMATRIX" and data.buffer_size >= 36:
+            return struct.unpack("<9i", bytes(data)[:36])
+    return _UPRIGHT
 
 
 def _described(container: InputContainer, stream: VideoStream, times: list[tuple[int, int]], hidden: int) -> MediaInfo:
@@ -130,6 +215,8 @@ def _described(container: InputContainer, stream: VideoStream, times: list[tuple
         has_audio=bool(container.streams.audio),
         hidden=hidden,
         longest_frame=float(longest * tick),
+        reorder=int(codec.reorder_depth),
+        streams=len(container.streams),
     )
 
 

@@ -3,17 +3,15 @@
 import asyncio
 import shutil
 from collections.abc import Callable
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
-
-import ffmpeg
 
 from studio.errors import BadClip, FfmpegFailed
 from studio.media import _ffmpeg
 from studio.media._part import written_whole
-from studio.media.conform import conform_filters
+from studio.media.conform import conform_filters, written_as
 from studio.media.probe import MediaInfo, probe
-from studio.media.recipe import TIMESCALE, can_write, h264_options
+from studio.media.recipe import can_write, own_format
 
 
 async def trim_clip(
@@ -41,22 +39,22 @@ async def trim_clip(
 
 
 def trim_arguments(clip: Path, info: MediaInfo, target: Path, frames: int) -> list[str]:
-    """The ffmpeg command of `trim_clip`, for a clip that is `info`. Size, rate and colours stay as they are."""
-    video = ffmpeg.input(str(clip))["v:0"]
-    for name, values in conform_filters(info, info):
+    """The ffmpeg command of `trim_clip`, for a clip that is `info`. Rate and colours stay; odd sides lose a pixel."""
+    written = _as_written(info)
+    video = _ffmpeg.picture_of(clip)
+    for name, values in conform_filters(info, written):
         video = video.filter(name, **values)
     video = video.filter("trim", end_frame=frames)
-    options = h264_options(info.fps, timescale=_timescale(info.fps), colour=info.colour)
-    output = video.output(str(target), **options)
+    output = video.output(str(target), **written_as(written))
     argv: list[str] = output.compile(cmd=_ffmpeg.binary())
     return argv
 
 
-def _timescale(fps: Fraction) -> int:
-    """The house's ticks per second, unless frames would not come out whole: 23.976 and its like."""
-    return TIMESCALE if (TIMESCALE / fps).denominator == 1 else fps.numerator
+def _as_written(info: MediaInfo) -> MediaInfo:
+    """The clip's own size, rate and colours, as far as we write them: upright, even sides, no high dynamic range."""
+    ours = own_format(info, width=info.shown_width, height=info.shown_height, fps=info.fps)
+    return ours if info.hdr or info.wide_gamut else replace(ours, colour=info.colour)
 
 
 def _is_it_already(info: MediaInfo, frames: int) -> bool:
-    ours = can_write(info.codec, info.profile, info.pix_fmt)
-    return ours and info.frames == frames and not info.has_audio and not info.hidden
+    return can_write(info) and info.frames == frames and info.streams == 1 and not info.hidden

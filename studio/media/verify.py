@@ -123,17 +123,23 @@ def _deviations(info: MediaInfo, ordered: Ordered) -> list[Fault]:
     if info.codec != "h264":
         found.append(Fault(f"codec {info.codec}", f"encoded as {info.codec} instead of H.264"))
     if not _size_fits(info, ordered):
-        text = f"{info.width}x{info.height} instead of {ordered.width}x{ordered.height}"
-        found.append(Fault(f"size {info.width}x{info.height}", text))
+        text = f"{info.shown_width}x{info.shown_height} instead of {ordered.width}x{ordered.height}"
+        found.append(Fault(f"size {info.shown_width}x{info.shown_height}", text))
+    if info.turned:
+        found.append(Fault("turned", "turned or mirrored by a tag that not every player and no join obeys"))
+    if info.interlaced:
+        found.append(Fault("interlaced", "interlaced"))
+    if info.hdr or info.wide_gamut:
+        found.append(Fault("hdr", "in high dynamic range or wide gamut instead of BT.709"))
     return found
 
 
 def _size_fits(info: MediaInfo, ordered: Ordered) -> bool:
     if not info.width or not info.height:
         return False
-    width = info.width * float(info.sample_aspect_ratio)
-    shape = (width / info.height) / (ordered.width / ordered.height)
-    sides = (width / ordered.width, info.height / ordered.height)
+    width = info.shown_height * info.shown_ratio
+    shape = info.shown_ratio / (ordered.width / ordered.height)
+    sides = (width / ordered.width, info.shown_height / ordered.height)
     # A little more than the tolerance, for sizes that are on it: 10 % of 36 pixels is 3.6.
     return abs(shape - 1) <= ASPECT_TOLERANCE + 1e-9 and all(abs(side - 1) <= SIDE_TOLERANCE + 1e-9 for side in sides)
 

@@ -57,9 +57,9 @@ def test_the_command_says_everything_about_the_picture() -> None:
     assert command == (
         "-f rawvideo -color_primaries 1 -color_range 1 -color_trc 1 -colorspace 1 -pix_fmt yuv420p -r 24"
         " -s 1920x1080 -i pipe:0"
-        " -bf 2 -color_primaries 1 -color_range 1 -color_trc 1 -colorspace 1 -crf 18 -g 48 -movflags +faststart"
-        " -pix_fmt yuv420p -preset veryfast -profile:v high -vcodec libx264 -video_track_timescale 90000"
-        " x.part.mp4"
+        " -bf 2 -color_primaries 1 -color_range 1 -color_trc 1 -colorspace 1 -crf 18 -g 48 -map_chapters -1"
+        " -map_metadata -1 -movflags +faststart -pix_fmt yuv420p -preset veryfast -profile:v high -vcodec libx264"
+        " -video_track_timescale 90000 -write_tmcd 0 x.part.mp4"
     )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -68,7 +67,8 @@ def test_the_list_has_plain_names_and_exact_lengths() -> None:
 def test_copying_takes_only_the_picture_and_keeps_the_time_base() -> None:
     argv = copy_arguments(Path("l.ffconcat"), Path("o.part.mp4"), 90_000, listed=True)
     assert argv[1:] == (
-        "-f concat -i l.ffconcat -map 0:v:0 -c copy -movflags +faststart -video_track_timescale 90000 o.part.mp4"
+        "-f concat -i file:l.ffconcat -map 0:V:0 -c copy -map_chapters -1 -map_metadata -1 -movflags +faststart"
+        " -video_track_timescale 90000 -write_tmcd 0 o.part.mp4"
     ).split(" ")
 
 
@@ -86,7 +86,7 @@ def test_conforming_says_size_rate_and_colours_in_one_command(clips: Clips) -> N
     house = replace(probe(clips()), fps=Fraction(30_000, 1_001))
     command = " ".join(conform_arguments(Path("a.mp4"), replace(house, width=640, height=360), Path("b.mp4"), house))
     assert (
-        "[0:v:0]setpts=expr=PTS-STARTPTS[s0];[s0]fps=fps=30000/1001[s1];"
+        "[0:V:0]setpts=expr=PTS-STARTPTS[s0];[s0]fps=fps=30000/1001[s1];"
         "[s1]scale=flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_inp:h=180:out_color_matrix=bt709"
         ":out_range=limited:w=320[s2];[s2]setsar=sar=1/1[s3];"
         "[s3]setparams=color_primaries=1:color_trc=1:colorspace=1:range=1[s4]"
@@ -238,7 +238,7 @@ async def test_progress_covers_re_encoding_and_copying(three: list[Path], ff: Ff
 async def test_a_film_that_does_not_add_up_is_not_a_film(three: list[Path], tmp_path: Path) -> None:
     data = three[1].read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(FfmpegFailed):
+    with pytest.raises(BadClip, match=r"clip 2: cut\.mp4: cut off: \d+ of \d+ frames are there"):
         await join([three[0], tmp_path / "cut.mp4", three[2]], tmp_path / "film.mp4")
     assert names(tmp_path) == ["cut.mp4"]
 
@@ -317,14 +317,14 @@ async def test_an_untagged_house_keeps_its_clips_untagged(clips: Clips, ff: Ff, 
     assert joined.info.time_base == Fraction(1, 24_000)
 
 
-async def test_the_full_re_encode_gives_the_same_film_but_slower(three: list[Path], tmp_path: Path) -> None:
-    before = time.monotonic()
+async def test_the_full_re_encode_gives_the_same_film_which_the_join_only_copies(
+    three: list[Path], tmp_path: Path
+) -> None:
+    """How much faster copying is: `benchmarks join`."""
     await encode_all(three, tmp_path / "encoded.mp4")
-    encoding = time.monotonic() - before
-    before = time.monotonic()
     await join(three, tmp_path / "film.mp4")
-    assert time.monotonic() - before < encoding
     assert probe(tmp_path / "encoded.mp4").frames == 144
+    assert pixels(tmp_path / "film.mp4") == [pixel for clip in three for pixel in pixels(clip)]
     assert names(tmp_path) == ["encoded.mp4", "film.mp4"]
 
 

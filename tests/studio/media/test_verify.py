@@ -52,6 +52,7 @@ def test_a_good_clip_is_described(good: Path) -> None:
         has_audio=False,
         hidden=0,
         longest_frame=info.longest_frame,
+        reorder=2,
     )
 
 
@@ -95,7 +96,7 @@ def test_a_file_without_its_index_is_bad(good: Path, ff: Ff, tmp_path: Path) -> 
 
 def test_sound_without_a_picture_is_bad(ff: Ff, tmp_path: Path) -> None:
     ff("-f", "lavfi", "-i", "sine=d=5", "-c:a", "aac", tmp_path / "clip.mp4")
-    assert "no picture in it, only sound" in refusal(tmp_path / "clip.mp4")
+    assert "no video in it, only sound" in refusal(tmp_path / "clip.mp4")
 
 
 # What the container says
