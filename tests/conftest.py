@@ -10,6 +10,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from local.postgres import Postgres, start_postgres
 from local.temporal_server import TemporalServer, start_temporal
@@ -18,6 +20,7 @@ from simulators.kie import KieConfig, KieSimulator
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
 from tests.databases import TEMPLATE, Databases
+from tests.schedule import SLOW, ByFile, rank
 from tests.studio_at_work import StudioAtWork, make_studio
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import StudioPlugin, ensure_search_attributes
@@ -32,14 +35,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--comfyui-url", help="a real ComfyUI server for the tests marked comfyui")
 
 
-SLOW = ("tests/simulators/", "tests/benchmarks/")
-"""All tests in these folders are marked slow."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

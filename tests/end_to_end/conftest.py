@@ -20,7 +20,7 @@ PLANTED_KEY = "sim-key-PLANTED-4f9a1c"
 Starter = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack with a worker for orders and one for media, a fast clock and ready-made clips."""
     options = StackOptions(
@@ -34,13 +34,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def starter(stack: Stack) -> Starter:
     """`starter.py …`, talking to the stack by its data directory alone; called in this process."""
     return starter_on(stack)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def starter_process(stack: Stack) -> Starter:
     """`starter.py …` as a user calls it: a process."""
 
@@ -64,7 +64,7 @@ def starter_on(stack: Stack) -> Starter:
     return call
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def film_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes film files with small stills beside them. No two films want the same take."""
     folder = tmp_path_factory.mktemp("films")

@@ -131,16 +131,16 @@ def test_a_plan_says_it_all_and_leaves_no_trace(starter: Starter, film_file: Fil
 
 
 BAD: list[tuple[list[str], str]] = [
-    (["edit", "bad", "1"], "What is to change?"),
-    (["edit", "bad", "1", "--again", "--seconds", "10"], "What is to change?"),
+    (["edit", "kept", "1"], "What is to change?"),
+    (["edit", "kept", "1", "--again", "--seconds", "10"], "What is to change?"),
     (
-        ["edit", "bad", "1", "--prompt", "Slow pan left. A cat."],
+        ["edit", "kept", "1", "--prompt", "Slow pan left. A cat."],
         "clips.0.prompt: the prompt begins with camera movement",
     ),
-    (["edit", "bad", "1", "--still", "none.png"], "clips.0.still: none.png: No such file"),
-    (["edit", "bad", "1", "--still", "README.md"], "clips.0.still: README.md: the picture is not a PNG or JPEG"),
+    (["edit", "kept", "1", "--still", "none.png"], "clips.0.still: none.png: No such file"),
+    (["edit", "kept", "1", "--still", "README.md"], "clips.0.still: README.md: the picture is not a PNG or JPEG"),
     (["edit", "nobody", "1", "--again"], "No film is called nobody"),
-    (["choose", "bad", "1", "000000"], "take 000000 is none of channel tests"),
+    (["choose", "kept", "1", "000000"], "take 000000 is none of channel tests"),
     (["takes", "tests/nobody"], "No film is called tests/nobody"),
     (["plan", "tests/nobody"], "No film is called tests/nobody"),
 ]
@@ -149,7 +149,7 @@ BAD: list[tuple[list[str], str]] = [
 @pytest.fixture(scope="module")
 def untouched(starter: Starter, film_file: FilmFile, stack: Stack) -> tuple[list[str], set[Path]]:
     """A finished film, and the orders and files there are then."""
-    starter("film", "start", str(film_file("bad", changes={"clips": prompts("bad", 1)})), "--wait")
+    starter("film", "start", str(film_file("kept", changes={"clips": prompts("kept", 1)})), "--wait")
     return orders(stack), stored(stack)
 
 

@@ -5,8 +5,8 @@ import tomllib
 
 import pytest
 
-from tests.conftest import SLOW
 from tests.house.tree import ROOT
+from tests.schedule import FIRST, SLOW, TOGETHER, ByFile, rank
 
 TASKS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["poe"]["tasks"]
 
@@ -23,9 +23,22 @@ def test_ci_runs_both_halves() -> None:
     assert re.findall(r"^make (\S+)", script, re.MULTILINE) == ["test", "test-all"]
 
 
-@pytest.mark.parametrize("folder", SLOW)
-def test_a_folder_of_slow_tests_has_some(folder: str) -> None:
-    assert list((ROOT / folder).glob("test_*.py"))
+@pytest.mark.parametrize("place", [*SLOW, *FIRST, *TOGETHER])
+def test_a_place_with_rules_of_its_own_is_there(place: str) -> None:
+    assert (
+        [ROOT / place] if place.endswith(".py") and (ROOT / place).is_file() else list(ROOT.glob(place + "test_*.py"))
+    )
+
+
+def test_what_takes_long_begins_first() -> None:
+    names = ["tests/studio/test_takes.py", "tests/workflows_temporal/test_takes.py", f"{FIRST[0]}::test_x"]
+    assert sorted(names, key=rank) == names[::-1]
+
+
+def test_tests_on_one_stack_run_in_one_process() -> None:
+    split = ByFile._split_scope
+    assert {split(None, f"{file}::test_x") for file in TOGETHER} == {TOGETHER[0]}  # type: ignore[arg-type]
+    assert split(None, "tests/studio/test_takes.py::test_x") == "tests/studio/test_takes.py"  # type: ignore[arg-type]
 
 
 def test_a_folder_of_slow_tests_is_marked(request: pytest.FixtureRequest) -> None:

@@ -1,0 +1,39 @@
+"""In which order the tests run, and which of them in one process."""
+
+from xdist.scheduler import LoadFileScheduling
+
+SLOW = ("tests/simulators/", "tests/benchmarks/")
+"""All tests in these folders are marked slow."""
+
+FIRST = (
+    "tests/benchmarks/",
+    "tests/end_to_end/test_demo.py",
+    "tests/end_to_end/test_crashes.py",
+    "tests/workflows_temporal/test_long_film.py",
+    "tests/end_to_end/",
+    "tests/workflows_temporal/",
+    "tests/commands/",
+    "tests/local/",
+    "tests/gateway/",
+)
+"""What takes long, longest first, so that at the end no process works alone on it."""
+
+TOGETHER = (
+    "tests/end_to_end/test_changed_films.py",
+    "tests/end_to_end/test_command_line.py",
+    "tests/end_to_end/test_secrets.py",
+)
+"""Files whose tests share one stack."""
+
+
+def rank(nodeid: str) -> int:
+    """Where a test is in the order of `FIRST`; tests of the same rank keep their order."""
+    return next((place for place, start in enumerate(FIRST) if nodeid.startswith(start)), len(FIRST))
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a file to one process, and files that share a stack to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return TOGETHER[0] if file in TOGETHER else file
