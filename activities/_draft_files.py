@@ -37,7 +37,7 @@ async def _wrong(
     channel: str, path: str, file: MediaRef, known: Container[MediaRef | None], objects: ObjectStore
 ) -> str:
     """What is wrong with a file; of sound only whether it is there: its length is a matter of each clip."""
-    if not file.key.startswith(keys.channel_prefix(channel)):
+    if not keys.lies_in_channel(channel, file.key):
         return f"{path}: {file.key} lies outside channel {channel}"
     try:
         if path.endswith(".audio_file"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from activities._sentence_stores import SentenceStores
 from comfy_workflows.declaration import ParameterName
 from comfy_workflows.graph import TRIAL_IMAGE, GraphTemplate, load_graph
 from comfy_workflows.identity import digest_of_shipped
-from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove
 from studio.contracts.model import GenerationModel, ModelCategory
 from studio.contracts.project import Project, ProjectName, Sentence, SentenceId
@@ -90,7 +88,7 @@ class Planner:
         """How long the sentence is spoken; None: it is not."""
         if sentence.audio_file is None:
             return None
-        _ensure_own(sentence.channel, "audio_file", [sentence.audio_file])
+        keys.ensure_of_channel(sentence.channel, sentence.audio_file, field="audio_file")
         with scratch(work_dir) as folder:
             return await asyncio.to_thread(audio_seconds, await self._objects.fetch(sentence.audio_file, folder / "a"))
 
@@ -113,7 +111,7 @@ async def planner_for(name: ProjectName, stores: SentenceStores, objects: Object
 
 def _planned(sentence: Sentence, ordered: Ordered, template: GraphTemplate, frames: int | None = None) -> Planned:
     told, model = ordered.parameters, ordered.model
-    _ensure_own(sentence.channel, "images", told.images)
+    keys.ensure_of_channel(sentence.channel, told, field="images")
     # What the graph would refuse is refused here, before anybody waits for a GPU.
     bound = template.bind(told, images=[TRIAL_IMAGE] * len(told.images), prefix="trial")
     if bound.kind != model.category:
@@ -135,9 +133,3 @@ def _planned(sentence: Sentence, ordered: Ordered, template: GraphTemplate, fram
         kept_frames=frames,
     )
     return Planned(order, parts)
-
-
-def _ensure_own(channel: str, what: str, files: Sequence[MediaRef]) -> None:
-    for file in files:
-        if not file.key.startswith(keys.channel_prefix(channel)):
-            raise InvalidRequest(f"{what}: {file.key} lies outside channel {channel}")

@@ -32,7 +32,12 @@ class AnimaticActivities:
 
     @activity.defn
     async def draw_clip(self, clip: ClipToDraw) -> ClipFile:
-        """Render the clip and check it like one that was bought."""
+        """Render the clip and check it like one that was bought.
+
+        Raises:
+            InvalidRequest: the still is another channel's.
+        """
+        keys.ensure_of_channel(clip.clip.channel, clip)
         move = clip.camera or move_of(clip.prompt)
         async with beating():
             with scratch(self._work_dir) as folder:

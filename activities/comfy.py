@@ -58,12 +58,17 @@ class ComfyActivities:
         """Have a picture or clip made, from upload to stored file, holding the GPU until the server is done.
 
         Nothing is sent twice: whoever comes later finds the running prompt by its id, or the file by its name.
+
+        Raises:
+            InvalidRequest: a picture is another channel's.
         """
+        keys.ensure_of_channel(order.channel, order)
         return await self._rendered(order)
 
     @activity.defn
     async def render_clip(self, clip: ClipToRender) -> RenderedGraph:
         """The same for a clip of a film, which then has it at its place."""
+        keys.ensure_of_channel(clip.clip.channel, clip)
         return await self._rendered(order_of_clip(clip), place=keys.clip_key(clip.clip))
 
     async def _rendered(self, order: GraphToRender, place: str | None = None) -> RenderedGraph:

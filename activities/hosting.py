@@ -9,6 +9,7 @@ from activities._heartbeat import beating
 from activities.gatekeeping import Gates
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import HostedStill, StillToHost
+from studio.objects import keys
 from studio.objects.store import ObjectStore
 
 SIGNED_FOR = timedelta(hours=24)
@@ -66,7 +67,11 @@ class HostingActivities:
         """Put the still where the provider can fetch it, for about a day, and let its clip join the line.
 
         The film's workflow could do that itself; here it costs its history nothing.
+
+        Raises:
+            InvalidRequest: the still is another channel's.
         """
+        keys.ensure_of_channel(still.clip.channel, still.still)
         async with beating():
             hosted = HostedStill(url=await self._stills.publish(still.still))
             await self._gates.enter(still.gate, still.ticket)

@@ -10,8 +10,9 @@ from temporalio import activity
 from activities._heartbeat import beating
 from activities._scratch import scratch
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipFile
+from studio.contracts.clip import ClipId
 from studio.contracts.film import FilmToJoin, JoinedFilm
+from studio.errors import MediaChanged, MediaMissing
 from studio.media.concat import join
 from studio.media.sheet import contact_sheet
 from studio.objects import keys
@@ -29,11 +30,17 @@ class MediaActivities:
 
     @activity.defn
     async def join_clips(self, film: FilmToJoin) -> JoinedFilm:
-        """Join the clips by stream copy; only clips that differ from the others are encoded."""
+        """Join the clips by stream copy; only clips that differ from the others are encoded.
+
+        Raises:
+            InvalidRequest: a clip is another channel's.
+            MediaMissing, MediaChanged: a clip is not in the store as it was, neither as a take nor at its place.
+        """
+        keys.ensure_of_channel(film.channel, film)
         async with beating():
             with scratch(self._work_dir) as folder:
                 target = folder / "film.mp4"
-                joined = await join(await self._fetch(film.clips, folder), target)
+                joined = await join(await self._fetch(film, folder), target)
                 media = await self._objects.put(target, keys.film_key(film.channel, film.video_id), "video/mp4")
         film_joined = JoinedFilm(
             media=media,
@@ -48,28 +55,39 @@ class MediaActivities:
 
     @activity.defn
     async def make_contact_sheet(self, film: FilmToJoin) -> MediaRef:
-        """One picture of every clip, side by side."""
+        """One picture of every clip, side by side. Raises as `join_clips` does."""
+        keys.ensure_of_channel(film.channel, film)
         async with beating():
             with scratch(self._work_dir) as folder:
                 target = folder / "sheet.png"
-                pictures = await self._fetch_pictures(film.clips, folder)
+                pictures = await self._fetch_pictures(film, folder)
                 await asyncio.to_thread(contact_sheet, pictures, target, title=f"{film.channel} / {film.video_id}")
                 return await self._objects.put(target, keys.sheet_key(film.channel, film.video_id), "image/png")
 
-    async def _fetch(self, clips: list[ClipFile], folder: Path) -> list[Path]:
-        return [
-            await self._objects.fetch(clip.media, folder / f"clip_{place:03d}.mp4")
-            for place, clip in enumerate(clips, start=1)
-        ]
+    async def _fetch(self, film: FilmToJoin, folder: Path) -> list[Path]:
+        return [await self._clip(film, place, folder) for place in range(1, len(film.clips) + 1)]
 
-    async def _fetch_pictures(self, clips: list[ClipFile], folder: Path) -> list[Path]:
+    async def _fetch_pictures(self, film: FilmToJoin, folder: Path) -> list[Path]:
         """The small picture of each clip, or the clip itself where there is none."""
         return [
             await self._objects.fetch(clip.picture, folder / f"clip_{place:03d}.jpg")
-            if clip.picture
-            else await self._objects.fetch(clip.media, folder / f"clip_{place:03d}.mp4")
-            for place, clip in enumerate(clips, start=1)
+            if clip.picture and await self._objects.is_intact(clip.picture)
+            else await self._clip(film, place, folder)
+            for place, clip in enumerate(film.clips, start=1)
         ]
+
+    async def _clip(self, film: FilmToJoin, place: int, folder: Path) -> Path:
+        """The take; or the video's own copy of it, when that is what is still whole."""
+        media, target = film.clips[place - 1].media, folder / f"clip_{place:03d}.mp4"
+        try:
+            return await self._objects.fetch(media, target)
+        except (MediaMissing, MediaChanged) as lost:
+            own = keys.clip_key(ClipId(channel=film.channel, video_id=film.video_id, number=place))
+            copy = media.model_copy(update={"key": own})
+            if not await self._objects.is_intact(copy):
+                raise type(lost)(f"clip {place}: {lost}") from None
+            _log.warning("take.read_from_copy", key=media.key, copy=own)
+            return await self._objects.fetch(copy, target)
 
 
 def _numbers(places: Iterable[int]) -> list[int]:

@@ -7,6 +7,7 @@ from activities._recording import Recording
 from studio.contracts.film import ClipRecord, FilmName, FilmRecord, FilmResultRecord, StatusRecord
 from studio.contracts.money import Bill
 from studio.contracts.take import LateTake, OpenedFilm
+from studio.objects import keys
 from studio.store.budgets import BudgetStore, film_scope
 from studio.store.costs import CostStore
 from studio.store.films import FilmStore
@@ -54,12 +55,14 @@ class RecordActivities:
     @activity.defn
     async def record_clip(self, record: ClipRecord) -> None:
         """Write down how a clip ended and which take came of it, and close the books when its look could not."""
+        keys.ensure_of_channel(record.channel, record)
         await self._recording.write(record)
 
     @activity.defn
     async def record_late(self, late: LateTake) -> None:
         """Write down a take that came when nobody waited for it any more."""
         clip = late.clip
+        keys.ensure_of_channel(clip.channel, late)
         await self._takes.finish(
             clip.channel,
             clip.take,
@@ -80,6 +83,7 @@ class RecordActivities:
     @activity.defn
     async def close_film(self, record: FilmResultRecord) -> None:
         """Write the finished film down."""
+        keys.ensure_of_channel(record.result.channel, record)
         await self._films.close(record.result, record.status, record.revision)
         _log.info(
             "film.closed",

@@ -16,6 +16,7 @@ from studio.contracts.project import Sentence
 from studio.contracts.sentence import SentencePlan, SentenceRender, SentenceToMake, UsedRender
 from studio.contracts.take import RenderedFile
 from studio.errors import InvalidRequest, MediaMissing
+from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.places import Places, lies, place_of
 from studio.sentences import is_dirty
@@ -74,7 +75,16 @@ class SentenceActivities:
 
     @activity.defn
     async def use_render(self, made: SentenceRender) -> UsedRender:
-        """Give what was made to the sentence, if that is still what it wants. May be repeated."""
+        """Give what was made to the sentence, if that is still what it wants. May be repeated.
+
+        Raises:
+            InvalidRequest: the file is another channel's.
+        """
+        keys.ensure_of_channel(made.plan.channel, made)
+        async with beating():
+            return await self._use(made)
+
+    async def _use(self, made: SentenceRender) -> UsedRender:
         plan, take, category = made.plan, made.plan.order.take, made.plan.category
         if await self._stores.projects.wants(plan, category, take):
             file = made.file.media.model_copy(update={"key": place_of(plan, category)})

@@ -34,6 +34,7 @@ from studio.contracts.clip import ClipId
 from studio.contracts.render import GraphParameters
 from studio.contracts.rendering import GraphToRender
 from studio.logs import set_up_logs
+from studio.objects import keys
 from studio.providers.comfyui import open_comfyui
 from studio.store.events import EventStore
 from studio.store.gpu_servers import GpuServerStore
@@ -157,7 +158,7 @@ async def _order(here: Ground) -> GraphToRender:
     template = read_own_graph(json.dumps(TRIVIAL), name="trivial")
     path = Path(here.folder, "trivial.json")
     path.write_text(template.model_dump_json())  # noqa: ASYNC240
-    own = await here.objects.put(path, "bench/graphs/trivial.json", "application/json")
+    own = await here.objects.put(path, keys.graph_key("trivial", "0" * 64), "application/json")
     return GraphToRender(
         channel="bench",
         take="0" * 64,

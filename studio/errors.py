@@ -51,7 +51,9 @@
     │   └── FfmpegFailed              ffmpeg ended with an error
     └── StorageUnavailable          our own storage does not answer      retryable
         ├── DatabaseUnavailable
-        └── ObjectStoreUnavailable
+        ├── ObjectStoreUnavailable
+        │   └── ObjectStoreFull
+        └── WorkFolderFull
 
 Only Temporal retries. `activities/_failures.py` hands `retryable`, `benign` and `retry_after` to it.
 """
@@ -359,6 +361,14 @@ class DatabaseUnavailable(StorageUnavailable):
 
 class ObjectStoreUnavailable(StorageUnavailable):
     """The object store does not answer."""
+
+
+class ObjectStoreFull(ObjectStoreUnavailable):
+    """No space left in the object store."""
+
+
+class WorkFolderFull(StorageUnavailable):
+    """No space left in the worker's work folder."""
 
 
 def error_types(base: type[StudioError] = StudioError) -> Iterator[type[StudioError]]:

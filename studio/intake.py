@@ -8,7 +8,7 @@ from studio.contracts.clip import PROMPT_LIMIT
 from studio.contracts.film import Provider, VideoRequest
 from studio.errors import BadStill, InvalidRequest
 from studio.media.picture import probe_picture
-from studio.objects.keys import GRAPHS, channel_prefix
+from studio.objects.keys import GRAPHS, lies_in_channel
 from studio.prompts import motion
 from studio.providers.kie_models import kling_model
 from studio.renders import unable
@@ -39,7 +39,7 @@ def complaints(request: VideoRequest, own: GraphTemplate | None = None) -> Itera
             motion.check(clip.prompt, limit=limit)
         except InvalidRequest as error:
             yield f"clips.{place}.prompt: {error}"
-        if not clip.still.key.startswith(channel_prefix(request.channel)):
+        if not lies_in_channel(request.channel, clip.still.key):
             yield f"clips.{place}.still.key: {clip.still.key} lies outside channel {request.channel}"
 
 

@@ -50,10 +50,11 @@ RECORD = ActivityConfig(
 """No deadline: a database outage delays a film and loses nothing."""
 USE_TAKES = ActivityConfig(
     task_queue=TaskQueue.STUDIO,
-    start_to_close_timeout=timedelta(minutes=2),
+    start_to_close_timeout=timedelta(minutes=20),
+    heartbeat_timeout=_SILENCE,
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
-"""Looks at one file per clip, and copies it on the store's side."""
+"""Reads one file per clip, and copies it on the store's side: 500 clips of 5 MB from a bucket are 2.5 GB."""
 
 SENTENCES_IN_FLIGHT = 16
 """Of one batch: enough for every GPU of a studio; few, so that others do not stand behind all of a batch."""

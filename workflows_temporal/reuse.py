@@ -29,5 +29,5 @@ def _missing(clip: ClipRequest) -> ClipOutcome:
         number=clip.number,
         status=ClipStatus.FAILED,
         error_type="MediaMissing",
-        error=f"The chosen take {(clip.take or '')[:12]} is not in the object store - Choose another one",
+        error=f"The chosen take {(clip.take or '')[:12]} is not in the object store as it was - Choose another one",
     )

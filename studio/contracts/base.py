@@ -1,5 +1,6 @@
 """The words every other contract is made of."""
 
+import re
 from decimal import Decimal
 from typing import Annotated
 
@@ -9,8 +10,15 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")
 """A name chosen by a caller: a channel, a film. It becomes part of object keys and workflow ids."""
 
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
-ObjectKey = Annotated[str, StringConstraints(pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=900)]
+_KEY = rf"^{_SEGMENT}(/{_SEGMENT})*$"
+ObjectKey = Annotated[str, StringConstraints(pattern=_KEY, max_length=900)]
 """Where a file lies in the object store: relative, no `..`."""
+
+
+def is_object_key(text: str) -> bool:
+    """Whether a text is an `ObjectKey`."""
+    return len(text) <= 900 and re.fullmatch(_KEY.rstrip("$"), text) is not None
+
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 of a file's bytes, lower-case hexadecimal."""

@@ -1,5 +1,8 @@
 """Object keys: the one place that makes them. Every key of a film lies under its channel and project."""
 
+from collections.abc import Iterable, Iterator
+
+from studio.contracts.base import Contract, MediaRef
 from studio.contracts.clip import ClipId
 from studio.contracts.project import SentenceId
 from studio.errors import InvalidRequest
@@ -18,6 +21,39 @@ def channel_prefix(channel: str) -> str:
 def project_prefix(channel: str, video_id: str) -> str:
     """Everything of one film lies below this."""
     return f"{channel_prefix(channel)}projects/{video_id}"
+
+
+def lies_in_channel(channel: str, key: str) -> bool:
+    """Whether a file of this key may be read for this channel."""
+    return key.startswith(channel_prefix(channel))
+
+
+def ensure_of_channel(channel: str, *values: Contract | Iterable[Contract] | None, field: str = "") -> None:
+    """Every activity that reads or records files for a channel asks this before it touches them.
+
+    Args:
+        values: files, or contracts that name files anywhere inside. Users' own graphs are for all channels.
+        field: what the files are, for the message.
+
+    Raises:
+        InvalidRequest: one of the files lies outside the channel.
+    """
+    for file in _files(values):
+        if not lies_in_channel(channel, file.key) and not file.key.startswith(GRAPHS):
+            raise InvalidRequest(f"{field}{': ' if field else ''}{file.key} lies outside channel {channel}")
+
+
+def _files(value: object) -> Iterator[MediaRef]:
+    if isinstance(value, MediaRef):
+        yield value
+    elif isinstance(value, Contract):
+        for name in type(value).model_fields:
+            yield from _files(getattr(value, name))
+    elif isinstance(value, dict):
+        yield from _files(value.values())
+    elif isinstance(value, Iterable) and not isinstance(value, str):
+        for one in value:
+            yield from _files(one)
 
 
 def still_key(clip: ClipId, mime: str) -> str:
@@ -56,6 +92,11 @@ def rejected_key(clip: ClipId, task_id: str) -> str:
     """A file the provider delivered and we refused, kept for a person to look at."""
     safe = "".join(c if (c.isascii() and c.isalnum()) or c in "-_" else "-" for c in task_id)[:80]
     return f"{project_prefix(clip.channel, clip.video_id)}/rejected/{clip.name}_{safe}.mp4"
+
+
+def damaged_key(channel: str, take: str, sha256: str) -> str:
+    """A take's file that was changed or damaged after it was stored, kept for a person to look at."""
+    return f"{channel_prefix(channel)}damaged/{take[:40]}_{sha256[:16]}.mp4"
 
 
 def film_key(channel: str, video_id: str) -> str:

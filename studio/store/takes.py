@@ -27,6 +27,11 @@ update takes
  where channel = $1 and take = $2 and file is null
 """
 
+_FORGET = """
+update takes set file = null, made_at = null
+ where channel = $1 and take = $2 and file->'media'->>'sha256' = $3
+"""
+
 _FINISHED = """
 select take, parts, file, cost_usd, task_id, made_at from takes
  where channel = $1 and take = any($2) and file is not null
@@ -89,6 +94,11 @@ class TakeStore:
         async with self._database.transaction() as connection:
             words = file.model_dump_json()
             await connection.execute(_FINISH, channel, take, words, cost_usd, submission_id, task_id)
+
+    async def forget(self, channel: str, take: str, file: ClipFile) -> None:
+        """The file of this take is lost or damaged: the take is not there, until it is finished again."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_FORGET, channel, take, file.media.sha256)
 
     async def finished(self, channel: str, takes: Iterable[str]) -> dict[str, Take]:
         """Those of these takes that are there."""
