@@ -120,7 +120,9 @@ async def test_a_late_clip_whose_download_is_broken_becomes_a_take_all_the_same(
     kie.configure(duration=(500, 500))
     request: VideoRequest = await studio.request(clips=1)
     handle = await studio.start(request)
-    rows = await eventually(lambda: studio.rows("select id from submissions where state = 'accepted'"), bool)
+    progress = lambda: handle.query(VideoWorkflow.progress)  # noqa: E731
+    await eventually(progress, lambda now: now.clips[0].status is ClipStatus.RENDERING)
+    rows = await studio.rows("select id from submissions where state = 'accepted'")
     await handle.cancel()
     await eventually(handle.describe, lambda video: video.close_time is not None)
     kie.script("files", ["zero_bytes", "invalid_json", {"html": 200}])
