@@ -1,5 +1,6 @@
 """What each queue is served with: the one place that opens clients and builds activity classes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from activities.late import LateActivities
 from activities.lost_orders import LostOrders
 from activities.media import MediaActivities
 from activities.notices import NoticeActivities
+from activities.order_recovery import OrderRecovery
 from activities.projects import ProjectActivities
 from activities.records import RecordActivities
 from activities.sentences import SentenceActivities
@@ -58,6 +60,7 @@ from studio.store.projects import ProjectStore
 from studio.store.renders import RenderStore
 from studio.store.submissions import SubmissionLedger
 from studio.store.takes import TakeStore
+from studio.store.unresolved import UnresolvedOrders
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import metric_meter
 from workflows_temporal.desk import DeskWorkflow
@@ -74,6 +77,7 @@ from workflows_temporal.video import VideoWorkflow
 
 LOST_ORDERS_COUNTED_EVERY = timedelta(seconds=5)
 """One query on a small index."""
+ORDERS_RECOVERED_EVERY = timedelta(seconds=5)
 BETWEEN_GPU_HEARTBEATS = timedelta(seconds=0.5)
 """A cancellation comes back with a heartbeat, and is to be with the GPU within two seconds."""
 
@@ -166,8 +170,7 @@ async def serve_kling(tools: Tools) -> Serving:
     slots = Slots(tools.temporal)
     kling = KlingActivities(kie, tools.ledger, slots, pace=pace, callbacks=settings.callback_addresses())
     desk = DeskActivities(kie, DeskStore(tools.database))
-    late = LateActivities(kie, tools.ledger, tools.takes, pace=pace)
-    lost = LostOrders(DeskStore(tools.database), metric_meter(tools.temporal))
+    late = LateActivities(kie, tools.ledger, tools.takes, slots, pace=pace)
     longest = pace.longest_clip / pace.speed
     sweeps = GateActivities(tools.temporal, tools.ledger, kie, longest_clip=longest, task_queue=TaskQueue.STUDIO)
     return Serving(
@@ -184,7 +187,18 @@ async def serve_kling(tools: Tools) -> Serving:
             BalanceActivities(kie, slots).await_top_up,
         ],
         options={"max_task_queue_activities_per_second": settings.kling_calls_per_second or None},
-        beside=lambda: lost.keep_counting(LOST_ORDERS_COUNTED_EVERY),
+        beside=lambda: _look_after_orders(tools, pace),
+    )
+
+
+async def _look_after_orders(tools: Tools, pace: KlingPace) -> None:
+    """Beside the activities: count the orders without a clip, and take up those without a video."""
+    orders = UnresolvedOrders(tools.database)
+    after = pace.unwatched + pace.undelivered
+    lost = LostOrders(DeskStore(tools.database), orders, metric_meter(tools.temporal), orphaned_after=after)
+    recovery = OrderRecovery(orders, tools.temporal, pace=pace, task_queue=TaskQueue.STUDIO)
+    await asyncio.gather(
+        lost.keep_counting(LOST_ORDERS_COUNTED_EVERY), recovery.keep_recovering(ORDERS_RECOVERED_EVERY)
     )
 
 

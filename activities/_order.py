@@ -1,9 +1,34 @@
-"""A clip as an order: what is written down of it, and its receipt."""
+"""A clip as an order: what is written down of it, its receipt, and what one attempt at sending leaves for the next."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from studio.callback_address import CallbackAddresses, CallbackSubject
+from studio.contracts.base import Contract
 from studio.contracts.clip import ClipJob, ClipSubmission
 from studio.providers.kie_models import kling_model
 from studio.store.orders import Order, Submission
+
+
+class SendNote(Contract):
+    """What an attempt knows that the ledger could not be told: it rides in the heartbeats to the next attempt."""
+
+    submission_id: str
+    claim: str
+    outcome: Literal["unsent", "accepted", "unknown"]
+    task_id: str | None = None
+    """The receipt; or the task that an unclear answer named."""
+    reason: str = ""
+
+
+def note_of(details: Sequence[Any]) -> SendNote | None:
+    """The note in an activity's heartbeat details, when there is one."""
+    try:
+        return SendNote.model_validate(details[0]) if details else None
+    except ValidationError:
+        return None
 
 
 def order_of(clip: ClipSubmission) -> Order:

@@ -31,7 +31,7 @@ class BalanceActivities:
             credits = await self._kie.credit()
         except ProviderError as error:
             raise NotToppedUp(f"The account cannot be looked at: {error}") from None
-        if credits is None:
+        if credits is None or not credits.is_finite():
             raise NotToppedUp("KIE.ai does not say how many credits the account has")
         least = _least(awaited)
         if least is None or credits < least:

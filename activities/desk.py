@@ -1,13 +1,12 @@
-"""Orders nobody knows the fate of: what can be found out about them, and doing as was decided."""
-
-from decimal import Decimal
+"""Unresolved orders: what can be found out about them, and doing as was decided."""
 
 import structlog
 from temporalio import activity
 
 from activities._heartbeat import beating
+from activities._settling import balance_of
 from studio.contracts.desk import CALLBACK, POLICY, Decision, DecisionKind, LostClip, OrderFound
-from studio.errors import InvalidRequest, ProviderError, TaskLost
+from studio.errors import InvalidRequest, TaskLost
 from studio.providers.kie import KieClient
 from studio.store.desk import DeskStore
 
@@ -29,7 +28,7 @@ class DeskActivities:
 
     @activity.defn
     async def resubmit_lost(self, lost: LostClip) -> OrderFound:
-        """Write a clip's lost order off so that it is sent again, if its film has not done that too often.
+        """Write the lost order of a clip's take off so that it is sent again, if its video has not done that too often.
 
         When it is lost no more, it was decided meanwhile, perhaps by an earlier attempt of this.
         """
@@ -37,20 +36,22 @@ class DeskActivities:
             return await self._resubmit(lost)
 
     async def _decide(self, decision: Decision) -> OrderFound:
+        proven = False
         if decision.kind is DecisionKind.ADOPT:
-            words = await self._whose_task(decision)
+            words, proven = await self._whose_task(decision)
         elif decision.kind is DecisionKind.CHECK:
             words = await self._looked_up(decision)
         else:
             words = "counted as paid"
-        found = await self._desk.decide(decision, words=words, credits=await self._balance())
+        credits = await balance_of(self._kie)
+        found = await self._desk.decide(decision, words=words, credits=credits, proven=proven)
         _log.info("order.decided", submission_id=found.submission_id, kind=decision.kind, who=decision.who, said=words)
         return found
 
     async def _resubmit(self, lost: LostClip) -> OrderFound:
-        order = await self._desk.of_clip(lost.clip)
+        order = await self._desk.of_take(lost.clip.channel, lost.take)
         if order is None:
-            return await self._desk.newest_of_clip(lost.clip, words="lost no more")
+            return await self._desk.newest_of_take(lost.clip.channel, lost.take, words="lost no more")
         so_far = await self._desk.decided(lost.clip, DecisionKind.RESUBMIT, who=POLICY)
         if so_far >= lost.most:
             raise InvalidRequest(f"{so_far} lost orders of this film were sent again already")
@@ -58,24 +59,22 @@ class DeskActivities:
         decision = Decision(submission_id=order.submission_id, kind=DecisionKind.RESUBMIT, who=POLICY, why=why)
         return await self._decide(decision)
 
-    async def _whose_task(self, decision: Decision) -> str:
+    async def _whose_task(self, decision: Decision) -> tuple[str, bool]:
+        """What is known of the task, in words; and whether it lives, which opens closed books again."""
         try:
             task = await self._kie.record_info(decision.task_id or "")
         except TaskLost:
             raise InvalidRequest(f"KIE.ai does not know a task {decision.task_id}") from None
         if task.reference is None and decision.who != CALLBACK:
-            return f"task {decision.task_id} is {task.state}; it carries no id of ours, so this is taken on trust"
+            return (
+                f"task {decision.task_id} is {task.state}; it carries no id of ours, so this is taken on trust",
+                False,
+            )
         if task.reference != decision.submission_id:
             raise InvalidRequest(f"task {decision.task_id} was ordered under another id ({task.reference or 'none'})")
-        return f"task {decision.task_id} is {task.state} and carries our id"
+        return f"task {decision.task_id} is {task.state} and carries our id", task.state != "fail"
 
     async def _looked_up(self, decision: Decision) -> str:
         if await self._kie.find_by_reference(decision.submission_id) is None:
             return "KIE.ai cannot look up orders by our id; compare the balances and kie.ai/logs"
         return "the provider knows this order"
-
-    async def _balance(self) -> Decimal | None:
-        try:
-            return await self._kie.credit()
-        except ProviderError:
-            return None

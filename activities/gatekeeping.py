@@ -1,7 +1,9 @@
 """What effects mean for a gate: the provider's answers, and holders that are gone."""
 
+import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import structlog
@@ -11,19 +13,25 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities._settling import settle
 from studio.contracts.clip import ClipId
 from studio.contracts.gate import Closing, GateState, HeldSlot, Slot, Sweep, Swept, Ticket, TopUpAwaited
 from studio.contracts.take import LateOrder
-from studio.errors import ProviderError, StudioError, TaskLost
+from studio.errors import ProviderError, TaskLost
 from studio.providers.kie import KieClient
+from studio.store.orders import Submission
 from studio.store.submissions import SubmissionLedger
 
 _log = structlog.get_logger()
 
+ASKED_AT_ONCE = 5
+"""Holders of one sweep that are asked after at the same time."""
+LONGEST_QUESTION = timedelta(seconds=20)
+LONGEST_SWEEP = timedelta(seconds=90)
+"""Below the activity's time-out: those that were not asked by then keep their places."""
+
 
 class Slots:
-    """Tells a gate what the provider said to one of its holders.
+    """Tells a gate what the provider said to one of its holders, and videos what became of their orders.
 
     A word that does not get through is not worth failing a paid step: the gate's own sweep finds out later.
     """
@@ -50,11 +58,18 @@ class Slots:
         """There is money again. False: the gate could not be told."""
         return await self._tell(awaited.gate, "topped_up", awaited.closing)
 
+    async def order_decided(self, clips: Sequence[ClipId]) -> bool:
+        """It is known now what became of an order: tell every video that waits for it. False: none of them runs."""
+        told = [
+            await self._tell(f"video/{clip.channel}/{clip.video_id}", "order_decided", clip.number) for clip in clips
+        ]
+        return any(told)
+
     async def _tell(self, gate: str, signal: str, word: object) -> bool:
         try:
             await self._client.get_workflow_handle(gate).signal(signal, word)
         except RPCError as error:
-            _log.warning("gate.unreachable", gate=gate, signal=signal, error=error.message)
+            _log.warning("signal.not_delivered", workflow_id=gate, signal=signal, error=error.message)
             return False
         return True
 
@@ -96,15 +111,33 @@ class GateActivities:
     async def find_gone_holders(self, sweep: Sweep) -> Swept:
         """Holders that no longer need their place.
 
-        One that looked away, or whose workflow has ended, keeps it for as long as the provider works on his
-        order: the limit is the provider's, not ours.
+        One that looked away, or whose workflow has ended, keeps it for as long as the provider works on its order,
+        and no longer than the longest clip takes: the limit is the provider's, not ours. Each holder is asked after on
+        its own; a question that fails in whatever way means that this one keeps its place.
         """
-        return Swept(gone=[held.ticket.name for held in sweep.held if await self._is_gone(held)])
+        turns = asyncio.Semaphore(ASKED_AT_ONCE)
+        asking = {held.ticket.name: asyncio.create_task(self._ask(held, turns)) for held in sweep.held}
+        if asking:
+            await asyncio.wait(asking.values(), timeout=LONGEST_SWEEP.total_seconds())
+        for late in (task for task in asking.values() if not task.done()):
+            late.cancel()
+        return Swept(gone=[name for name, task in asking.items() if task.done() and task.result()])
+
+    async def _ask(self, held: HeldSlot, turns: asyncio.Semaphore) -> bool:
+        try:
+            async with turns, asyncio.timeout(LONGEST_QUESTION.total_seconds()):
+                return await self._is_gone(held)
+        except Exception as error:
+            _log.warning("gate.holder_unknown", ticket=held.ticket.name, error_type=type(error).__name__)
+            return False
 
     async def _is_gone(self, held: HeldSlot) -> bool:
         if not held.abandoned and await self._is_running(held):
             return False
-        return not await self._provider_works_on(held)
+        ticket = held.ticket
+        clip = ClipId(channel=ticket.channel, video_id=ticket.video_id, number=ticket.number)
+        # A clip may have several orders: one that was lost, written off, sent again.
+        return not any([await self._provider_works_on(order) for order in await self._ledger.open_orders(clip)])
 
     async def _is_running(self, held: HeldSlot) -> bool:
         """In whatever run: a reset and continue-as-new go on with the film, another start of it does not."""
@@ -117,34 +150,32 @@ class GateActivities:
         first_run_id = film.raw_description.workflow_execution_info.first_run_id
         return film.status == WorkflowExecutionStatus.RUNNING and first_run_id == held.ticket.first_run_id
 
-    async def _provider_works_on(self, held: HeldSlot) -> bool:
-        ticket = held.ticket
-        clip = ClipId(channel=ticket.channel, video_id=ticket.video_id, number=ticket.number)
-        order = await self._ledger.open_order(clip)
-        if order is None:
-            return False
+    async def _provider_works_on(self, order: Submission) -> bool:
+        if order.age is None or order.age > self._longest_clip:
+            return False  # whatever the provider says; recovery goes on asking for the clip
         if order.task_id is None:  # perhaps accepted, perhaps not: for as long as a clip may take, count it
-            return order.sent_at is None or datetime.now(UTC) - order.sent_at < self._longest_clip
+            return True
         try:
             task = await self._kie.record_info(order.task_id)
         except TaskLost:
-            return False
-        except StudioError:
-            return True
+            return True  # absence is no proof
         if task.state == "running":
             return True
-        await settle(self._ledger, order.id, order.task_id, task, price_usd=order.price_usd)
-        if task.state == "success":
-            await self._bring_home(order.id)
+        await self._bring_home(order.id)
         return False
 
     async def _bring_home(self, submission_id: str) -> None:
-        """Its film looks away, but the clip is paid for: it becomes a take."""
-        with suppress(WorkflowAlreadyStartedError):
-            await self._client.start_workflow(
-                "LateClipWorkflow",
-                LateOrder(submission_id=submission_id),
-                id=f"late/{submission_id}",
-                task_queue=self._studio,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-            )
+        """Its video looks away, but the clip is paid for: the books are closed, and it becomes a take."""
+        await start_recovery(self._client, LateOrder(submission_id=submission_id), task_queue=self._studio)
+
+
+async def start_recovery(client: Client, order: LateOrder, *, task_queue: str) -> None:
+    """Have an order looked after without its video; one that is looked after already stays so."""
+    with suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            "LateClipWorkflow",
+            order,
+            id=f"late/{order.submission_id}",
+            task_queue=task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )

@@ -132,7 +132,7 @@ class KeepingActivities:
         key = keys.rejected_key(clip.clip, clip.task_id)
         if path is not None:
             await self._objects.put(path, key, "video/mp4")
-        await self._recording.ledger.condemn(clip.clip.channel, clip.take, clip.task_id, str(bad))
+        await self._recording.ledger.condemn(clip.clip.channel, clip.task_id, str(bad))
         _log.error("clip.rejected", task_id=clip.task_id, key=key, reason=str(bad))
         await self._deliveries.count(clip, bad.fault or "other", str(bad))
 

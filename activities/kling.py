@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable
+from datetime import timedelta
 from decimal import Decimal
 
 import structlog
@@ -10,7 +11,7 @@ from temporalio import activity
 
 from activities._heartbeat import beating
 from activities._ordering import Ordering
-from activities._settling import billed, settle
+from activities._settling import bill_of, settle
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
 from studio.callback_address import CallbackAddresses
@@ -22,7 +23,9 @@ from studio.errors import (
     InsufficientCredits,
     PriceMismatch,
     ProviderError,
+    ProviderUnavailable,
     StillRendering,
+    SubmissionUnknown,
     TaskLost,
 )
 from studio.providers.kie import KieClient, KieTask
@@ -67,17 +70,19 @@ class KlingActivities:
             if error.stops_everyone:
                 await self._slots.trip(gate.gate, error, credits=credits)
             raise
+        if credits is None:
+            raise ProviderUnavailable("KIE.ai does not say how many credits the account has")
         return Account(credits=credits)
 
     @activity.defn
     async def submit_clip(self, clip: ClipSubmission) -> ClipJob:
         """Order the clip. This is the step that costs money: it is written down before it is done.
 
-        An order on its way is seen through even when the film is cancelled meanwhile, and one that was accepted
+        An order on its way is seen through even when the video is cancelled meanwhile, and one that was accepted
         before is not sent again.
         """
-        async with beating():
-            return await self._ordering.order(clip)
+        async with beating() as heartbeat:
+            return await self._ordering.order(clip, heartbeat)
 
     @activity.defn
     async def await_clip(self, job: ClipJob) -> RenderedClip:
@@ -85,39 +90,62 @@ class KlingActivities:
 
         The last look gives the slot back and closes the books.
         """
-        leaving = time.monotonic() + LONGEST_STAY.total_seconds()
+        look = _Looks(self._pace)
         async with beating():
             while True:
                 try:
-                    return await self._look(job)
+                    return await self._look(job, look)
                 except ProviderError as error:
                     pause = error.retry_after
-                    if pause is None or pause >= TIMER_RESOLUTION or time.monotonic() > leaving:
+                    if pause is None or pause >= TIMER_RESOLUTION or look.stayed > LONGEST_STAY:
                         raise
                 await asyncio.sleep(pause.total_seconds())
 
-    async def _look(self, job: ClipJob) -> RenderedClip:
-        waited = datetime.now(UTC) - activity.info().scheduled_time
+    async def _look(self, job: ClipJob, looks: "_Looks") -> RenderedClip:
         try:
             task = await self._kie.record_info(job.task_id)
         except TaskLost as lost:
-            if waited * self._pace.speed < self._pace.grace:
-                raise self._look_again(waited, "KIE.ai does not show the task yet") from None
-            await self._end(job, KieTask("fail", credits=Decimal(0), failure=str(lost)))
-            raise
+            await self._absent(job, lost)
+            raise looks.again("KIE.ai does not show the task at the moment") from None
         except ProviderError as error:
+            await self._note(self._ledger.watch(job.submission_id))
             if error.stops_everyone:
                 await self._slots.trip(job.slot.gate, error)
-            error.retry_after = self._pace.next_look(waited) if error.retryable else None
-            raise
-        if task.state == "running":
-            raise self._look_again(waited, "Kling is still rendering")
-        if task.state == "success" and not task.urls:
-            raise self._look_again(waited, "KIE.ai says the clip is done and names no file")
+                raise
+            raise looks.again(f"The look failed: {error}") from None
+        if task.state == "running" or (task.state == "success" and not task.urls):
+            await self._note(self._ledger.looked(job.submission_id, job.task_id, watching=True))
+            if task.state == "running":
+                raise looks.again("Kling is still rendering")
+            raise looks.again(f"KIE.ai says the clip is done and names no file (task {job.task_id})")
         await self._end(job, task)
         if task.state == "fail":
             raise task.failed()
         return await self._rendered(job, task)
+
+    async def _absent(self, job: ClipJob, lost: TaskLost) -> None:
+        """KIE.ai does not know the task. Absence is no proof: after ten minutes of it the order is unknown.
+
+        Raises:
+            SubmissionUnknown: it has been said without a break for so long.
+            TaskLost: the order's books were closed without a clip.
+        """
+        over = await self._ledger.absent(
+            job.submission_id, job.task_id, lasting=self._pace.lasting, gap=self._pace.gap, watching=True
+        )
+        if over is None:
+            raise lost
+        if over:
+            raise SubmissionUnknown(
+                f"KIE.ai accepted the order as task {job.task_id} and does not know it any more; it may be paid"
+            )
+
+    async def _note(self, writing: Awaitable[None]) -> None:
+        """Renew the lease of the order; a database that is away delays nothing."""
+        try:
+            await writing
+        except DatabaseUnavailable as error:
+            _log.warning("clip.look_not_noted", error=str(error))
 
     @activity.defn
     async def renew_link(self, clip: RenderedClip) -> RenderedClip:
@@ -125,13 +153,10 @@ class KlingActivities:
         async with beating():
             return clip.model_copy(update={"url": await self._kie.download_url(clip.url)})
 
-    def _look_again(self, waited: timedelta, why: str) -> StillRendering:
-        return StillRendering(why, retry_after=self._pace.next_look(waited))
-
     async def _end(self, job: ClipJob, task: KieTask) -> None:
         await self._slots.give_back(job.slot)
         try:
-            await settle(self._ledger, job.submission_id, job.task_id, task, price_usd=job.price_usd)
+            await settle(self._ledger, self._kie, job.submission_id, job.task_id, task, price_usd=job.price_usd)
         except DatabaseUnavailable:
             if task.state == "fail":
                 raise
@@ -139,7 +164,10 @@ class KlingActivities:
             _log.warning("clip.not_settled", task_id=job.task_id)
 
     async def _rendered(self, job: ClipJob, task: KieTask) -> RenderedClip:
-        cost = billed(task, price_usd=job.price_usd)
+        bill = bill_of(task, price_usd=job.price_usd)
+        cost = bill.usd
+        if bill.note:  # one odd value is no price: the clip is used, and the books say what stood there
+            _log.error("clip.bill_unreadable", task_id=job.task_id, bill=bill.note)
         if cost > job.price_usd:
             mismatch = PriceMismatch(f"KIE.ai billed {cost} USD for a clip of {job.price_usd} USD (task {job.task_id})")
             await self._slots.trip(job.slot.gate, mismatch)
@@ -152,3 +180,26 @@ class KlingActivities:
             cost_usd=Decimal(0) if job.shared else cost,
             generation_seconds=task.seconds,
         )
+
+
+class _Looks:
+    """The looks of one attempt: how long the order has been waited for, by the server's clock and our own progress.
+
+    The server says when the wait was scheduled and when this attempt began, both by its own clock; what passed since
+    is measured here. A clock of this machine that is set wrong does not matter.
+    """
+
+    def __init__(self, pace: KlingPace) -> None:
+        info = activity.info()
+        self._pace = pace
+        self._waited_before = info.started_time - info.scheduled_time
+        self._began = time.monotonic()
+
+    @property
+    def stayed(self) -> timedelta:
+        """How long this attempt has lasted."""
+        return timedelta(seconds=time.monotonic() - self._began)
+
+    def again(self, why: str) -> StillRendering:
+        """Ask Temporal for another look."""
+        return StillRendering(why, retry_after=self._pace.next_look(self._waited_before + self.stayed))

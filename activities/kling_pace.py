@@ -13,14 +13,38 @@ class KlingPace:
 
     look_min: timedelta
     look_max: timedelta
-    grace: timedelta = timedelta(seconds=90)
-    """How long after the order KIE.ai may still not know its own task."""
+    absence: timedelta = timedelta(minutes=10)
+    """How long KIE.ai has to say, without a break, that it does not know an accepted task, before that is noted as
+    unknown. It shows new tasks up to 90 s late, and forgets old ones for minutes."""
     longest_clip: timedelta = timedelta(minutes=15)
     """How long Kling works on a clip at most; for orders nobody can look up."""
     rate_limited_tries: int = 4
     maintenance_tries: int = 15
     unreachable_tries: int = 10
+    claim_holds: timedelta = timedelta(seconds=10)
+    """In our own time: an order that has not left so long after its claim stays here. The claim and the longest request
+    (16 s) together are little more than the silence after which the activity is given to another worker."""
     speed: float = 1.0
+
+    @property
+    def lasting(self) -> timedelta:
+        """`absence` in our time."""
+        return self.absence / self.speed
+
+    @property
+    def gap(self) -> timedelta:
+        """Longest pause between two looks, in our time, after which an absence still counts as unbroken."""
+        return max(3 * self.look_max / self.speed, timedelta(minutes=2) / self.speed, timedelta(seconds=10))
+
+    @property
+    def unwatched(self) -> timedelta:
+        """No video waits for an order that was not looked at for so long, in our time."""
+        return max(timedelta(minutes=5) / self.speed, 6 * self.look_max / self.speed, timedelta(seconds=10))
+
+    @property
+    def undelivered(self) -> timedelta:
+        """How long a finished clip's file may take to get here before recovery fetches it, in our time."""
+        return max(timedelta(minutes=30) / self.speed, timedelta(seconds=30))
 
     def next_look(self, waited: timedelta) -> timedelta:
         """A tenth of the time waited so far, within the bounds: early looks are cheap, late ones are rare."""

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.ground import Ground, order_id
 from studio.contracts.film import VideoResult
+from studio.store.unresolved import UnresolvedOrders
 
 Made = dict[tuple[str, int], tuple[str, str]]
 """Film and clip → what it was made from (the order's take), what came of it (the file's digest)."""
@@ -26,7 +28,9 @@ class Audit:
     by: dict[str, int]
     """Of them: who decided."""
     still_open: int
-    """Orders that nobody has closed."""
+    """Orders that are not closed."""
+    orphaned: int
+    """Paid orders in no video, no take, and not among the unresolved ones: the ledger's invariant."""
 
 
 async def audit(here: Ground, channel: str, results: Iterable[VideoResult]) -> Audit:
@@ -42,6 +46,7 @@ async def audit(here: Ground, channel: str, results: Iterable[VideoResult]) -> A
     (still_open,) = await here.rows(
         "select count(*) from submissions where channel = $1 and state not in ('settled', 'refused')", channel
     )
+    orphaned = await UnresolvedOrders(here.database).orphaned(unwatched=timedelta(0))
     by_order = Counter(order_id(task) for task in billed)
     by_clip = Counter(_clip_of(task["call_back_url"]) for task in billed if order_id(task) not in paid_twice)
     same_order = sum(count - 1 for count in by_order.values())
@@ -53,6 +58,7 @@ async def audit(here: Ground, channel: str, results: Iterable[VideoResult]) -> A
         in_desk=len({row["submission_id"] for row in decisions}),
         by=dict(Counter(row["who"] for row in decisions)),
         still_open=int(still_open["count"]),
+        orphaned=len([order for order in orphaned if order.channel == channel]),
     )
 
 

@@ -79,6 +79,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         "resumed": clerk.resumed,
         "billed": found.billed,
         "still_open": found.still_open,
+        "orphaned": found.orphaned,
         "same_takes_in_peace": killed == peaceful,
         "missed": sum(sweep.missed.values()),
         "seconds": round(time.monotonic() - began),

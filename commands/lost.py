@@ -1,8 +1,7 @@
-"""`starter.py lost …`: orders nobody knows the fate of."""
+"""`starter.py lost …`: unresolved orders."""
 
 import asyncio
 import getpass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +18,17 @@ from studio.store.desk import DeskStore
 from workflows_temporal.addresses import TaskQueue, desk_workflow_id
 from workflows_temporal.desk import DeskWorkflow
 
-app = typer.Typer(no_args_is_help=True, help="Lost orders: sent, perhaps accepted, perhaps paid.")
+app = typer.Typer(
+    no_args_is_help=True, help="Unresolved orders: perhaps accepted, not finished for long, or paid and not here."
+)
+
+WHAT = {
+    "unknown": "perhaps accepted",
+    "sent": "its worker is gone",
+    "accepted": "not finished for long",
+    "settled": "paid, no file here",
+}
+"""State in the ledger → what is the matter, for a person."""
 
 Order = Annotated[str, typer.Argument(help="An order's id, or enough of its beginning.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the books.")]
@@ -32,20 +41,21 @@ def list_lost(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """List lost orders, the oldest first, and the money at stake."""
+    """List unresolved orders, the oldest first, and the money at stake."""
 
     async def run() -> None:
         async with open_session(data) as session:
             orders = await DeskStore(session.database).lost(channel=channel)
         if as_json:
             return show_json([order.model_dump(mode="json") for order in orders])
-        table = Table("order", "film", "clip", "age", "USD", "evidence", "tried", box=None)
+        table = Table("order", "film", "clip", "age", "USD", "what", "evidence", "tried", box=None)
         for order in orders:
             film = f"{order.channel}/{order.video_id}"
             tried = ", ".join(decision.kind for decision in order.decisions)
             price = f"{order.price_usd:.2f}"
+            what = WHAT.get(order.state, order.state)
             table.add_row(
-                order.submission_id[:13], film, str(order.number), _age(order), price, _evidence(order), tried
+                order.submission_id[:13], film, str(order.number), _age(order), price, what, _evidence(order), tried
             )
         out.print(table)
         out.print(f"{len(orders)} lost, {sum(order.price_usd for order in orders):.2f} USD at stake", highlight=False)
@@ -55,7 +65,7 @@ def list_lost(
 
 @app.command()
 def show(order: Order, data: Data = DATA, as_json: Json = False) -> None:
-    """Show everything that is known of a lost order."""
+    """Show everything that is known of an unresolved order."""
 
     async def run() -> None:
         async with open_session(data) as session:
@@ -65,6 +75,8 @@ def show(order: Order, data: Data = DATA, as_json: Json = False) -> None:
         out.print(f"order     {found.submission_id}, attempt {found.attempt}", highlight=False)
         out.print(f"film      {found.channel}/{found.video_id}, clip {found.number}", highlight=False)
         out.print(f"model     {found.model}, {found.seconds} s, {found.price_usd:.2f} USD", highlight=False)
+        what = WHAT.get(found.state, found.state)
+        out.print(f"state     {what}, task {found.task_id or 'not known'}", highlight=False, markup=False)
         out.print(f"sent      {_age(found)} ago: {found.reason}", highlight=False, markup=False)
         out.print(f"evidence  {_evidence(found)}", highlight=False)
         for decision in found.decisions:
@@ -149,9 +161,10 @@ async def _find(session: Session, order: str) -> LostOrder:
 
 
 def _age(order: LostOrder) -> str:
-    if order.sent_at is None:
+    """By PostgreSQL's clock, which also wrote down when the order was sent."""
+    if order.age is None:
         return "?"
-    minutes = int((datetime.now(UTC) - order.sent_at).total_seconds()) // 60
+    minutes = int(order.age.total_seconds()) // 60
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 

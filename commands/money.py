@@ -55,7 +55,7 @@ def show(data: Data = DATA, as_json: Json = False) -> None:
     _run(data, as_json)
 
 
-@budget.command("set")
+@budget.command("set", context_settings={"ignore_unknown_options": True})
 def set_limit(
     scope: Scope,
     usd: Annotated[str, typer.Argument(help="The limit; 0 lets nothing be ordered.")],
@@ -65,7 +65,7 @@ def set_limit(
     """Set a limit, now and for all workers. A film that waits goes on with `film resume`."""
     try:
         limit = Decimal(usd)
-    except ArithmeticError:
+    except ArithmeticError:  # a negative amount is not taken for an option, and refused in a sentence
         fail(f"{usd} is no amount of money", code=WRONG_INPUT)
     _run(data, as_json, set_to=(scope, limit))
 

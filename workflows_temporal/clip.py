@@ -67,7 +67,7 @@ async def order_clip(
         try:
             rendered = await _render(film, clip, take, gate, table, hints)
         except ActivityError as error:
-            if not is_unknown(error) or not await lost.take_up(film, clip_id, reason_of(error), hints, table):
+            if not is_unknown(error) or not await lost.take_up(film, clip_id, take, reason_of(error), hints, table):
                 raise
 
     table.mark(clip.number, ClipStatus.KEEPING)
@@ -76,7 +76,8 @@ async def order_clip(
     except BaseException as error:
         if is_cancelled_exception(error) and rendered.submission_id:
             # Its order is done and its slot given back: nobody else would bring it home.
-            await look_after(LateOrder(submission_id=rendered.submission_id, task_id=rendered.task_id))
+            order = LateOrder(submission_id=rendered.submission_id, task_id=rendered.task_id, receipt=True)
+            await look_after(order)
         raise
     return ClipOutcome(
         number=clip.number,

@@ -1,4 +1,4 @@
-"""An order that no film waits for any more: cancelled, too late, written off. What it gave was paid for."""
+"""An order that no video waits for: cancelled, too late, written off. Its clip was paid for."""
 
 from contextlib import suppress
 
@@ -18,7 +18,7 @@ from workflows_temporal.policies import LATE, RECORD
 
 @workflow.defn
 class LateClipWorkflow:
-    """Brings one late clip home as a take; says whether there was one."""
+    """Fetches one late clip as a take; returns whether there was one."""
 
     @workflow.run
     async def run(self, order: LateOrder) -> bool:
@@ -33,13 +33,13 @@ class LateClipWorkflow:
 
 
 async def look_after(order: LateOrder) -> None:
-    """Have somebody look after an order that its film does not wait for; once is enough."""
+    """Have an order looked after that its video does not wait for; at most once at a time."""
     with suppress(WorkflowAlreadyStartedError):
         await workflow.start_child_workflow(
             LateClipWorkflow.run,
             order,
             id=late_workflow_id(order.submission_id),
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
         )
 

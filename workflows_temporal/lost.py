@@ -16,9 +16,9 @@ from workflows_temporal.policies import DECIDE, titled
 from workflows_temporal.table import Table
 
 
-async def take_up(film: VideoRequest, clip: ClipId, reason: str, hints: Hints, table: Table) -> bool:
+async def take_up(film: VideoRequest, clip: ClipId, take: str, reason: str, hints: Hints, table: Table) -> bool:
     """Do as the film's policy says; True when the order can be taken up again, False when a person is needed."""
-    if film.on_unknown is OnUnknown.RESUBMIT and await _resubmit(film, clip):
+    if film.on_unknown is OnUnknown.RESUBMIT and await _resubmit(film, clip, take):
         return True
     if film.on_unknown is OnUnknown.FAIL:
         return False
@@ -83,8 +83,8 @@ def _clips(film: FilmName, outcomes: Iterable[ClipOutcome], status: ClipStatus) 
     return [ClipId(channel=film.channel, video_id=film.video_id, number=number) for number in numbers]
 
 
-async def _resubmit(film: VideoRequest, clip: ClipId) -> bool:
-    lost = LostClip(clip=clip, most=film.most_resubmits)
+async def _resubmit(film: VideoRequest, clip: ClipId, take: str) -> bool:
+    lost = LostClip(clip=clip, take=take, most=film.most_resubmits)
     try:
         await workflow.execute_activity_method(DeskActivities.resubmit_lost, lost, **titled(DECIDE, clip.name))
     except ActivityError as error:

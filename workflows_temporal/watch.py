@@ -17,7 +17,7 @@ from workflows_temporal.policies import WAKES, kling_await, titled
 async def watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:
     """Wait until Kling is done. A callback is a hint: it costs one look, and only so many are listened to.
 
-    When the film is cancelled meanwhile, its order is looked after without it: what it gives is paid for.
+    When the video is cancelled meanwhile, its order is looked after without it: what it gives is paid for.
     """
     try:
         return await _watch(job, seconds, label, hints)
@@ -28,9 +28,9 @@ async def watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> Rendere
 
 
 async def look_after_job(job: ClipJob) -> None:
-    """Have a film's order looked after without it, unless another film waits for the same one."""
+    """Have a video's order looked after without it, unless another video waits for the same one."""
     if not job.shared:
-        await look_after(LateOrder(submission_id=job.submission_id, task_id=job.task_id))
+        await look_after(LateOrder(submission_id=job.submission_id, task_id=job.task_id, receipt=True))
 
 
 async def _watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:

@@ -1,4 +1,4 @@
-"""Orders nobody knows the fate of, and what is decided about them."""
+"""Unresolved orders: sent or paid for, without a clip, and what is decided about them."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,9 +52,11 @@ class DecisionRow(Contract):
 
 
 class LostOrder(Contract):
-    """An order that was sent and of which nobody knows whether the provider accepted it."""
+    """An unresolved order: perhaps accepted, accepted and not finished for long, or delivered and not here."""
 
     submission_id: str
+    state: str = Field(default="unknown", description="In the ledger: unknown, sent, accepted, settled.")
+    task_id: str | None = Field(default=None, description="The provider's task, where one was ever named.")
     channel: Identifier
     video_id: Identifier
     number: ClipNumber
@@ -65,6 +67,7 @@ class LostOrder(Contract):
     price_usd: Usd = Field(description="The money at stake.")
     reason: str
     sent_at: datetime | None
+    age: timedelta | None = Field(default=None, description="Since it was sent, by PostgreSQL's clock.")
     credits_before: Decimal | None = Field(description="The account's balance just before the order was sent.")
     credits_after: Decimal | None = Field(description="The balance at the last look after the answer was lost.")
     decisions: list[DecisionRow] = Field(default=[])
@@ -80,11 +83,12 @@ class OrderFound(Contract):
     state: str
     task_id: str | None
     superseded: bool = Field(default=False, description="The same take was ordered again meanwhile.")
+    wanted_by: list[ClipId] = Field(default=[], description="Every clip that wants its take, in whichever video.")
     words: str
 
 
 class LostCount(Contract):
-    """How many orders are lost, and for how long the oldest has been."""
+    """How many orders are unresolved, and for how long the oldest has been."""
 
     open: int
     oldest: timedelta = Field(description="0 when there is none.")
@@ -94,4 +98,5 @@ class LostClip(Contract):
     """A clip whose order is lost, and how many orders its film may send again without asking."""
 
     clip: ClipId
+    take: str = Field(default="", description="The take it wants now: only that one's order is meant.")
     most: int

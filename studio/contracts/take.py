@@ -72,10 +72,12 @@ class TakesUsed(Contract):
 
 
 class LateOrder(Contract):
-    """An order no film waits for any more."""
+    """An order no video waits for."""
 
     submission_id: str
     task_id: str | None = Field(default=None, description="As a callback says; the ledger's own counts more.")
+    receipt: bool = Field(default=False, description="The task is from our own receipt, not from a callback.")
+    recovered: bool = Field(default=False, description="Handed out by recovery: nothing to do if a video watches it.")
 
 
 class LateClip(Contract):

@@ -1,16 +1,18 @@
 """Limits on what is spent, and what is spent so far.
 
-The ledger of orders is the reservation: an order on its way, accepted or lost counts with its price, a settled one
-with its bill, a refused one with nothing. `ensure_within` runs inside the transaction that claims an order, one claim
-at a time, so no number of workers can pass a limit together.
+The ledger of orders is the reservation: an order on its way, accepted or lost counts with its price, a delivered one
+with its bill or its list price, whichever is more, a refused one with nothing. `ensure_within` runs inside the
+transaction that claims an order, one claim at a time, so no number of workers can pass a limit together. Where there is
+a limit, the first order of a model goes alone: a raised price is seen on one bill, not on twenty.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 import asyncpg
 
-from studio.errors import BudgetReached, InvalidRequest
+from studio.errors import BeingOrdered, BudgetReached, InvalidRequest
 from studio.store.orders import COLUMNS, Submission
 from studio.store.pool import Connection, Database
 
@@ -19,19 +21,42 @@ DAY = "day"
 _TURNS = 7_265_104_183
 """The key of the advisory lock under which orders are claimed when there is any limit."""
 
-_COUNTED = "sum(case when state = 'settled' then coalesce(billed_usd, price_usd) else price_usd end)"
-_SPENT = f"""
-select coalesce({_COUNTED}, 0) from submissions where state in ('sent', 'accepted', 'unknown', 'settled')
-"""
+BILLS_COUNT_FOR = timedelta(hours=24)
+"""How long the bill of one order vouches for the price of the model's next ones."""
+LONGEST_WAIT_FOR_BILL = timedelta(minutes=30)
+"""An order that has no bill after this time holds nothing up: twice the longest clip."""
+FIRST_BILL_PAUSE = timedelta(seconds=2)
+MOST_USD = Decimal(10_000_000)
+"""No budget is larger; a larger number is a typing mistake."""
+
+_BOOKED = "sum(case when state = 'settled' then coalesce(billed_usd, price_usd) else price_usd end)"
+"""As the books have it."""
+_COUNTED = """sum(case
+    when state = 'settled' and verdict in ('delivered', 'bad') and not bill_confirmed
+    then greatest(billed_usd, price_usd)
+    when state = 'settled' then coalesce(billed_usd, price_usd)
+    else price_usd end)"""
+"""As a limit counts it: a bill below the list price is believed when the account's balance agrees with it."""
+_OPEN = "state in ('sent', 'accepted', 'unknown', 'settled')"
+_SPENT = f"select coalesce({_COUNTED}, 0) from submissions where {_OPEN}"
 _TODAY = "(sent_at at time zone 'utc')::date = (now() at time zone 'utc')::date"
 
 _BY_CHANNEL = f"""
-select channel, count(*) as orders, {_COUNTED} as spent_usd,
+select channel, count(*) as orders, {_BOOKED} as spent_usd,
        coalesce(sum(price_usd) filter (where state <> 'settled'), 0) as open_usd,
        coalesce(sum(billed_usd - price_usd) filter (where state = 'settled'), 0) as over_estimate_usd
-  from submissions
- where state in ('sent', 'accepted', 'unknown', 'settled') and {_TODAY}
+  from submissions where {_OPEN} and {_TODAY}
  group by channel order by channel
+"""
+
+_FIRST_BILL_AWAITED = """
+select exists (select from submissions o
+                where o.provider = s.provider and o.model = s.model and o.id <> s.id
+                  and o.state in ('sent', 'accepted') and o.sent_at > now() - $3::interval)
+   and not exists (select from submissions o
+                    where o.provider = s.provider and o.model = s.model and o.verdict in ('delivered', 'bad')
+                      and o.settled_at > now() - $2::interval)
+  from submissions s where s.id = $1
 """
 
 
@@ -67,24 +92,27 @@ def channel_scope(channel: str) -> str:
     return f"{DAY}/{channel}"
 
 
-async def ensure_within(connection: Connection, *, channel: str, video_id: str, price_usd: Decimal) -> None:
-    """Called before an order is claimed, in the same transaction: nobody else claims one until it ends.
+async def ensure_within(connection: Connection, order: Submission) -> None:
+    """Called after an order is claimed, in the same transaction: no other claim is checked until it ends.
 
     Raises:
-        BudgetReached: with this order a limit would be passed.
+        BudgetReached: with this order a limit is passed.
+        BeingOrdered: there is a limit, and the first order of the model is still without a bill.
     """
-    scopes = [film_scope(channel, video_id), channel_scope(channel), DAY]
+    scopes = [film_scope(order.channel, order.video_id), channel_scope(order.channel), DAY]
     limits = await _limits(connection, scopes)
     if not limits:
         return
     await connection.execute("select pg_advisory_xact_lock($1)", _TURNS)
     for scope in (scope for scope in scopes if scope in limits):
-        spent = await _spent(connection, scope)
-        if spent + price_usd > limits[scope]:
+        spent = await _spent(connection, scope) - order.price_usd  # without this order
+        if spent + order.price_usd > limits[scope]:
             raise BudgetReached(
                 f"The budget {scope} is reached: {spent:.2f} of {limits[scope]:.2f} USD are spent, "
-                f"this clip costs {price_usd:.2f} - Raise it and resume"
+                f"this clip costs {order.price_usd:.2f} - Raise it and resume"
             )
+    if await connection.fetchval(_FIRST_BILL_AWAITED, order.id, BILLS_COUNT_FOR, LONGEST_WAIT_FOR_BILL):
+        raise BeingOrdered("The first order of this model has no bill yet", retry_after=FIRST_BILL_PAUSE)
 
 
 class BudgetStore:
@@ -97,11 +125,11 @@ class BudgetStore:
         """Set a limit. What is spent already stays spent.
 
         Raises:
-            InvalidRequest: no scope of ours, or a negative limit.
+            InvalidRequest: no scope of ours, or no amount from 0 to 10,000,000 USD.
         """
         _check_scope(scope)
-        if limit_usd < 0:
-            raise InvalidRequest(f"a budget is 0 USD or more, not {limit_usd}")
+        if not limit_usd.is_finite() or not 0 <= limit_usd <= MOST_USD:
+            raise InvalidRequest(f"a budget is an amount from 0 to {MOST_USD:,} USD, not {limit_usd}")
         async with self._database.transaction() as connection:
             await connection.execute(
                 """insert into budgets (scope, limit_usd) values ($1, $2)

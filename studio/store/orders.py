@@ -1,7 +1,7 @@
 """An order, and its row in the ledger."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -12,8 +12,11 @@ Verdict = Literal["delivered", "failed", "bad", "written_off"]
 
 COLUMNS = (
     "id, channel, video_id, number, take, attempt, state, verdict, task_id, price_usd, billed_usd, tries, claim, "
-    "reason, sent_at"
+    "reason, sent_at, now() - sent_at as age"
 )
+
+LONGEST_REASON = 1_000
+"""Characters of a reason that are kept."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,20 @@ class Submission:
     claim: str | None
     reason: str
     sent_at: datetime | None
+    age: timedelta | None = field(default=None, compare=False)
+    """Since it was sent, by PostgreSQL's clock; None: not sent."""
 
     @property
     def clip(self) -> ClipId:
         """Whose order it is, and who pays for it."""
         return ClipId(channel=self.channel, video_id=self.video_id, number=self.number)
+
+
+def storable(text: str) -> str:
+    """A reason as PostgreSQL takes it: no NUL, no lone surrogates, not endless."""
+    return text.replace("\x00", "").encode(errors="replace").decode()[:LONGEST_REASON]
+
+
+def is_of(sender: str, claim: str | None) -> bool:
+    """Whether a claim is this sender's: `R/5` has made `R/5` and `R/5/…`, not `R/51`."""
+    return claim is not None and (claim == sender or claim.startswith(f"{sender}/"))

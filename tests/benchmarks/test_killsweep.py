@@ -15,6 +15,7 @@ async def test_ten_films_under_kill_9_are_made_once_each_and_as_in_peace() -> No
     killsweep.arguments(parser)
     found = await killsweep.run(parser.parse_args(["--films", "10", "--clips", "2", "--points", POINTS]))
     assert (found["doubled"], found["lost"], found["stuck"], found["still_open"]) == (0, 0, 0, 0), found
+    assert found["orphaned"] == 0, found
     assert found["billed"] == found["clips"] == 20
     assert found["same_takes_in_peace"]
     assert found["missed"] == 0

@@ -47,7 +47,7 @@ def test_every_command_of_the_readme_is_one() -> None:
         word
         for word in words
         if not re.search(
-            rf'(def {word}\(|command\("{word}"\)|name="{word}")', source + (ROOT / "starter.py").read_text()
+            rf'(def {word}\(|command\("{word}"[,)]|name="{word}")', source + (ROOT / "starter.py").read_text()
         )
     ] == []
 

@@ -1,13 +1,16 @@
 """Every class of refusal KIE.ai has: how often it billed, how the clip stands, what a person reads."""
 
 import itertools
+from decimal import Decimal
 
 import pytest
 
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoProgress
-from tests.studio_at_work import StudioAtWork
+from studio.store.budgets import BudgetStore
+from studio.store.desk import DeskStore
+from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.video import VideoWorkflow
 
 PERMANENT = [
@@ -183,16 +186,34 @@ async def test_a_task_kie_does_not_show_yet_is_not_lost(studio: StudioAtWork, ki
     assert kie.ledger.billed == 1
 
 
-async def test_a_task_kie_never_shows_is_lost_and_ordered_anew_on_resume(
+async def test_a_task_kie_never_shows_stays_paid_and_is_not_bought_again(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
+    """Ten minutes (of KIE.ai's time) of "not found" are no proof: the order is unknown, and a person decides."""
     kie.order(match="corridor 01", grace=100_000, count=1)
-    handle = await studio.start(await studio.request(clips=1))
+    handle = await studio.start(await studio.request(clips=1, budget_usd=Decimal("0.30")))
     progress = await studio.waiting(handle)
-    assert "recordInfo is null" in progress.clips[0].note
+    assert progress.clips[0].status is ClipStatus.UNKNOWN
+    (task,) = kie.ledger.tasks
+    (order,) = await DeskStore(studio.database).lost()
+    assert (order.task_id, order.state) == (task.task_id, "unknown")
     await handle.signal(VideoWorkflow.resume)
-    await handle.result()
-    assert kie.ledger.accepted == 2
+    await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: p.clips[0].tries == 2)
+    assert kie.ledger.accepted == 1
+    (budget,) = await BudgetStore(studio.database).limits()
+    assert budget.spent_usd == order.price_usd
+
+
+async def test_one_answer_that_a_task_is_not_there_changes_nothing_however_late(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    """Long after the ninety seconds in which a new task may be missing."""
+    kie.configure(duration=(700, 700))
+    kie.script("recordInfo", ["ok"] * 10 + [{"body_code": 422}, "ok", {"body_code": 404}, {"http": 404}])
+    result = await studio.make(await studio.request(clips=1, clip_deadline_seconds=1_800))
+    assert str(result.total_cost_usd) == "0.210000"
+    assert kie.ledger.accepted == 1
+    assert kie.ledger.polls > 13
 
 
 @pytest.mark.parametrize(
@@ -218,4 +239,4 @@ async def test_a_price_of_another_class_closes_the_gate(studio: StudioAtWork, ki
     assert str(result.total_cost_usd) == "0.800000"
     state = await studio.gate_state()
     assert state.closed is not None
-    assert "billed 0.800 USD for a clip of 0.210000 USD" in state.closed
+    assert "billed 0.800000 USD for a clip of 0.210000 USD" in state.closed

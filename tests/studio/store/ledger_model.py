@@ -19,7 +19,7 @@ from studio.contracts.desk import Decision, DecisionKind
 from studio.errors import BeingOrdered, BudgetReached, InvalidRequest, SubmissionUnknown
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
-from studio.store.orders import Order, Submission, Verdict
+from studio.store.orders import Order, Submission, Verdict, is_of
 from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
 
@@ -83,7 +83,9 @@ class Row:
     @property
     def spent(self) -> Decimal:
         """What it counts with against a limit."""
-        return self.booked if self.state == "settled" else PRICE if self.state in OPEN else Decimal(0)
+        if self.state == "settled":
+            return max(self.booked, PRICE) if self.verdict in ("delivered", "bad") else self.booked
+        return PRICE if self.state in OPEN else Decimal(0)
 
     @property
     def written_off(self) -> bool:
@@ -96,6 +98,14 @@ class Row:
 
     def accepted(self) -> None:
         self.state, self.verdict, self.booked, self.told = "accepted", "", Decimal(0), True
+
+
+async def know_the_price(database: Database) -> None:
+    """The model has a bill, so that its orders need not go one after the other."""
+    ledger = SubmissionLedger(database)
+    order = await ledger.intend(CUSTOMERS[0].order("priced"), sender="me")
+    await ledger.send(order, "me")
+    await ledger.settle(order.id, task_id="priced", verdict="delivered", billed_usd=PRICE, billed_credits=None)
 
 
 class Books(RuleBasedStateMachine):
@@ -135,7 +145,7 @@ class Books(RuleBasedStateMachine):
     @rule(customer=customers, knows_its_claim=st.booleans())
     def intend(self, customer: Customer, knows_its_claim: bool) -> None:
         row = self.pick(customer.take, 0)
-        mine = row is not None and row.claim.startswith(customer.sender)
+        mine = row is not None and is_of(customer.sender, row.claim)
         unsent = row.claim if row and mine and knows_its_claim and row.task is None else None
         try:
             found = self.do(
@@ -146,13 +156,14 @@ class Books(RuleBasedStateMachine):
             return
         except SubmissionUnknown:
             assert row is not None
-            assert row.state == "unknown" or (row.state == "sent" and mine and not unsent)
+            assert not unsent
+            assert row.state == "unknown" or (row.state == "sent" and mine)
             row.state = "unknown"
             return
         if row is None or row.may_follow:
             row = Row(found.id, customer)
             self.rows[customer.take].append(row)
-        elif row.state == "sent":
+        elif row.state in ("sent", "unknown"):
             assert unsent
             row.state = "intended"
         elif row.state == "intended":
@@ -173,7 +184,7 @@ class Books(RuleBasedStateMachine):
         try:
             self.do(self.ledger.send(held, claim))
         except BudgetReached:
-            assert full
+            assert (row.state, row.owner, full) == ("intended", customer, True)
         except BeingOrdered:
             assert row.state != "intended" or row.owner != customer
         else:
@@ -185,15 +196,17 @@ class Books(RuleBasedStateMachine):
         """Also late, when the order is something else already."""
         row = self.pick(take, back)
         if row is not None and row.task is None:
-            self.do(self.ledger.put_back(row.id, "429"))
-            row.state = "intended" if row.state == "sent" else row.state
+            self.do(self.ledger.put_back(row.id, "429", claim=f"{row.claim}/another's"))
+            self.do(self.ledger.put_back(row.id, "429", claim=row.claim))
+            row.state = "intended" if row.state in ("sent", "unknown") else row.state
 
     @rule(take=takes, back=back)
     def refuse(self, take: int, back: int) -> None:
         row = self.pick(take, back)
         if row is not None and row.task is None:
-            self.do(self.ledger.refuse(row.id, "422"))
-            row.state = "refused" if row.state in ("intended", "sent") else row.state
+            self.do(self.ledger.refuse(row.id, "422", claim=f"{row.claim}/another's"))
+            self.do(self.ledger.refuse(row.id, "422", claim=row.claim))
+            row.state = "refused" if row.state in ("sent", "unknown") else row.state
 
     @rule(take=takes, back=back)
     def lose(self, take: int, back: int) -> None:
@@ -241,6 +254,18 @@ class Books(RuleBasedStateMachine):
             self.ledger.settle(row.id, task_id=row.task or "", verdict=verdict, billed_usd=bill, billed_credits=None)
         )
 
+    @rule(take=takes, back=back, bill=bills, delivered=st.booleans())
+    def settle_what_is_closed(self, take: int, back: int, bill: Decimal, delivered: bool) -> None:
+        """Closed books stay as they are, whatever is said later."""
+        row = self.pick(take, back)
+        if row is not None and row.state in ("settled", "refused"):
+            verdict: Verdict = "delivered" if delivered else "failed"
+            self.do(
+                self.ledger.settle(
+                    row.id, task_id=row.task or "t", verdict=verdict, billed_usd=bill, billed_credits=None
+                )
+            )
+
     @rule(take=takes, bill=bills)
     def settle_late(self, take: int, bill: Decimal) -> None:
         """The clip came home, and neither its receipt nor its last look got through to the books."""
@@ -253,7 +278,7 @@ class Books(RuleBasedStateMachine):
     def condemn(self, take: int) -> None:
         row = self.pick(take, 0)
         if row is not None and row.verdict == "delivered" and row.task is not None:
-            self.do(self.ledger.condemn(self.channel, f"{take:064x}", row.task, "black"))
+            self.do(self.ledger.condemn(self.channel, row.task, "black"))
             row.verdict = "bad"
 
     # ── the desk ─────────────────────────────────────────────────────────
@@ -269,11 +294,15 @@ class Books(RuleBasedStateMachine):
         task, why = row.task if adopting else None, f"because {next(self.names)}"
         decision = Decision(submission_id=row.id, kind=kind, who="ann", why=why, task_id=task)
         possible = row.state == "unknown" or (adopting and row.written_off)
+        has_it = adopting and not possible and row.told
         try:
             self.do(self.desk.decide(decision, words="done"))
         except InvalidRequest:
             assert not possible
+            assert not has_it
             return
+        if has_it:
+            return  # adopting the task that the order has is a success, and changes nothing
         assert possible
         if adopting:
             row.accepted()

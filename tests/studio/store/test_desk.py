@@ -59,19 +59,20 @@ async def test_another_decision_comes_too_late(desk: DeskStore, lost: Submission
     await desk.decide(decision(lost, DecisionKind.ADOPT, "t-1"), words="done")
     for late in (
         decision(lost, DecisionKind.ADOPT, "t-2"),
-        decision(lost, DecisionKind.ADOPT, "t-1", who="bob"),
         decision(lost, DecisionKind.RESUBMIT),
     ):
         with pytest.raises(InvalidRequest, match="is not a lost order"):
             await desk.decide(late, words="late")
+    again = await desk.decide(decision(lost, DecisionKind.ADOPT, "t-1", who="bob"), words="late")
+    assert (again.state, again.task_id) == ("accepted", "t-1"), "the task it has already: a success"
 
 
-async def test_a_clip_tells_how_its_newest_order_stands(desk: DeskStore, lost: Submission) -> None:
+async def test_a_take_tells_how_its_newest_order_stands(desk: DeskStore, lost: Submission) -> None:
     await desk.decide(decision(lost, DecisionKind.RESUBMIT), words="done")
-    found = await desk.newest_of_clip(CLIP, words="lost no more")
+    found = await desk.newest_of_take("poke1", ORDER.take, words="lost no more")
     assert (found.submission_id, found.state) == (lost.id, "settled")
     with pytest.raises(InvalidRequest):
-        await desk.newest_of_clip(CLIP.model_copy(update={"number": 2}), words="")
+        await desk.newest_of_take("poke1", "b" * 64, words="")
 
 
 async def test_an_order_that_is_being_sent_is_not_lost_yet(

@@ -12,7 +12,7 @@ from studio.errors import BeingOrdered, BudgetReached, SubmissionUnknown
 from studio.store.budgets import BudgetStore
 from studio.store.pool import Database, open_database
 from studio.store.submissions import SubmissionLedger
-from tests.studio.store.ledger_model import CHANNELS, CUSTOMERS, DAY_LIMIT, PRICE, Books
+from tests.studio.store.ledger_model import CHANNELS, CUSTOMERS, DAY_LIMIT, PRICE, Books, know_the_price
 
 
 async def test_no_order_of_calls_passes_the_limit_or_leaves_anything_reserved(database: Database) -> None:
@@ -20,6 +20,7 @@ async def test_no_order_of_calls_passes_the_limit_or_leaves_anything_reserved(da
         loop = asyncio.get_running_loop()
 
     Machine.database = database
+    await know_the_price(database)
     check = settings(max_examples=50, stateful_step_count=40, deadline=None)
     await asyncio.to_thread(run_state_machine_as_test, Machine, settings=check)
 
@@ -29,6 +30,7 @@ async def test_workers_that_really_run_at_once_send_every_order_once_and_stay_wi
 ) -> None:
     """Four workers with connections of their own; each has its own idea of when to do what."""
     loop = asyncio.get_running_loop()
+    await know_the_price(database)
     async with open_database(database_url) as elsewhere:
         ledgers = [SubmissionLedger(base) for base in (database, elsewhere)]
 
@@ -63,9 +65,9 @@ async def _worker(ledger: SubmissionLedger, channel: str, chance: random.Random,
             continue
         match chance.randrange(4):
             case 0:
-                await ledger.refuse(submission.id, "422")
+                await ledger.refuse(submission.id, "422", claim=f"{sender}/1")
             case 1:
-                await ledger.put_back(submission.id, "429")
+                await ledger.put_back(submission.id, "429", claim=f"{sender}/1")
             case 2:
                 sent.append(submission.id)
                 await ledger.lose(submission.id, "reset")
