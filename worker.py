@@ -28,6 +28,7 @@ from studio.ending import run_and_leave
 from studio.errors import DatabaseUnavailable
 from studio.logs import hider, set_up_logs
 from studio.objects.store import open_store
+from studio.secrets import keep_secret
 from studio.settings import Settings, SettingsInvalid
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
@@ -72,6 +73,7 @@ async def prepare(tools: Tools) -> None:
 @asynccontextmanager
 async def working(settings: Settings, queues: Sequence[TaskQueue], temporal: Client) -> AsyncIterator[None]:
     """Serve the queues for as long as the block lasts."""
+    keep_secret(settings.secrets())
     async with AsyncExitStack() as stack:
         database = open_database(settings.database_dsn(), connections=settings.database_connections)
         tools = Tools(

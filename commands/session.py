@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from local.stack import read_addresses
 from studio.objects.store import ObjectStore, open_store
+from studio.secrets import hide, keep_secret
 from studio.settings import Settings, SettingsInvalid
 from studio.store.films import FilmStore
 from studio.store.pool import Database, open_database
@@ -60,7 +61,9 @@ class Session(Stores):
 def settings_for(data: Path) -> Settings:
     """The environment, and for what it does not say the stack that runs on `data`."""
     try:
-        return Settings.from_env(read_addresses(data))
+        settings = Settings.from_env(read_addresses(data))
+        keep_secret(settings.secrets())
+        return settings
     except SettingsInvalid as error:
         fail(f"{error}\nNo stack runs on {data}: start one with `starter.py up`, or set these.", code=WRONG_INPUT)
 
@@ -109,5 +112,5 @@ def show_json(value: BaseModel | Mapping[str, Any] | list[Any]) -> None:
 
 def fail(message: str, *, code: int = FAILED) -> NoReturn:
     """Say what is wrong, and end."""
-    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(hide(message), style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)

@@ -1,7 +1,6 @@
 """Logs: one JSON object per line, film and clip on every line, no secret on any."""
 
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -9,28 +8,14 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-HIDDEN = "[hidden]"
+from studio.secrets import HIDDEN, Hider
 
-# What a secret looks like when nobody told us its value: bearer tokens, keys in addresses and in DSNs.
-_LOOKS_SECRET = (
-    re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?i)((?:api[_-]?key|token|secret|signature|password|userhash)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]{4,}"),
-    re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),
-)
+__all__ = ["HIDDEN", "HideSecrets", "hider", "set_up_logs"]
 
 
 def hider(secrets: Iterable[str]) -> Callable[[str], str]:
-    """A function that takes known secrets, and whatever looks like one, out of a text."""
-    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-
-    def hide(text: str) -> str:
-        for secret in known:
-            text = text.replace(secret, HIDDEN)
-        for pattern in _LOOKS_SECRET:
-            text = pattern.sub(rf"\g<1>{HIDDEN}", text)
-        return text
-
-    return hide
+    """A function that takes known secrets in any spelling, and whatever looks like one, out of a text."""
+    return Hider(secrets)
 
 
 class HideSecrets:
@@ -46,7 +31,7 @@ class HideSecrets:
         if isinstance(value, str):
             return self._hide(value)
         if isinstance(value, dict):
-            return {name: self._clean(item) for name, item in value.items()}
+            return {self._clean(name): self._clean(item) for name, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._clean(item) for item in value]
         return value if isinstance(value, (int, float, bool, type(None))) else self._hide(str(value))

@@ -1,16 +1,16 @@
 """Secrets in any spelling are hidden before a text leaves the process.
 
-A provider may repeat our key as JSON writes it (`\\/`, `\\u002f`), as an address writes it (`%2F`, `%252F`), in base64 or
-in hexadecimal. So a text is decoded first, as often as it can be, and what stands there is hidden in the original.
+A provider may repeat our key as JSON writes it (`\\/`, `\\u002f`), as an address writes it (`%2F`, `%252F`), in base64
+or in hexadecimal. So a text is decoded first, as often as it can be, and what is found is hidden in the original.
 
-The values are registered once per process, when its settings are read (`keep_secret`). `hide` is called at the few exits
-of foreign text: errors of activities, logs, and everything that goes to PostgreSQL or to Temporal.
+The values are registered once per process, when its settings are read and its clients are opened (`keep_secret`).
+The exits are few: quotes of foreign text, errors of activities, log lines, parameters of SQL, payloads for Temporal.
 """
 
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 HIDDEN = "[hidden]"
@@ -19,6 +19,8 @@ SHORTEST_SPELLED = 6
 """Shorter secrets are hidden as they are only: in other spellings they would be found in ordinary text."""
 SHORTEST_IN_DATA = 12
 """Shorter secrets are hidden in messages, not in data."""
+LARGE = 64 * 1024
+"""Characters of data up to which every spelling is looked for."""
 MOST_LAYERS = 5
 """Escapes inside escapes that are decoded: JSON in JSON in an address, twice."""
 
@@ -78,6 +80,14 @@ class Hider:
             spans += [(starts[begin], starts[end]) for begin, end in self._found(layer)]
         return _without(text, spans)
 
+    def verbatim(self, text: str) -> str:
+        """The text without the known secrets as they are, and as JSON writes them."""
+        for secret in self._known:
+            for spelling in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+                if spelling in text:
+                    text = text.replace(spelling, HIDDEN)
+        return text
+
     def __call__(self, text: str) -> str:
         """The text without the known secrets, and without what looks like one."""
         text = self.known(text)
@@ -131,22 +141,20 @@ def hide(text: str) -> str:
 def hide_known(text: str) -> str:
     """Data that must go on working, such as addresses: without our own secrets only, and only long ones.
 
-    A short password may be an ordinary word; data that happens to contain it stays as it is.
+    A short password may be an ordinary word; data that happens to contain it stays as it is. A text over `LARGE` was
+    sent by a caller, not said by a provider: there secrets are looked for as they are, and as JSON writes them.
     """
-    return _long.known(text)
+    return _long.known(text) if len(text) <= LARGE else _long.verbatim(text)
 
 
-def hide_everywhere(value: object, how: Callable[[str], str] = hide_known) -> object:
-    """A JSON value with every string in it, names included, without secrets."""
-    if isinstance(value, str):
-        return how(value)
-    if isinstance(value, dict):
-        return {
-            how(name) if isinstance(name, str) else name: hide_everywhere(item, how) for name, item in value.items()
-        }
-    if isinstance(value, list):
-        return [hide_everywhere(item, how) for item in value]
-    return value
+def hide_in_payload(data: bytes) -> bytes:
+    """JSON on its way to Temporal, as `hide_known`."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data
+    hidden = hide_known(text)
+    return data if hidden is text else hidden.encode()
 
 
 def _plain_spellings(secret: str) -> set[str]:
@@ -163,7 +171,8 @@ def _encodings(secret: str) -> set[str]:
     as_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     as_json |= {text.replace("/", "\\/") for text in as_json}
     addresses = {quote(data, safe=""), quote(data)}
-    return {secret, *as_json, *addresses, base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
+    encoded = {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
+    return {secret, *as_json, *addresses, *encoded, data.hex(), data.hex().upper()}
 
 
 def _base64_spellings(data: bytes) -> list[str]:

@@ -22,6 +22,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 import workflows_temporal
 from studio.contracts.complaint import complaint
+from studio.secrets import hide_in_payload
 from workflows_temporal.addresses import SEARCH_ATTRIBUTES
 
 _WORKFLOWS = frozenset("desk gate image late notice project project_draft project_review sentence_clip video".split())
@@ -48,6 +49,14 @@ class StrictPayloadConverter(PydanticPayloadConverter):
 
     Left alone it would fail the workflow *task*, which Temporal repeats for ever.
     """
+
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        """No secret of ours enters a history, whatever a provider put into its answers."""
+        payloads = super().to_payloads(values)
+        for payload in payloads:
+            if (hidden := hide_in_payload(payload.data)) != payload.data:
+                payload.data = hidden
+        return payloads
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         try:

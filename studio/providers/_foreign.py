@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from studio.secrets import hide
+
 LONGEST_QUOTE = 300
 """Characters of a provider's own words that are quoted in our errors."""
 LONGEST_TEXT = 20_000
@@ -43,9 +45,9 @@ def clean(text: str) -> str:
 
 
 def quote(value: object, *, most: int = LONGEST_QUOTE) -> str:
-    """A provider's words, on one line and short enough for a message."""
+    """A provider's words, on one line, short enough for a message, and without secrets in any spelling."""
     text = value if isinstance(value, str) else words(value)
-    line = " ".join(clean(text[:LONGEST_TEXT]).split())
+    line = " ".join(clean(hide(text[:LONGEST_TEXT])).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

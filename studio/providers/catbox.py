@@ -11,6 +11,7 @@ import httpx
 
 from studio.errors import Forbidden, ProviderUnavailable, RequestRefused
 from studio.providers import _foreign, _http
+from studio.secrets import keep_secret
 
 API_URL = "https://catbox.moe"
 
@@ -55,5 +56,6 @@ class CatboxClient:
 @asynccontextmanager
 async def open_catbox(*, url: str = API_URL, userhash: str = "") -> AsyncIterator[CatboxClient]:
     """A client and its connections."""
+    keep_secret([userhash])
     async with httpx.AsyncClient(base_url=url, headers=_AGENT, timeout=httpx.Timeout(120, connect=10)) as http:
         yield CatboxClient(http, userhash=userhash)

@@ -19,6 +19,7 @@ from studio.providers._border import bordered
 from studio.providers.kie_answers import KieAnswer, KieTask
 from studio.providers.kie_models import kling_model
 from studio.providers.kie_refusals import MAINTENANCE_PAUSE, RATE_WINDOW
+from studio.secrets import keep_secret
 
 __all__ = ["MAINTENANCE_PAUSE", "RATE_WINDOW", "KieClient", "KieTask", "open_kie"]
 
@@ -171,6 +172,7 @@ async def open_kie(
     Orders never reuse a connection: a kept-alive one that the server has just closed fails after the request was
     written, which cannot be told from an order that was accepted.
     """
+    keep_secret([key])
     headers = _AGENT | {"Authorization": f"Bearer {key}"}
     fresh = httpx.Limits(max_keepalive_connections=0)
     async with (

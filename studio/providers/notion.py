@@ -15,6 +15,7 @@ from studio.errors import (
     RequestRefused,
 )
 from studio.providers import _foreign, _http
+from studio.secrets import keep_secret
 
 API_URL = "https://api.notion.com"
 VERSION = "2025-09-03"
@@ -53,6 +54,7 @@ async def open_notion(
     *, token: str, url: str = API_URL, property_name: str = "Status", kind: PropertyKind = "status"
 ) -> AsyncIterator[NotionClient]:
     """A client and its connections."""
+    keep_secret([token])
     headers = {"Authorization": f"Bearer {token}", "Notion-Version": VERSION}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(30, connect=10)) as http:
         yield NotionClient(http, property_name=property_name, kind=kind)

@@ -9,6 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from studio.errors import DatabaseUnavailable
+from studio.secrets import hide_known
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -102,9 +103,31 @@ class Database:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    self._dsn, min_size=0, max_size=self._connections, command_timeout=COMMAND_SECONDS
+                    self._dsn,
+                    min_size=0,
+                    max_size=self._connections,
+                    command_timeout=COMMAND_SECONDS,
+                    init=_guard_texts,
                 )
             return self._pool
+
+
+async def _guard_texts(connection: asyncpg.Connection) -> None:
+    """Whatever text a statement is given goes in without our secrets, and without what PostgreSQL cannot hold.
+
+    Arrays of texts are excepted: asyncpg encodes them itself. Ours hold ids and digests.
+    """
+    for kind in ("text", "varchar", "json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=storable, decoder=str)
+
+
+def storable(text: str) -> str:
+    """A text as it is stored: NUL and lone surrogates, which PostgreSQL refuses, become the replacement character."""
+    if not isinstance(text, str):
+        raise asyncpg.DataError(f"expected str, got {type(text).__name__}")
+    if "\0" in text or not text.isascii():
+        text = text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return hide_known(text)
 
 
 class _Together(Database):

@@ -8,15 +8,17 @@ EVERYTHING = frozenset(ROOMS) | {"composition", "worker", "starter"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.errors": frozenset(),
     "studio.ending": frozenset(),
-    "studio.logs": frozenset(),
+    "studio.secrets": frozenset(),
+    "studio.logs": frozenset({"studio.secrets"}),
     "studio.digest": frozenset(),
     "studio.callback_address": frozenset(),
     "studio.settings": frozenset({"studio.objects.store", "studio.callback_address"}),
     "studio.contracts": frozenset({"studio.contracts", "studio.errors"}),
-    "studio.providers": frozenset({"studio.providers", "studio.contracts", "studio.errors"}),
+    "studio.providers": frozenset({"studio.providers", "studio.contracts", "studio.errors", "studio.secrets"}),
     "studio.media": frozenset({"studio.media", "studio.contracts", "studio.errors"}),
     "studio.objects": frozenset({"studio.objects", "studio.contracts", "studio.errors"}),
-    "studio.store": frozenset({"studio.store", "studio.contracts", "studio.errors", "studio.callback_address"}),
+    "studio.store": frozenset({"studio.store", "studio.contracts", "studio.errors"})
+    | {"studio.callback_address", "studio.secrets"},
     "studio.prompts": frozenset({"studio.prompts", "studio.contracts", "studio.errors"}),
     # The rules a film has to pass look at words, pictures and models at once.
     "studio.intake": frozenset(
@@ -45,7 +47,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     | {"studio.store", "studio.providers.kie_models"},
     "comfy_workflows": frozenset({"comfy_workflows", "studio.contracts", "studio.errors"}),
     "activities": frozenset({"activities", "comfy_workflows", "studio"}),
-    "workflows_temporal": frozenset({"workflows_temporal", "activities", "studio.contracts", "studio.errors"}),
+    "workflows_temporal": frozenset({"workflows_temporal", "activities", "studio.contracts", "studio.errors"})
+    | {"studio.secrets"},
     "gateway": frozenset({"gateway", "workflows_temporal", "studio"}),
     "commands": frozenset({"commands", "local", "workflows_temporal", "studio"}),
     "starter": frozenset({"commands", "studio.ending"}),

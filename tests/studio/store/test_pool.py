@@ -74,4 +74,4 @@ async def test_a_value_that_cannot_be_sent_is_about_our_statement(database: Data
             await connection.fetchval("select $1::int", "no number")
     with pytest.raises(asyncpg.PostgresError):
         async with database.transaction() as connection:
-            await connection.fetchval("select $1::text", "a\x00b")
+            await connection.fetchval("select $1::json", "{")
