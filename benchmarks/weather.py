@@ -49,6 +49,8 @@ CLIP_DEADLINE_SECONDS = 120
 """Real seconds."""
 STALL_SECONDS = 24.0
 """How long a worker stands still: longer than `KLING_SUBMIT`'s heartbeat time-out."""
+REACH_SECONDS = 60.0
+"""Within which a moment comes, or is given up."""
 QUIET_SECONDS = 45.0
 """Waiting videos are left alone for so long without any change before they count as waiting for an operator."""
 STUCK_SECONDS = 180.0
@@ -61,6 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--looks", type=float, default=0.006, help="share of looks that are odd")
     parser.add_argument("--downloads", type=float, default=0.05, help="share of downloads that are broken")
     parser.add_argument("--orders", type=float, default=0.1, help="share of orders answered oddly")
+    parser.add_argument("--failures", type=float, default=0.02, help="share of tasks that fail")
     parser.add_argument("--first", type=float, default=0.3, help="the same for looks and downloads of a kind not seen")
     parser.add_argument("--without", default="", help="names of variants that do not come, with commas")
     parser.add_argument("--seed", type=int, default=1)
@@ -114,7 +117,7 @@ def _weather(options: argparse.Namespace) -> dict[str, Any]:
         "links": 0.1,
         "callbacks": 0.1,
         "other_formats": 0.03,
-        "failures": 0.02,
+        "failures": options.failures,
         "first": {"looks": options.first, "downloads": options.first},
         "credits_noise": True,
         "seed": options.seed,
@@ -139,8 +142,9 @@ class Storm:
         """Start all videos, stop one worker while it sends, terminate the limiter while others wait."""
         names = [f"video-{number:02d}" for number in range(1, videos + 1)]
         victim = names.pop(self.chance.randrange(len(names)))
+        pid = await self._sending(victim, clips)
         await asyncio.gather(
-            self._stalled_sender(victim, clips),
+            self._stalled(pid, victim),
             self._limiter_terminated(videos * clips // 3),
             *(self._begin(name, clips) for name in names),
         )
@@ -155,15 +159,24 @@ class Storm:
         )
         self.handles[name] = await self.here.start(request)
 
-    async def _stalled_sender(self, name: str, clips: int) -> None:
-        """The provider has accepted and its answer is on its way while the worker that waits for it stands still."""
-        rule = {"route": "createTask", "match": words_of(name, 1), "script": [{"slow_headers": 3}]}
+    async def _sending(self, name: str, clips: int) -> int | None:
+        """Start a video; returns the process that sends its first order, when the provider has accepted that one.
+
+        The provider holds its answer back meanwhile.
+        """
+        rule = {"route": "createTask", "match": words_of(name, 1), "script": [{"slow_headers": 5}]}
         (number,) = (await self.here.tell("faults", **rule))["ids"]
         await self._begin(name, clips)
-        await until(self.here.faults, lambda rules: _hits(rules, number) > 0, every=0.02)
-        pid = await self._sender(self.handles[name])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_SECONDS):
+                await until(self.here.faults, lambda rules: _hits(rules, number) > 0, every=0.02)
+                return await self._sender(self.handles[name])
+        return None
+
+    async def _stalled(self, pid: int | None, name: str) -> None:
+        """Have a worker stand still with an order on its way, for longer than Temporal waits for its heartbeat."""
         if pid is None:
-            say(f"no worker was seen sending the order of {name}")
+            say(f"no worker was seen sending an order of {name}")
             return
         os.kill(pid, signal.SIGSTOP)
         say(f"worker {pid} stands still with an order of {name} on its way")
@@ -187,10 +200,12 @@ class Storm:
         async def accepted() -> int:
             return int((await self.here.ledger("counters"))["counters"]["accepted"])
 
-        await until(accepted, lambda count: count >= after)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_SECONDS):
+                await until(accepted, lambda count: count >= after)
         await self.here.temporal.get_workflow_handle(KLING_GATE_ID).terminate("the benchmark's bad weather")
         self.terminations += 1
-        say(f"the limiter is terminated after {after} orders")
+        say(f"the limiter is terminated after {await accepted()} orders")
 
     async def settled(self) -> bool:
         """Wait until every video is finished or waits; returns whether anything stood still before that."""

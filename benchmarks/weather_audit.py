@@ -80,8 +80,8 @@ async def audit(here: Ground, handles: dict[str, Handle], *, credits: float) -> 
     """Look into everything. `credits`: the account's balance at the beginning."""
     known = await _evidence(here)
     found = Findings()
-    _orders(known, found)
-    _books(known, found, Decimal(str(credits)))
+    judge_orders(known, found)
+    judge_books(known, found, Decimal(str(credits)))
     for video, handle in handles.items():
         await _video(here, video, handle, known, found)
     await _listed(here, known, found)
@@ -122,7 +122,8 @@ def _charged(task: dict[str, Any]) -> Decimal:
     return Decimal(str(task["billed"])) - Decimal(str(task["refunded"]))
 
 
-def _orders(known: Evidence, found: Findings) -> None:
+def judge_orders(known: Evidence, found: Findings) -> None:
+    """What was ordered twice, and what was delivered and is nowhere."""
     by_clip = defaultdict(list)
     for task in known.tasks:
         found.billed += _charged(task) > 0
@@ -149,7 +150,7 @@ def _lost(task: dict[str, Any], order: dict[str, Any], known: Evidence) -> str:
     )
 
 
-def _books(known: Evidence, found: Findings, credits: Decimal) -> None:
+def judge_books(known: Evidence, found: Findings, credits: Decimal) -> None:
     """Every charge of the account belongs to an order whose bill says the same; what is unknown counts as paid."""
     charges: dict[str, Decimal] = defaultdict(Decimal)
     for task in known.tasks:

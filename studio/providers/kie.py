@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from studio.errors import ProviderUnavailable, StudioError, SubmissionUnknown, TaskLost
-from studio.providers import _foreign, _http, kie_answers, kie_refusals
+from studio.errors import ProviderUnavailable, SubmissionUnknown, TaskLost
+from studio.providers import _foreign, _http, kie_answers
 from studio.providers._border import bordered
 from studio.providers.kie_answers import KieAnswer, KieTask
 from studio.providers.kie_models import kling_model
@@ -148,7 +148,7 @@ class KieClient:
         answer = await self._ask(method, url, **kwargs)
         if answer.good:
             return answer
-        raise answer.refusal() or _blocked(answer) or ProviderUnavailable(answer.words)
+        raise answer.refusal() or ProviderUnavailable(answer.words)
 
     async def _ask(
         self,
@@ -201,11 +201,6 @@ def _accepted(answer: KieAnswer) -> str:
 def _may_be_accepted(task_id: str | None) -> str:
     named = f" as task {task_id}" if task_id else ""
     return f"the order may have been accepted{named}"
-
-
-def _blocked(answer: KieAnswer) -> StudioError | None:
-    """What stands before KIE.ai forbids everything: not worth minutes of trying, and harmless to believe of a look."""
-    return kie_refusals.refusal(403, answer.said, None) if answer.status == 403 else None
 
 
 def _address(answer: KieAnswer, what: str) -> str:

@@ -153,10 +153,16 @@ async def test_an_order_that_never_left_may_be_sent_again(client: KieClient, kie
     assert kie.ledger.accepted == 1
 
 
-async def test_an_html_page_with_403_is_forbidden_and_not_a_bad_key(client: KieClient, kie: KieSimulator) -> None:
-    kie.script("credit", [{"html": 403}])
-    with pytest.raises(errors.Forbidden):
-        await client.credit()
+async def test_a_page_of_a_proxy_forbids_nothing(client: KieClient, kie: KieSimulator) -> None:
+    """One that stays is tried again until the step's deadline, and then said."""
+    for route, ask in (
+        ("credit", client.credit),
+        ("uploadStream", lambda: client.host(b"x", name="x", mime="image/png")),
+    ):
+        for status in (400, 401, 403, 404):
+            kie.script(route, [{"html": status}])
+            with pytest.raises(errors.ProviderUnavailable, match=str(status)):
+                await ask()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 429])
