@@ -65,8 +65,12 @@ class Refusals:
         self._here = here
         self._chance = chance
 
-    async def install(self, *, rows: int) -> None:
-        """Have every code come up once at every kind of write, within the first `rows` rows of each."""
+    async def install(self, *, rows: int, refuse: bool = True) -> None:
+        """Have every code come up once at every kind of write, within the first `rows` rows of each.
+
+        Args:
+            refuse: without it everything is there and nothing is refused.
+        """
         async with self._here.database.transaction() as connection:
             await connection.execute(_SET_UP)
             for code in CODES:
@@ -74,7 +78,7 @@ class Refusals:
             for name, write in WRITES.items():
                 await connection.execute(f"create sequence weather_turn_{name}")
                 turns = self._chance.sample(range(1, max(rows, len(CODES)) + 1), len(CODES))
-                for (code, words), turn in zip(CODES.items(), turns, strict=True):
+                for (code, words), turn in zip(CODES.items(), turns if refuse else (), strict=refuse):
                     await connection.execute(
                         "insert into weather_refusals values ($1, $2, $3, $4)", name, turn, code, words
                     )

@@ -21,7 +21,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--failures", type=float, default=0.02, help="share of tasks that fail")
     parser.add_argument("--first", type=float, default=0.3, help="the same for looks and downloads of a kind not seen")
     parser.add_argument("--without", default="", help="names of variants that do not come, with commas")
+    parser.add_argument("--events", default="stall,limiter,postgresql", help="which of these happen, with commas")
     parser.add_argument("--seed", type=int, default=1)
 
 
@@ -73,8 +74,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     kie = KIE | {"weather": _weather(options)}
     async with ground(kie=kie, speed=SPEED, workers=WORKERS, settings=SETTINGS, callbacks=True) as here:
-        storm = Storm(here, random.Random(options.seed))
-        await storm.refusals.install(rows=options.videos * options.clips)
+        storm = Storm(here, random.Random(options.seed), frozenset(options.events.split(",")))
+        await storm.refusals.install(rows=options.videos * options.clips, refuse="postgresql" in storm.events)
         await storm.through(options.videos, options.clips)
         stood_still = await storm.settled()
         await here.provider_is_done()
@@ -131,6 +132,7 @@ class Storm:
 
     here: Ground
     chance: random.Random
+    events: frozenset[str]
     handles: dict[str, Handle] = field(default_factory=dict)
     stalls: int = 0
     terminations: int = 0
@@ -142,12 +144,14 @@ class Storm:
         """Start all videos, stop one worker while it sends, terminate the limiter while others wait."""
         names = [f"video-{number:02d}" for number in range(1, videos + 1)]
         victim = names.pop(self.chance.randrange(len(names)))
-        pid = await self._sending(victim, clips)
-        await asyncio.gather(
-            self._stalled(pid, victim),
-            self._limiter_terminated(videos * clips // 3),
-            *(self._begin(name, clips) for name in names),
-        )
+        happening: list[Coroutine[Any, Any, None]] = []
+        if "stall" in self.events:
+            happening.append(self._stalled(await self._sending(victim, clips), victim))
+        else:
+            names.append(victim)
+        if "limiter" in self.events:
+            happening.append(self._limiter_terminated(videos * clips // 3))
+        await asyncio.gather(*happening, *(self._begin(name, clips) for name in names))
 
     async def _begin(self, name: str, clips: int) -> None:
         request = await self.here.film(
