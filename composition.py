@@ -141,6 +141,7 @@ async def serve_studio(tools: Tools) -> Serving:
             records.open_film,
             records.set_film_status,
             takes.use_takes,
+            takes.find_lost_takes,
             records.record_clip,
             records.record_late,
             records.book_costs,

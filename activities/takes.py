@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities._heartbeat import beating
 from studio.contracts.clip import ClipId, ClipOutcome, ClipStatus
-from studio.contracts.take import Take, TakesToUse, TakesUsed
+from studio.contracts.take import LostTakes, Take, TakesToUse, TakesUsed
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.store.films import FilmStore
@@ -49,16 +49,24 @@ class TakeActivities:
         _log.info("takes.used", clips=len(wanted.takes), used=len(outcomes))
         return TakesUsed(outcomes=outcomes)
 
+    @activity.defn
+    async def find_lost_takes(self, used: TakesToUse) -> LostTakes:
+        """Those clips whose takes' files are not what they were. Such a take is not there any more: it is made again,
+        which for a clip that was paid for begins with a download from its order."""
+        async with beating():
+            there = await self._takes.finished(used.channel, used.takes.values())
+            keys.ensure_of_channel(used.channel, there.values())
+            lost = []
+            for number, digest in used.takes.items():
+                clip = ClipId(channel=used.channel, video_id=used.video_id, number=number)
+                if digest not in there or not await self._is_whole(clip, there[digest]):
+                    lost.append(number)
+        return LostTakes(numbers=lost)
+
     async def _use(self, clip: ClipId, take: Take) -> ClipOutcome | None:
-        media, place = take.file.media, keys.clip_key(clip)
-        if not await self._objects.is_intact(media):
-            await self._put_aside(clip.channel, take)
-            if not await self._objects.is_intact(media.model_copy(update={"key": place})):
-                await self._takes.forget(clip.channel, take.take, take.file)
-                return None
-            await self._objects.copy(place, media.key, new=True)
-            _log.warning("take.restored", take=take.take, key=media.key)
-        await self._objects.copy(media.key, place)
+        if not await self._is_whole(clip, take):
+            return None
+        await self._objects.copy(take.file.media.key, keys.clip_key(clip))
         return ClipOutcome(
             number=clip.number,
             status=ClipStatus.DONE,
@@ -68,6 +76,19 @@ class TakeActivities:
             file=take.file,
             task_id=take.task_id,
         )
+
+    async def _is_whole(self, clip: ClipId, take: Take) -> bool:
+        """Whether the take's file is what it was, or is again, taken from the video's own copy."""
+        media, place = take.file.media, keys.clip_key(clip)
+        if await self._objects.is_intact(media):
+            return True
+        await self._put_aside(clip.channel, take)
+        if not await self._objects.is_intact(media.model_copy(update={"key": place})):
+            await self._takes.forget(clip.channel, take.take, take.file)
+            return False
+        await self._objects.copy(place, media.key, new=True)
+        _log.warning("take.restored", take=take.take, key=media.key)
+        return True
 
     async def _put_aside(self, channel: str, take: Take) -> None:
         """Make room for the take's own bytes; what lies there stays for a person to look at."""

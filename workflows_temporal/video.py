@@ -31,7 +31,7 @@ from workflows_temporal.lost import failed_clips, heard_of, look_elsewhere, lost
 from workflows_temporal.outcome import failure_of
 from workflows_temporal.policies import RECORD
 from workflows_temporal.recorder import Recorder, revision
-from workflows_temporal.reuse import use_takes
+from workflows_temporal.reuse import lost_takes, use_takes
 from workflows_temporal.slot import Gate
 from workflows_temporal.standing import Standing, standstill
 from workflows_temporal.stops import Stops
@@ -65,11 +65,14 @@ class VideoWorkflow:
         try:
             if request.carried is None:
                 await self._open()
-            while todo := self._missing():
-                await self._make(todo)
-                if self._missing():
-                    await self._wait_for_resume(*standstill(self._outcomes.values(), len(request.clips)))
-            return await self._finish()
+            result = None
+            while result is None:
+                while todo := self._missing():
+                    await self._make(todo)
+                    if self._missing():
+                        await self._wait_for_resume(*standstill(self._outcomes.values(), len(request.clips)))
+                result = await self._finish()
+            return result
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 await self._call_off()
@@ -176,8 +179,8 @@ class VideoWorkflow:
             )
         await self._standing.change(VideoStatus.PROCESSING)
 
-    async def _finish(self) -> VideoResult:
-        """Join; when that fails, wait for somebody to mend it, as for a clip."""
+    async def _finish(self) -> VideoResult | None:
+        """Join; when that fails, wait for a person to mend it, as for a clip. None: files of clips were lost since."""
         await look_elsewhere(self._hints, self._done())
         while True:
             self._standing.step = "joining the film"
@@ -186,6 +189,10 @@ class VideoWorkflow:
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
+                if lost := await lost_takes(self._standing.film, self._done(), error):
+                    for number in lost:
+                        del self._outcomes[number]
+                    return None
                 await self._wait_for_resume(VideoStatus.VIDEO_ERROR, f"The film could not be joined: {error.cause}")
 
     async def _call_off(self) -> None:

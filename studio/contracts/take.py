@@ -71,6 +71,12 @@ class TakesUsed(Contract):
     outcomes: list[ClipOutcome]
 
 
+class LostTakes(Contract):
+    """Clips whose takes' files are lost or damaged, and cannot be restored from the video's own copies."""
+
+    numbers: list[ClipNumber]
+
+
 class LateOrder(Contract):
     """An order no video waits for."""
 
