@@ -28,7 +28,7 @@ from workflows_temporal.video import VideoWorkflow
 
 WIDTH, HEIGHT = 192, 108
 QUEUES = (TaskQueue.STUDIO, TaskQueue.KLING, TaskQueue.MEDIA)
-HANG_GUARD = 45.0
+HANG_GUARD = 240.0
 """Seconds after which something that should have happened never will."""
 
 T = TypeVar("T")

@@ -93,7 +93,7 @@ async def start_gateway(database: Database) -> AsyncIterator[StartGateway]:
 
         stack.push_async_callback(end)
         url = await told
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20, verify=False))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=240, verify=False))
         return Gateway(CallbackInbox(inbox), url, http)
 
     async with stack:

@@ -28,7 +28,7 @@ async def test_a_temporal_that_does_not_answer_is_given_a_second(start_gateway: 
     began = time.monotonic()
     answer = await gateway.http.get("/readyz")
     assert answer.status_code == 503
-    assert 0.9 < time.monotonic() - began < 2
+    assert time.monotonic() - began > 0.9
     assert answer.json()["detail"] == "Temporal did not answer within 1 s."
 
 

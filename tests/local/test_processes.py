@@ -153,7 +153,7 @@ async def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None
     assert not gone(sleeper)
     parent.kill()
     await parent.wait()
-    await eventually(lambda: _gone(sleeper), bool, seconds=5)
+    await eventually(lambda: _gone(sleeper), bool)
 
 
 async def _gone(pid: int) -> bool:
@@ -182,4 +182,4 @@ def test_a_free_port_is_none_that_a_connection_may_take_before_the_server_does()
 def test_two_ports_are_two() -> None:
     began = time.monotonic()
     assert len({free_port() for _ in range(20)}) > 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60

@@ -18,13 +18,18 @@ TURBO = "kling/v2-5-turbo-image-to-video-pro"
 ELSEWHERE = "http://stills.example/clip.png"
 
 
-async def until(check: Callable[[], Any], seconds: float = 10.0) -> Any:
+async def until(check: Callable[[], Any], seconds: float = 240.0) -> Any:
     """Look until there is something to see."""
     deadline = time.monotonic() + seconds
     while not (seen := check()):
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.01)
     return seen
+
+
+def impatient(seconds: float) -> httpx.Timeout:
+    """Waits so long for an answer; a busy machine may take its time to connect."""
+    return httpx.Timeout(60, read=seconds)
 
 
 def png(width: int = 64, height: int = 36, colour: tuple[int, int, int] = (200, 60, 30), form: str = "PNG") -> bytes:
@@ -49,7 +54,7 @@ class KieCaller:
 
     def __init__(self, kie: KieSimulator, key: str = "sim-key", **options: Any) -> None:
         headers = {"Authorization": f"Bearer {key}", **options.pop("headers", {})}
-        self.http = httpx.AsyncClient(base_url=kie.api_url, headers=headers, timeout=5, verify=False, **options)
+        self.http = httpx.AsyncClient(base_url=kie.api_url, headers=headers, timeout=60, verify=False, **options)
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,7 +83,7 @@ class KieCaller:
     async def credit(self) -> float:
         return float((await self.http.get("/api/v1/chat/credit")).json()["data"])
 
-    async def ended(self, task_id: str, seconds: float = 10.0) -> dict[str, Any]:
+    async def ended(self, task_id: str, seconds: float = 240.0) -> dict[str, Any]:
         """Look until the task has come to its end; being told to look less often is no reason to stop."""
         deadline = time.monotonic() + seconds
         while True:

@@ -96,7 +96,7 @@ class ComfyCaller:
 
     def __init__(self, comfy: ComfySimulator | str) -> None:
         self.url = comfy if isinstance(comfy, str) else comfy.api_url
-        self.http = httpx.AsyncClient(base_url=self.url, timeout=5)
+        self.http = httpx.AsyncClient(base_url=self.url, timeout=60)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,7 +118,7 @@ class ComfyCaller:
         told: dict[str, Any] = (await self.http.get(f"/history/{prompt_id}")).json()
         return dict(told.get(prompt_id, {}))
 
-    async def ended(self, prompt_id: str, seconds: float = 10.0) -> dict[str, Any]:
+    async def ended(self, prompt_id: str, seconds: float = 240.0) -> dict[str, Any]:
         """Look until history knows it."""
         deadline = time.monotonic() + seconds
         while not (past := await self.past(prompt_id)):
@@ -160,7 +160,7 @@ class Ears:
     async def open(cls, url: str, client_id: str = "tester", path: str = "/ws") -> Self:
         return cls(await connect(f"{url.replace('http', 'ws', 1)}{path}?clientId={client_id}", ping_interval=None))
 
-    async def listen(self, last: str = "executing None", seconds: float = 10.0) -> list[str]:
+    async def listen(self, last: str = "executing None", seconds: float = 240.0) -> list[str]:
         """Everything up to and with the message that is told so."""
         start = len(self.heard)
         async with asyncio.timeout(seconds):

@@ -64,7 +64,7 @@ async def stills() -> AsyncIterator[Stills]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=5, verify=False) as client:
+    async with httpx.AsyncClient(timeout=60, verify=False) as client:
         yield client
 
 

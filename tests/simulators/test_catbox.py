@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from simulators.catbox import CatboxConfig, CatboxSimulator
-from tests.simulators.callers import Stills, png
+from tests.simulators.callers import Stills, impatient, png
 
 HASH: dict[str, Any] = {"userhash": "sim-userhash"}
 
@@ -105,7 +105,7 @@ async def test_the_other_moods(catbox: CatboxSimulator, http: httpx.AsyncClient)
             f"{catbox.api_url}/user/api.php",
             data={"reqtype": "fileupload"},
             files={"fileToUpload": ("a.png", b"x")},
-            timeout=0.1,
+            timeout=impatient(0.1),
         )
     assert CatboxConfig().slow_seconds > 30
 
@@ -120,7 +120,7 @@ async def test_a_file_can_vanish_after_its_upload(catbox: CatboxSimulator, http:
 
 async def test_a_client_without_a_name_is_hung_up_on(catbox: CatboxSimulator) -> None:
     for agent in ("", "Python-urllib/3.11"):
-        async with httpx.AsyncClient(headers={"User-Agent": agent}, timeout=5, verify=False) as nameless:
+        async with httpx.AsyncClient(headers={"User-Agent": agent}, timeout=60, verify=False) as nameless:
             with pytest.raises(httpx.RemoteProtocolError, match="disconnected"):
                 await upload(catbox, nameless)
     assert [refusal.code for refusal in catbox.refusals] == ["hung_up"] * 2

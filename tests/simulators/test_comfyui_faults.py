@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from simulators.comfyui import ComfyConfig, ComfySimulator
-from tests.simulators.callers import until
+from tests.simulators.callers import impatient, until
 from tests.simulators.comfy import ComfyCaller, Ears, new_id, sampled, trivial, two_pass
 from tests.simulators.test_command import running as command
 
@@ -52,7 +52,7 @@ async def test_a_hung_server_accepts_and_never_answers(comfy: ComfySimulator, ar
     comfy.script("*", ["hang"], repeat=True)
     for path in ("/system_stats", "/queue", "/view"):
         with pytest.raises(httpx.ReadTimeout):
-            await artist.http.get(path, timeout=0.1)
+            await artist.http.get(path, timeout=impatient(0.1))
     comfy.reset("faults")
     assert (await artist.http.get("/queue")).status_code == 200
 
@@ -60,7 +60,7 @@ async def test_a_hung_server_accepts_and_never_answers(comfy: ComfySimulator, ar
 async def test_a_slow_and_a_troubled_server_come_by_rule(comfy: ComfySimulator, artist: ComfyCaller) -> None:
     comfy.script("queue", [{"slow_headers": 0.2}, {"http": 500}, "html"])
     with pytest.raises(httpx.ReadTimeout):
-        await artist.http.get("/queue", timeout=0.1)
+        await artist.http.get("/queue", timeout=impatient(0.1))
     response = await artist.http.get("/api/queue")
     assert (response.status_code, response.text.splitlines()[0]) == (500, "500 Internal Server Error")
     assert (await artist.http.get("/queue")).status_code == 502
@@ -101,7 +101,7 @@ async def test_a_restart_loses_everything_but_the_files(comfy: ComfySimulator, a
 
 
 async def test_a_restart_may_take_its_time(comfy: ComfySimulator, artist: ComfyCaller) -> None:
-    await artist.http.post(f"{comfy.admin_url}/__sim/restart", json={"seconds": 0.2})
+    await artist.http.post(f"{comfy.admin_url}/__sim/restart", json={"seconds": 2})
     with pytest.raises(httpx.ConnectError):
         await artist.http.get("/queue")
 
@@ -113,7 +113,7 @@ async def test_a_restart_may_take_its_time(comfy: ComfySimulator, artist: ComfyC
             except httpx.ConnectError:
                 await asyncio.sleep(0.02)
 
-    await asyncio.wait_for(back(), 5)
+    await asyncio.wait_for(back(), 240)
     await artist.made(trivial())
 
 
@@ -130,7 +130,7 @@ async def test_a_client_id_that_is_a_list_kills_the_server(comfy: ComfySimulator
             except httpx.ConnectError:
                 return
 
-    await asyncio.wait_for(gone(), 5)
+    await asyncio.wait_for(gone(), 240)
     await artist.http.post(f"{comfy.admin_url}/__sim/up", json={"host": "api"})
     assert await artist.queue() == ([], [])
 
@@ -200,13 +200,13 @@ async def test_somebody_elses_prompts_are_in_the_same_queue(comfy: ComfySimulato
 
 async def test_gpu_time_is_what_was_asked_for(comfy: ComfySimulator, artist: ComfyCaller) -> None:
     await artist.made(two_pass(0))
-    comfy.configure(prompt_seconds=0.2)
+    comfy.configure(prompt_seconds=1)
     for seed in (1, 2, 3):
         await artist.submit(two_pass(seed))
     await until(lambda: comfy.ledger.counters()["success"] == 4)
     took = [(entry.ended or 0) - (entry.started or 0) for entry in comfy.ledger.prompts[1:]]
-    assert min(took) >= 0.199
-    assert sorted(took)[1] < 0.5  # the middle one: a busy machine may delay one of them
+    assert min(took) >= 0.999
+    assert sorted(took)[1] < 4  # the middle one: a busy machine may delay one of them
     assert comfy.ledger.counters()["busy_seconds"] >= sum(took)
 
 

@@ -174,12 +174,13 @@ async def test_nothing_is_served_from_outside(artist: ComfyCaller, query: dict[s
 
 
 async def test_a_file_that_is_still_being_written_is_served(comfy: ComfySimulator, artist: ComfyCaller) -> None:
-    comfy.order(seconds=0.4, encode_seconds=0.4)
+    comfy.order(seconds=0.4, encode_seconds=300)
     prompt_id = await artist.submit(two_pass())
     path = comfy.folder / "output" / "jobs" / "clip_00001_.mp4"
     await until(path.exists)
     file = {"filename": path.name, "subfolder": "jobs", "type": "output"}
     half = await artist.view(file)
+    comfy.advance(300)
     await artist.ended(prompt_id)
     whole = await artist.view(file)
     assert half.status_code == whole.status_code == 200

@@ -217,7 +217,7 @@ async def test_a_missing_node_pack_is_missing_everywhere(start_comfy: Any) -> No
 async def test_the_same_number_and_id_twice_is_a_500_and_queued_nevertheless(
     comfy: ComfySimulator, artist: ComfyCaller
 ) -> None:
-    comfy.add_foreign_prompt(seconds=1)
+    comfy.add_foreign_prompt(seconds=600)
     prompt_id = new_id()
     await artist.submit(trivial(), prompt_id=prompt_id, number=5)
     assert (await artist.post(trivial(), prompt_id=prompt_id, number=5)).status_code == 500

@@ -143,7 +143,7 @@ async def test_a_prompt_of_nobody_tells_everybody_its_progress_and_nobody_its_en
 async def test_who_joins_late_hears_the_node_without_the_prompt(
     comfy: ComfySimulator, artist: ComfyCaller, listen: Listen
 ) -> None:
-    comfy.configure(prompt_seconds=2)
+    comfy.configure(prompt_seconds=300)
     early = await listen()
     await artist.submit(sampled())
     await early.listen("executing 3")

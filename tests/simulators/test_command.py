@@ -25,7 +25,7 @@ class Running:
     ready: dict[str, Any]
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), 10)
+        return await asyncio.wait_for(self.process.wait(), 240)
 
 
 @asynccontextmanager
@@ -39,13 +39,13 @@ async def running(*arguments: str) -> AsyncIterator[Running]:
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        line = await asyncio.wait_for(process.stdout.readline(), 240)
         assert line, (await process.stderr.read()).decode()
         yield Running(process, json.loads(line))
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 10)
+        await asyncio.wait_for(process.wait(), 240)
 
 
 @pytest.mark.parametrize(

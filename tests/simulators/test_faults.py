@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from simulators.kie import KieSimulator
-from tests.simulators.callers import KieCaller, order
+from tests.simulators.callers import KieCaller, impatient, order, until
 
 DROPPED = (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)
 
@@ -38,34 +38,35 @@ async def test_a_reset_after_the_effect_has_ordered_and_charged(
 async def test_a_call_that_hangs_is_never_answered_and_has_no_effect(kie: KieSimulator, caller: KieCaller) -> None:
     kie.script("createTask", ["hang"])
     with pytest.raises(httpx.ReadTimeout):
-        await caller.http.post("/api/v1/jobs/createTask", json=order(), timeout=0.5)
+        await caller.http.post("/api/v1/jobs/createTask", json=order(), timeout=impatient(0.5))
     assert kie.ledger.accepted == 0
 
 
 async def test_a_timeout_after_the_effect_has_ordered_and_charged(kie: KieSimulator, caller: KieCaller) -> None:
     kie.script("createTask", ["accept_then_timeout"])
     with pytest.raises(httpx.ReadTimeout):
-        await caller.http.post("/api/v1/jobs/createTask", json=order(), timeout=0.5)
-    assert kie.ledger.accepted == 1
+        await caller.http.post("/api/v1/jobs/createTask", json=order(), timeout=impatient(0.5))
+    await until(lambda: kie.ledger.accepted == 1)
 
 
 async def test_slow_headers_come_late_but_whole(kie: KieSimulator, caller: KieCaller) -> None:
     kie.script("credit", [{"slow_headers": 0.3}, {"slow_headers": 0.3}])
     with pytest.raises(httpx.ReadTimeout):
-        await caller.http.get("/api/v1/chat/credit", timeout=0.1)
+        await caller.http.get("/api/v1/chat/credit", timeout=impatient(0.1))
     started = time.monotonic()
     assert await caller.credit() == 10_000
     assert time.monotonic() - started >= 0.3
 
 
 async def test_a_slow_body_starts_at_once_and_drips(kie: KieSimulator, caller: KieCaller) -> None:
-    kie.script("credit", [{"slow_body": 0.6}])
+    kie.script("credit", [{"slow_body": 1.5}])
     started = time.monotonic()
     async with caller.http.stream("GET", "/api/v1/chat/credit") as response:
         headers_after = time.monotonic() - started
         body = await response.aread()
-    assert headers_after < 0.3
-    assert time.monotonic() - started >= 0.6
+    whole_after = time.monotonic() - started
+    assert headers_after < whole_after / 2
+    assert whole_after >= 1.5
     assert json.loads(body)["data"] == 10_000
 
 
@@ -263,10 +264,10 @@ async def test_the_state_tells_addresses_clock_config_and_counters(kie: KieSimul
 async def test_a_host_goes_down_for_a_while_over_http(
     kie: KieSimulator, caller: KieCaller, http: httpx.AsyncClient
 ) -> None:
-    await http.post(f"{kie.admin_url}/__sim/down", json={"host": "api", "seconds": 0.2})
+    await http.post(f"{kie.admin_url}/__sim/down", json={"host": "api", "seconds": 2})
     with pytest.raises(httpx.ConnectError):
         await caller.credit()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         try:
             assert await caller.credit() == 10_000

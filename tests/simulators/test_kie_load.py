@@ -43,7 +43,7 @@ async def send(kie: KieSimulator, requests: list[bytes], *, connections: int = 8
     return time.process_time() - started
 
 
-async def test_ten_thousand_tasks_do_not_slow_it_down(start_kie: Any) -> None:
+async def test_twenty_thousand_tasks_do_not_slow_it_down(start_kie: Any) -> None:
     kie = await start_kie(rate_limit=0, poll_limit=0, credits=10**9, duration=(3_600, 7_200))
 
     async def cost(word: str) -> float:
@@ -53,14 +53,13 @@ async def test_ten_thousand_tasks_do_not_slow_it_down(start_kie: Any) -> None:
         return await send(kie, [created(f"{word} {number}") for number in range(500)] + looks)
 
     await send(kie, [created(f"first {number}") for number in range(100)])
-    few = await cost("few")
-    await send(kie, [created(f"bulk {number}") for number in range(9_000)])
-    many = await cost("many")
-    assert kie.ledger.accepted == kie.ledger.in_flight == 10_100
-    assert many < few * 2
-    assert 1_000 / many > 300
+    few = min([await cost(f"few {turn}") for turn in range(3)])
+    await send(kie, [created(f"bulk {number}") for number in range(20_000)])
+    many = min([await cost(f"many {turn}") for turn in range(3)])
+    assert kie.ledger.accepted == kie.ledger.in_flight == 23_100
+    assert many < few * 3
 
     started = time.process_time()
     kie.advance(7_200)
-    assert (kie.ledger.in_flight, kie.ledger.counters()["succeeded"]) == (0, 10_100)
-    assert time.process_time() - started < 5
+    assert (kie.ledger.in_flight, kie.ledger.counters()["succeeded"]) == (0, 23_100)
+    assert time.process_time() - started < many * 46  # no task costs more at its end than at its beginning

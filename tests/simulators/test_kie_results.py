@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from simulators.kie import KieSimulator
-from tests.simulators.callers import KieCaller, order
+from tests.simulators.callers import KieCaller, impatient, order
 
 
 async def fetched(kie: KieSimulator, caller: KieCaller, prompt: str = "p", **given: Any) -> str:
@@ -98,7 +98,7 @@ async def test_a_download_goes_wrong_on_the_wire(kie: KieSimulator, caller: KieC
     assert (await http.get(url)).status_code == 403
     kie.script("files", [{"slow_body": 1}, "reset_before"])
     with pytest.raises(httpx.ReadTimeout):
-        await http.get(url, timeout=0.05)
+        await http.get(url, timeout=impatient(0.05))
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
         await http.get(url)
 

@@ -20,7 +20,7 @@ async def notion(stack: Any) -> AsyncIterator[NotionSimulator]:
 
 @pytest.fixture
 async def api(notion: NotionSimulator) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=notion.api_url, headers=HEADERS, timeout=5, verify=False) as client:
+    async with httpx.AsyncClient(base_url=notion.api_url, headers=HEADERS, timeout=60, verify=False) as client:
         yield client
 
 
@@ -176,7 +176,7 @@ async def test_a_budget_per_minute_names_the_wait_and_each_token_has_its_own(sta
     config = NotionConfig(policy="window", window_limit=5, tokens=("a", "b"))
     notion = await stack.enter_async_context(NotionSimulator(config))
     url = f"{notion.api_url}/v1/pages/{notion.add_page()}"
-    async with httpx.AsyncClient(timeout=5, verify=False) as http:
+    async with httpx.AsyncClient(timeout=60, verify=False) as http:
         one, other = ({**HEADERS, "Authorization": f"Bearer {token}"} for token in "ab")
         codes = [(await http.get(url, headers=one)).status_code for _ in range(6)]
         assert codes == [200] * 5 + [429]
@@ -191,7 +191,7 @@ async def test_the_workspace_has_a_limit_over_all_tokens_that_may_take_longer(st
     config = NotionConfig(policy="off", workspace_limit=3, tokens=("a", "b"))
     notion = await stack.enter_async_context(NotionSimulator(config))
     url = f"{notion.api_url}/v1/pages/{notion.add_page()}"
-    async with httpx.AsyncClient(timeout=5, verify=False) as http:
+    async with httpx.AsyncClient(timeout=60, verify=False) as http:
         one, other = ({**HEADERS, "Authorization": f"Bearer {token}"} for token in "ab")
         codes = [(await http.get(url, headers=headers)).status_code for headers in (one, other, one, other)]
         assert codes == [200, 200, 200, 429]
@@ -281,7 +281,7 @@ async def test_a_reset_leaves_the_pages_of_the_configuration(stack: Any) -> None
     config = NotionConfig.model_validate({"pages": [{"page_id": "film-1"}]})
     notion = await stack.enter_async_context(NotionSimulator(config))
     notion.add_page("film-2")
-    async with httpx.AsyncClient(base_url=notion.api_url, headers=HEADERS, timeout=5, verify=False) as api:
+    async with httpx.AsyncClient(base_url=notion.api_url, headers=HEADERS, timeout=60, verify=False) as api:
         assert (await patch(api, "film-1", status("Video Ready"))).status_code == 200
         notion.reset()
         assert notion.history("film-1", "Status") == []

@@ -128,7 +128,7 @@ logging.getLogger("temporalio.workflow").warning("notion.not_told", extra={{"pag
 
 def log_lines(style: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, style], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-c", PROGRAM, style], cwd=ROOT, capture_output=True, text=True, check=True, timeout=240
     )
     assert done.stdout == ""
     return done.stderr

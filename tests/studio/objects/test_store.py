@@ -320,8 +320,8 @@ async def test_a_store_that_refuses_us_is_unavailable_whatever_is_asked_and_its_
 
 async def test_only_temporal_retries(in_bucket: ObjectStore, bucket: Bucket) -> None:
     bucket.status = 503
-    with contextlib.suppress(TimeoutError, ObjectStoreUnavailable):
-        await asyncio.wait_for(in_bucket.size(KEY), 1)
+    with contextlib.suppress(ObjectStoreUnavailable):
+        await in_bucket.size(KEY)
     assert len(bucket.requests) == 1
 
 
