@@ -1,6 +1,7 @@
 """The file of a render comes home: fetched from its server, and looked at."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -33,11 +34,21 @@ class Delivery:
     async def of_job(self, job: ComfyJob, attempt: int, bound: BoundGraph) -> Made:
         """What a prompt that succeeded has made.
 
+        A server may name no file although one is there: when it found every node in its cache, or an older server
+        told half. So the file is looked for by its own name before the render counts as lost and is made again.
+
         Raises:
             OutputMissing, DownloadBroken: it does not come.
             BadClip, BadStill: it is not what was ordered.
         """
-        return await self._fetched(job.output(bound.output_node), attempt, bound, seconds=job.seconds or 0)
+        try:
+            output = job.output(bound.output_node, bound.kind)
+        except OutputMissing:
+            if made := await self.left_behind(attempt, bound):
+                return made
+            raise
+        bound = self._noted(job, output, bound)
+        return await self._fetched(output, attempt, bound, seconds=job.seconds or 0)
 
     async def ended_before(self, job: ComfyJob, attempt: int, bound: BoundGraph) -> Made | None:
         """What came of a prompt before we came, if it is good."""
@@ -59,6 +70,15 @@ class Delivery:
             return None
         _log.info("render.recovered", render_attempt=attempt)
         return made
+
+    def _noted(self, job: ComfyJob, output: ComfyOutput, bound: BoundGraph) -> BoundGraph:
+        """With a note, when the node saved further files of the same kind."""
+        alike = [file for file in job.saved(bound.output_node, bound.kind) if file.suffix == output.suffix]
+        if len(alike) < 2:
+            return bound
+        note = f"node {bound.output_node} saved {len(alike)} files; the first one was taken"
+        _log.info("render.more_files", node=bound.output_node, files=len(alike))
+        return replace(bound, notes=(*bound.notes, note))
 
     async def _fetched(self, output: ComfyOutput, attempt: int, bound: BoundGraph, *, seconds: float) -> Made:
         self._news.tell(stage="keeping", fraction=1.0, node="")

@@ -38,6 +38,7 @@
     │       ├── ServerGone              down, unreachable, or no proper answer  retryable
     │       ├── ServerBusy              others' prompts, for too long           retryable
     │       └── OutputMissing           done, but the file is not there         retryable
+    │           └── OutputPreviewed       the graph makes previews, no file
     ├── MediaError                  a file is not what it should be
     │   ├── BadClip                   delivered, but not what was ordered
     │   │   └── ClipUnreadable          empty, a page, cut off or damaged: perhaps only this copy of it
@@ -294,6 +295,12 @@ class OutputMissing(ComfyError):
     """The ComfyUI server finished, but the file it should have made is missing or unusable."""
 
     retryable = True
+
+
+class OutputPreviewed(OutputMissing):
+    """The graph makes only a preview, and saves no file. The same would come out again."""
+
+    retryable = False
 
 
 class MediaError(StudioError):

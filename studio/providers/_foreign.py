@@ -152,17 +152,19 @@ def leaves_of(value: object) -> Iterator[tuple[tuple[str, ...], object]]:
             yield path, item
 
 
-def objects_in(value: object, *, but: re.Pattern[str] | None = None) -> Iterator[dict[str, Any]]:
+def objects_in(value: object, *, but: re.Pattern[str] | None = None, in_text: bool = True) -> Iterator[dict[str, Any]]:
     """`value` and the objects below it, level by level, except below keys whose spelling matches `but`.
 
-    JSON inside a text is opened. What lies too deep, or is too much, is left out.
+    JSON inside a text is opened, unless `in_text` says no. What lies too deep, or is too much, is left out.
     """
-    for _, item in _values_in(value, but):
+    for _, item in _values_in(value, but, in_text=in_text):
         if isinstance(item, dict):
             yield item
 
 
-def _values_in(value: object, but: re.Pattern[str] | None = None) -> Iterator[tuple[tuple[str, ...], object]]:
+def _values_in(
+    value: object, but: re.Pattern[str] | None = None, *, in_text: bool = True
+) -> Iterator[tuple[tuple[str, ...], object]]:
     level: list[tuple[tuple[str, ...], object]] = [((), value)]
     seen = 0
     for _ in range(DEEPEST):
@@ -171,7 +173,7 @@ def _values_in(value: object, but: re.Pattern[str] | None = None) -> Iterator[tu
             seen += 1
             if seen > MOST_VALUES:
                 return
-            opened = _opened(item)
+            opened = _opened(item) if in_text else item
             yield path, opened
             if isinstance(opened, dict):
                 inside = ((spelling(key), child) for key, child in opened.items())

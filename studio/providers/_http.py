@@ -30,7 +30,6 @@ DEADLINE = 30.0
 """Seconds for an exchange as a whole, unless its caller says otherwise: connection, headers and all of the body."""
 LAST_TURNS = 1.0
 """Seconds in which an answer that lay in the socket while this process stood still is read after its deadline."""
-_READ_AT_ONCE = 1 << 16
 UNPACKED = {"Accept-Encoding": "identity"}
 """Header of every request: a small answer never unpacks to a large one."""
 
@@ -126,16 +125,16 @@ async def _whole(
 
 
 async def _received(body: bytearray, answer: httpx.Response, limit: int) -> None:
-    """Read the body, unpacked, until it is whole or longer than `limit`."""
+    """Read the body, unpacked, until it is whole or longer than `limit`; each piece as it comes."""
     packing = answer.headers.get("content-encoding", "identity").strip().lower()
     if packing in ("identity", ""):
-        async for chunk in answer.aiter_raw(_READ_AT_ONCE):
+        async for chunk in answer.aiter_raw():
             body += chunk
             if len(body) > limit:
                 return
     elif packing in ("gzip", "x-gzip", "deflate"):
         unpacker = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # either header
-        async for chunk in answer.aiter_raw(_READ_AT_ONCE):
+        async for chunk in answer.aiter_raw():
             body += unpacker.decompress(chunk, limit + 1 - len(body))
             if len(body) > limit:
                 return

@@ -6,6 +6,7 @@ All a server knows of its prompts is in its memory: after a restart only files a
 WebSocket a hint.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import mimetypes
@@ -24,12 +25,14 @@ from studio.errors import (
     OutputMissing,
     RequestRefused,
     ServerGone,
+    StorageUnavailable,
     StudioError,
 )
-from studio.providers import _http, comfyui_answers, comfyui_refusals
+from studio.providers import _foreign, _http, comfyui_answers, comfyui_refusals
+from studio.providers._border import bordered
 from studio.providers.comfyui_answers import ComfyJob, ComfyOutput, ComfyQueue, ComfyStats
 from studio.providers.comfyui_socket import ComfyPreview, ComfyProgress, watch_prompt
-from studio.providers.comfyui_wire import ComfyWire
+from studio.providers.comfyui_wire import LARGE, PATIENCE, ComfyWire
 
 API_URL = "http://127.0.0.1:8188"
 UPLOAD_FOLDER = "longtake"
@@ -44,34 +47,44 @@ HAS_CANCEL = (0, 25)
 HAS_TARGETED_INTERRUPT = (0, 3, 56)
 """The first version whose `/interrupt` can be meant for one prompt; before, it stops whatever runs."""
 
-PATIENCE = 30.0
-"""Seconds: a server that loads a model says nothing for a while, one that hangs never says anything."""
+LARGEST_OBJECT_INFO = 64 * 1024**2
+"""Bytes of the list of nodes: 744 kB without custom nodes, some megabytes with many."""
+LONGEST_FETCH = 30 * 60.0
+"""Seconds for a file as a whole: a server that sends a byte now and then would hold the GPU for ever."""
 
 _UNKNOWN_JOB = "Job not found"
 """The server's own words for a prompt it does not know."""
+_FIRST_FILE = ("_", "-audio", "")
+"""What follows the number of a prefix's first file: core nodes, VHS_VideoCombine with sound, and without."""
 _NO_SUCH_ROUTE = (404, 405)
 """A server's answers to a POST it has no route for: its last route takes every path, but only for GET."""
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _PROXY_TROUBLE = (502, 503, 504)
 
+_gone = bordered("ComfyUI", ServerGone)
+_broken = bordered("ComfyUI", DownloadBroken)
+
 
 class ComfyClient:
     """One ComfyUI server. `open_comfyui` makes it."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._wire = ComfyWire(http)
+    def __init__(self, http: httpx.AsyncClient, *, patience: float = PATIENCE) -> None:
+        self._wire = ComfyWire(http, patience)
         self._object_info: tuple[tuple[str, int], dict[str, Any]] | None = None
 
     # ── the server ───────────────────────────────────────────────────────
 
+    @_gone
     async def system_stats(self) -> ComfyStats:
         """The server's version, memory and devices; also a cheap sign of life."""
         return await self._wire.stats()
 
+    @_gone
     async def version(self) -> str:
         """The server's version, asked once, and again when the server was away. Empty when it does not say."""
         return await self._wire.version()
 
+    @_gone
     async def object_info(self, *, refresh: bool = False) -> dict[str, Any]:
         """Every node the server has: its inputs, and in them the model files that are there.
 
@@ -80,19 +93,27 @@ class ComfyClient:
         """
         known_of = (await self._wire.version(), self._wire.outages)
         if refresh or self._object_info is None or self._object_info[0] != known_of:
-            self._object_info = (known_of, await self._wire.read("GET", "/object_info"))
+            nodes = await self._wire.read("GET", "/object_info", limit=LARGEST_OBJECT_INFO, **self._slow)
+            self._object_info = (known_of, nodes)
         return self._object_info[1]
 
+    @_gone
     async def queue(self) -> ComfyQueue:
         """Who is being served and who waits; the prompts may be anybody's."""
         return comfyui_answers.queue_of(await self._wire.read("GET", "/queue"))
 
+    @_gone
     async def free(self, *, unload_models: bool = True, free_memory: bool = True) -> None:
         """Ask the server to give memory back; it does so between two prompts."""
         await self._wire.ask("POST", "/free", json={"unload_models": unload_models, "free_memory": free_memory})
 
+    @property
+    def _slow(self) -> dict[str, float]:
+        return {"deadline": LARGE * self._wire.patience}
+
     # ── one prompt ───────────────────────────────────────────────────────
 
+    @_gone
     async def upload(self, data: bytes, name: str) -> str:
         """Put a picture on the server; returns the name graphs know it by.
 
@@ -102,11 +123,13 @@ class ComfyClient:
         stored = f"{hashlib.sha256(data).hexdigest()}{suffix}"
         mime = mimetypes.guess_type(stored)[0] or "application/octet-stream"
         fields, files = {"subfolder": UPLOAD_FOLDER}, {"image": (stored, data, mime)}
-        body = await self._wire.read("POST", "/upload/image", data=fields, files=files)
-        if not body.get("name"):
+        body = await self._wire.read("POST", "/upload/image", data=fields, files=files, **self._slow)
+        given, folder = _foreign.ident(body.get("name")), body.get("subfolder")
+        if given is None:
             raise self._wire.gone("ComfyUI took the upload but gave no name for it")
-        return ComfyOutput(str(body["name"]), str(body.get("subfolder") or ""), "input").path
+        return ComfyOutput(given, folder if isinstance(folder, str) else "", "input").path
 
+    @_gone
     async def look_up(self, prompt_id: str) -> ComfyJob | None:
         """What the server knows of a prompt; None: nothing, or nothing any more.
 
@@ -131,6 +154,7 @@ class ComfyClient:
         except RequestRefused as refused:  # every server has these routes: just now something else answers for it
             raise self._wire.gone(str(refused)) from None
 
+    @_gone
     async def client_of(self, prompt_id: str) -> str | None:
         """Who hears of a prompt that waits or runs: ask once, when `look_up` gave no `client_id`.
 
@@ -140,6 +164,7 @@ class ComfyClient:
         job = (await self.queue()).job(prompt_id)
         return job.client_id if job else None
 
+    @_gone
     async def submit(
         self,
         graph: Mapping[str, Any],
@@ -173,6 +198,7 @@ class ComfyClient:
             return await self._find(prompt_id, GraphRefused("ComfyUI cannot read the graph (500)"))
         await self._check_taken(answer, told or {}, graph, prompt_id)
 
+    @_gone
     async def cancel(self, prompt_id: str) -> None:
         """Ask that a prompt is not made. It may still succeed: look until it has ended, or is unknown.
 
@@ -188,6 +214,7 @@ class ComfyClient:
         if targeted or (await self.queue()).state_of(prompt_id) == "running":
             await self._wire.ask("POST", "/interrupt", json={"prompt_id": prompt_id})
 
+    @_gone
     async def withdraw(self, prompt_id: str) -> None:
         """Take a prompt out of the queue. One that has begun goes on: look."""
         await self._wire.ask("POST", "/queue", json={"delete": [prompt_id]})
@@ -199,38 +226,47 @@ class ComfyClient:
 
     # ── its files ────────────────────────────────────────────────────────
 
+    @_gone
     async def find_output(self, prefix: str, suffix: str) -> ComfyOutput | None:
         """The first file saved under a prefix, for example `longtake/take/1` and `.mp4`; None when there is none.
 
         It may be half written: trust it when its prompt has succeeded, or when it can be decoded.
         """
         folder, _, stem = prefix.rpartition("/")
-        name = f"{stem}_00001_.{suffix.lstrip('.')}"
-        answer = await self._wire.ask("HEAD", "/view", params=ComfyOutput(name, folder).address, fine=(404,))
-        if answer.status_code == 404:
-            return None
-        length = answer.headers.get("content-length")
-        return ComfyOutput(name, folder, size=int(length) if length else None)
+        for ending in _FIRST_FILE:
+            name = f"{stem}_00001{ending}.{suffix.lstrip('.')}"
+            answer = await self._wire.ask("HEAD", "/view", params=ComfyOutput(name, folder).address, fine=(404,))
+            if answer.status_code != 404:
+                return ComfyOutput(name, folder, size=_foreign.count(answer.headers.get("content-length")))
+        return None
 
+    @_broken
     async def fetch(self, output: ComfyOutput, target: Path, *, limit: int = LARGEST_OUTPUT) -> int:
         """Write a file of the server's to `target`; returns its length in bytes. After a failure nothing is there.
 
         Raises:
             OutputMissing: the server does not have it, or it is empty or longer than `limit`.
-            DownloadBroken: fewer bytes came than were promised.
+            DownloadBroken: fewer bytes came than were promised, or it took longer than half an hour.
             ServerGone: the server is down or unreachable.
+            StorageUnavailable: the work folder cannot be written.
         """
-        plain = {"Accept-Encoding": "identity"}  # so that the promised length is the file's
         try:
-            async with self._wire.http.stream("GET", "/view", params=output.address, headers=plain) as answer:
+            async with (
+                asyncio.timeout(LONGEST_FETCH),
+                self._wire.http.stream("GET", "/view", params=output.address, headers=_http.UNPACKED) as answer,
+            ):
                 if answer.status_code == 404:
-                    raise OutputMissing(f"ComfyUI does not have the file {output.path} any more")
-                self._wire.check(answer)
+                    raise OutputMissing(f"ComfyUI does not have the file {_foreign.quote(output.path)} any more")
+                self._wire.check(answer, what=output.path)
                 return await _write(answer, target, output, limit)
         except _NEVER_SENT as error:
             raise self._wire.gone(f"ComfyUI cannot be reached ({type(error).__name__})") from None
-        except httpx.HTTPError as error:
-            raise DownloadBroken(f"The download of {output.path} broke off ({type(error).__name__})") from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise DownloadBroken(
+                f"The download of {_foreign.quote(output.path)} broke off ({type(error).__name__})"
+            ) from None
+        except OSError as error:
+            raise StorageUnavailable(f"The work folder cannot be written: {error.strerror}") from None
 
     # ── after a submission ───────────────────────────────────────────────
 
@@ -241,7 +277,7 @@ class ComfyClient:
         if answer.status_code != 400:
             self._wire.check(answer)
         if answer.is_success and told.get("prompt_id") != prompt_id:
-            await self._drop(str(told.get("prompt_id")))
+            await self._drop(_foreign.ident(told.get("prompt_id")) or prompt_id)
             raise GraphRefused("This ComfyUI server is too old: it gives prompts ids of its own; 0.3.44 is needed")
         if answer.is_success and not told.get("node_errors"):
             return
@@ -272,21 +308,22 @@ class ComfyClient:
 async def open_comfyui(*, url: str = API_URL, patience: float = PATIENCE) -> AsyncIterator[ComfyClient]:
     """A client of the server at `url`, and its connections. `patience`: seconds without a byte before it is gone."""
     async with httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(patience, connect=min(5, patience))) as http:
-        yield ComfyClient(http)
+        yield ComfyClient(http, patience=patience)
 
 
 async def _write(answer: httpx.Response, target: Path, output: ComfyOutput, limit: int) -> int:
-    promised, length = answer.headers.get("content-length"), 0
+    promised, length = _foreign.count(answer.headers.get("content-length")), 0
+    name = _foreign.quote(output.path)
     with _removed_unless_whole(target), target.open("wb") as file:
         async for chunk in answer.aiter_bytes(1 << 18):
             length += len(chunk)
             if length > limit:
-                raise OutputMissing(f"{output.path} is longer than the {limit} bytes that are fetched at most")
+                raise OutputMissing(f"{name} is longer than the {limit} bytes that are fetched at most")
             file.write(chunk)
-        if promised is not None and int(promised) != length:
-            raise DownloadBroken(f"{length} of {promised} bytes of {output.path} came")
+        if promised is not None and promised != length and "content-encoding" not in answer.headers:
+            raise DownloadBroken(f"{length} of {promised} bytes of {name} came")
         if not length:
-            raise OutputMissing(f"ComfyUI finished, but the file {output.path} is empty")
+            raise OutputMissing(f"ComfyUI finished, but the file {name} is empty")
     return length
 
 

@@ -7,6 +7,7 @@ on the server is told as "value not in list" of a loader's input, just as a miss
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from studio.errors import (
@@ -20,7 +21,8 @@ from studio.errors import (
     OutOfMemory,
     ServerFileTrouble,
 )
-from studio.providers._foreign import quote
+from studio.providers._foreign import LONGEST_TEXT, ident, leaves_of, quote
+from studio.providers._foreign import words as words_of
 
 MODEL_FOLDERS: Mapping[str, str] = {
     "audio_encoder_name": "audio_encoders",
@@ -51,6 +53,9 @@ _MEMORY_TYPES = ("OutOfMemoryError", "MemoryError")
 _FILE_TYPES = ("OSError", "IOError", "FileNotFoundError", "PermissionError", "BlockingIOError", "InterruptedError")
 _NOT_TAKEN = "ComfyUI does not take the graph"
 _MISSING_TYPES = ("missing_node_type", "invalid_prompt")  # the second is what 0.3 says
+
+MOST_COMPLAINTS = 20
+"""Complaints about one node that are told."""
 
 Graph = Mapping[str, Any]
 
@@ -91,21 +96,24 @@ def node_name(node: str, graph: Graph, node_type: object = None) -> str:
 
 
 def _titled(node: str, graph: Graph) -> str:
-    title = (_known(node, graph).get("_meta") or {}).get("title")
-    return f"node {node}" + (f' "{quote(title)}"' if title else "")
+    title = _object(_known(node, graph).get("_meta")).get("title")
+    return f"node {quote(node)}" + (f' "{quote(title)}"' if title else "")
 
 
 def _known(node: str, graph: Graph) -> dict[str, Any]:
-    known = graph.get(node)
-    return known if isinstance(known, dict) else {}
+    return _object(graph.get(node))
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
     """The error of a prompt that failed at work, from its `execution_error` message."""
-    kind = str(trouble.get("exception_type") or "")
-    message = str(trouble.get("exception_message") or "no reason given")
+    kind = quote(trouble.get("exception_type") or "", most=100)
+    message = words_of(trouble.get("exception_message"))[:LONGEST_TEXT] or "no reason given"
     words = quote(message)
-    where = node_name(str(trouble.get("node_id") or "?"), graph, trouble.get("node_type"))
+    where = node_name(ident(trouble.get("node_id")) or "?", graph, trouble.get("node_type"))
     if kind.rpartition(".")[2] in _MEMORY_TYPES or _OUT_OF_MEMORY.search(message):
         return OutOfMemory(f"The ComfyUI server ran out of memory at {where}: {words}")
     said = f"{kind}: {words}" if kind else words
@@ -117,7 +125,7 @@ def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
 def refusal(body: Mapping[str, Any], graph: Graph) -> GraphRefused:
     """The error of a prompt that was not taken, or not as a whole, from the answer's `error` and `node_errors`."""
     found: dict[type[GraphRefused], list[str]] = {}
-    for kind, sentence in _complaints(body.get("node_errors"), graph):
+    for kind, sentence in islice(_complaints(body.get("node_errors"), graph), 10 * MOST_COMPLAINTS):
         if sentence not in found.setdefault(kind, []):
             found[kind].append(sentence)
     if ModelMissing in found:
@@ -129,30 +137,58 @@ def refusal(body: Mapping[str, Any], graph: Graph) -> GraphRefused:
 
 
 def _complaints(nodes: object, graph: Graph) -> Iterator[tuple[type[GraphRefused], str]]:
-    for node, told in (nodes if isinstance(nodes, dict) else {}).items():
-        if isinstance(told, dict):
-            for error in told.get("errors") or []:
-                yield _complaint(str(node), told.get("class_type"), error, graph)
+    for node, told in _object(nodes).items():
+        errors = _object(told).get("errors")
+        for error in (errors if isinstance(errors, list) else [errors])[:MOST_COMPLAINTS]:
+            if isinstance(error, dict):
+                yield _complaint(node, told.get("class_type"), error, graph)
+            elif error:
+                yield InvalidValue, f"{node_name(node, graph, told.get('class_type'))}: {quote(error)}"
 
 
 def _complaint(node: str, node_type: object, error: Mapping[str, Any], graph: Graph) -> tuple[type[GraphRefused], str]:
-    extra = error.get("extra_info") or {}
-    name, value = str(extra.get("input_name") or ""), extra.get("received_value")
-    folder = MODEL_FOLDERS.get(f"{node_type}.{name}") or MODEL_FOLDERS.get(name)
+    extra = _object(error.get("extra_info"))
+    name, value = quote(extra.get("input_name") or "", most=100), extra.get("received_value")
+    folder = MODEL_FOLDERS.get(f"{quote(node_type or '')}.{name}") or MODEL_FOLDERS.get(name)
     where = node_name(node, graph, node_type)
     match error.get("type"):
         case "value_not_in_list" if value is not None and folder:
-            return ModelMissing, str(ModelMissing.named(str(value), f"in models/{folder}"))
-        case "value_not_in_list" if _MODEL_FILE.search(str(value)):
-            return ModelMissing, str(ModelMissing.named(str(value), f"where {where} looks for its {name}"))
+            return ModelMissing, _missing(value, f"in models/{folder}", error)
+        case "value_not_in_list" if _MODEL_FILE.search(words_of(value)):
+            return ModelMissing, _missing(value, f"where {where} looks for its {name}", error)
         case "dependency_cycle":
             return GraphRefused, _words(error, name)
     return InvalidValue, f"{where}: {_words(error, name)}"
 
 
+def _missing(value: object, belongs: str, error: Mapping[str, Any]) -> str:
+    """A model file that is missing; or one that is there under the same name with other slashes."""
+    said = str(ModelMissing.named(quote(value), belongs))
+    wanted = _slashes(words_of(value))
+    for name in _choices(error):
+        if _slashes(name) == wanted:
+            return f"{said} - It has the same file as {quote(name)}: write it so in the graph"
+    return said
+
+
+def _choices(error: Mapping[str, Any]) -> Iterator[str]:
+    """What an input takes: the server repeats it in the input's description, and a short list in words."""
+    config = _object(error.get("extra_info")).get("input_config")
+    for leaf in leaves_of(config):
+        if isinstance(leaf[1], str):
+            yield leaf[1]
+    listed = words_of(error.get("details"))[:LONGEST_TEXT].partition(" not in ")[2]
+    for one, other in re.findall(r"'([^']*)'|\"([^\"]*)\"", listed):
+        yield (one or other).replace("\\\\", "\\")
+
+
+def _slashes(name: str) -> str:
+    return re.sub(r"[\\/]+", "/", name).strip("/").lower()
+
+
 def _words(error: Mapping[str, Any], name: str) -> str:
     """What is wrong with an input. Where the details only name the input, the message says what is the matter."""
-    message, details = str(error.get("message") or ""), str(error.get("details") or "")
+    message, details = words_of(error.get("message")), words_of(error.get("details"))
     if not details or details == name:
         return quote(f"{name}: {message}" if name else message)
     if error.get("type") in ("value_not_in_list", "custom_validation_failed"):
@@ -162,15 +198,13 @@ def _words(error: Mapping[str, Any], name: str) -> str:
 
 def _whole_refusal(error: object, graph: Graph) -> GraphRefused:
     """What is wrong with the prompt as a whole: a node that is not installed, no output, no graph."""
-    told = error if isinstance(error, dict) else {}
-    extra = told.get("extra_info") or {}
-    found = re.search(r"Node ID '#(.+)'", str(told.get("details") or ""))
-    node = str(extra.get("node_id") or (found[1] if found else ""))
+    told = _object(error)
+    extra, details = _object(told.get("extra_info")), words_of(told.get("details"))
+    found = re.search(r"Node ID '#(.{1,100}?)'", details[:LONGEST_TEXT])
+    node = ident(extra.get("node_id")) or (found[1] if found else "")
     node_type = extra.get("class_type") or _known(node, graph).get("class_type")
     if told.get("type") in _MISSING_TYPES and node and node_type:
-        return NodeMissing.named(str(node_type), _titled(node, graph))
-    words = [str(told.get(key)) for key in ("message", "details") if told.get(key)]
-    if not told and error:
-        words = [str(error)]
-    said = quote(": ".join(dict.fromkeys(words)) or "no reason given")
-    return GraphRefused(f"{_NOT_TAKEN}: {said}")
+        return NodeMissing.named(quote(node_type), _titled(node, graph))
+    said = [words_of(told.get("message")), details] if told else [words_of(error)]
+    line = quote(": ".join(dict.fromkeys(part for part in said if part)) or "no reason given")
+    return GraphRefused(f"{_NOT_TAKEN}: {line}")

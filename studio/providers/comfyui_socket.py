@@ -14,7 +14,12 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from studio.providers import _foreign
+from studio.providers._border import unforeseen
+
 LARGEST_FRAME = 16 * 1024 * 1024
+MOST_NODES = 2_000
+"""Nodes whose progress is kept; the largest graphs have some hundreds."""
 _PING_SECONDS = 20.0  # the server sends none of its own
 _CLOSE_SECONDS = 1.0
 
@@ -87,6 +92,9 @@ async def watch_prompt(url: str, prompt_id: str, client_id: str) -> AsyncGenerat
                     return
     except (TimeoutError, WebSocketException, OSError):
         return
+    except Exception as odd:
+        unforeseen("ComfyUI", odd)
+        return
 
 
 class Story:
@@ -103,15 +111,16 @@ class Story:
             if isinstance(frame, bytes):
                 preview = preview_of(frame, self._prompt_id)
                 return [preview] if preview is not None else []
-            return self._hear_message(json.loads(frame))
-        except (ValueError, TypeError, AttributeError, KeyError, struct.error):
+            return self._hear_message(_foreign.object_in(frame))
+        except Exception:  # a hint, whatever is wrong with it
             return []
 
     def _hear_message(self, message: dict[str, Any]) -> list[ComfyProgress | ComfyPreview]:
         kind, data = message["type"], message["data"]
         before = self._now
         if kind == "status":
-            self._now = replace(before, queue_remaining=data["status"]["exec_info"]["queue_remaining"])
+            remaining = _foreign.count(data["status"]["exec_info"]["queue_remaining"])
+            self._now = replace(before, queue_remaining=before.queue_remaining if remaining is None else remaining)
         elif data.get("prompt_id", self._prompt_id) == self._prompt_id:
             self._hear_of_ours(kind, data)
         return [self._now] if self._now != before else []
@@ -121,44 +130,63 @@ class Story:
         now = self._now
         match kind:
             case "execution_cached":
-                self._now = replace(now, done=now.done | {str(node) for node in data["nodes"]})
+                self._now = replace(now, done=now.done | {_node(node) for node in data["nodes"][:MOST_NODES]})
             case "executing" if data["node"] is None:
                 self.over = "prompt_id" in data
             case "executing":
-                self._now = replace(now, node=str(data["node"]))
+                self._now = replace(now, node=_node(data["node"]))
             case "progress":
-                self._now = _at(now, str(data["node"]), data["value"], data["max"])
+                self._now = _at(now, _node(data["node"]), data["value"], data["max"])
             case "progress_state":
                 self._now = _at_all(now, data["nodes"])
-            case "executed":
-                self._now = replace(now, done=now.done | {str(data["node"])})
+            case "executed" if len(now.done) < MOST_NODES:
+                self._now = replace(now, done=now.done | {_node(data["node"])})
 
 
 def preview_of(frame: bytes, prompt_id: str) -> ComfyPreview | None:
-    """A binary frame's picture; None when it is none, or another prompt's."""
+    """A binary frame's picture; None when it is none, or another prompt's.
+
+    Raises:
+        struct.error: it is too short.
+    """
     (event,) = struct.unpack_from(">I", frame)
     if event == _PREVIEW:
         (kind,) = struct.unpack_from(">I", frame, 4)
         return ComfyPreview(frame[8:], _MIMES.get(kind, "image/jpeg"))
     if event == _PREVIEW_WITH_METADATA:
         (length,) = struct.unpack_from(">I", frame, 4)
-        about = json.loads(frame[8 : 8 + length])
+        about = _foreign.object_in(frame[8 : 8 + length].decode(errors="replace"))
         if about.get("prompt_id", prompt_id) == prompt_id:
-            node = about.get("display_node_id") or about.get("node_id")
-            return ComfyPreview(frame[8 + length :], about.get("image_type") or "image/jpeg", node and str(node))
+            node = _foreign.ident(about.get("display_node_id")) or _foreign.ident(about.get("node_id"))
+            mime = next((mime for mime in _MIMES.values() if mime == about.get("image_type")), "image/jpeg")
+            return ComfyPreview(frame[8 + length :], mime, node)
     return None
 
 
-def _at(now: ComfyProgress, node: str, value: float, of: float) -> ComfyProgress:
-    value, of = float(value), float(of)
-    share = min(max(value / of, 0.0), 1.0) if of else 0.0
-    return replace(now, node=node, value=value, of=of, shares={**now.shares, node: share})
+def _node(value: object) -> str:
+    """A node's id.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _foreign.ident(value)
+    if found is None and value != 0:
+        raise ValueError
+    return found or "0"
+
+
+def _at(now: ComfyProgress, node: str, value: object, of: object) -> ComfyProgress:
+    done, whole = _foreign.real(value), _foreign.real(of)
+    if done is None or whole is None or (node not in now.shares and len(now.shares) >= MOST_NODES):
+        return now
+    share = min(max(done / whole, 0.0), 1.0) if whole > 0 else 0.0
+    return replace(now, node=node, value=done, of=whole, shares={**now.shares, node: share})
 
 
 def _at_all(now: ComfyProgress, nodes: Mapping[str, Mapping[str, Any]]) -> ComfyProgress:
-    for node, state in nodes.items():
+    for node, state in list(nodes.items())[:MOST_NODES]:
         if state["state"] == "finished":
-            now = replace(now, done=now.done | {node}, shares={**now.shares, node: 1.0})
+            now = replace(now, done=now.done | {_node(node)}, shares={**now.shares, _node(node): 1.0})
         elif state["state"] == "running":
-            now = _at(now, node, state["value"], state["max"])
+            now = _at(now, _node(node), state["value"], state["max"])
     return now

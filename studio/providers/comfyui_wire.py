@@ -5,15 +5,22 @@ from typing import Any
 import httpx
 
 from studio.errors import Forbidden, ProviderError, ProviderUnavailable, RequestRefused, ServerGone
-from studio.providers import _http, comfyui_answers
+from studio.providers import _foreign, _http, comfyui_answers
 from studio.providers.comfyui_answers import ComfyStats
+
+PATIENCE = 30.0
+"""Seconds: a server that loads a model says nothing for a while, one that hangs never says anything."""
+LARGE = 10
+"""Times the patience that a large answer or an upload may take in all."""
 
 
 class ComfyWire:
     """The line to one server."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, patience: float = PATIENCE) -> None:
         self.http = http
+        self.patience = patience
+        """Seconds an exchange may take as a whole, beside the silence its connections bear."""
         self.outages = 0
         """How often the server was away: what was known of it before may be wrong now."""
         self._version: str | None = None
@@ -36,7 +43,7 @@ class ComfyWire:
         """Another version must have taken the server's place."""
         self._version = None
 
-    async def exchange(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
+    async def exchange(self, method: str, url: str, *, deadline: float | None = None, **kwargs: Any) -> httpx.Response:
         """One request, one whole answer of any status.
 
         Raises:
@@ -44,7 +51,9 @@ class ComfyWire:
             AnswerLost: something was sent, and no whole answer came back.
         """
         try:
-            return await _http.exchange(self.http, method, url, service="ComfyUI", **kwargs)
+            return await _http.exchange(
+                self.http, method, url, service="ComfyUI", deadline=deadline or 2 * self.patience, **kwargs
+            )
         except ProviderUnavailable as error:
             raise self.gone(str(error)) from None
         except _http.AnswerLost:
@@ -68,8 +77,8 @@ class ComfyWire:
             raise self.gone(f"ComfyUI gave no proper answer to {url}")
         return body
 
-    def check(self, answer: httpx.Response) -> None:
-        """Refuse an answer that is none.
+    def check(self, answer: httpx.Response, *, what: str = "") -> None:
+        """Refuse an answer that is none. `what`: the file that was asked for.
 
         Raises:
             ServerGone: the server, or a proxy before it, is in trouble.
@@ -80,7 +89,7 @@ class ComfyWire:
             return
         if code >= 500 or code in (408, 429):
             raise self.gone(f"ComfyUI answered {code}")
-        raise _refusal(code, answer)
+        raise _refusal(code, answer, what)
 
     def gone(self, words: str) -> ServerGone:
         """The error to raise; what was known of the server may be wrong when it is back."""
@@ -89,12 +98,15 @@ class ComfyWire:
         return ServerGone(words)
 
 
-def _refusal(code: int, answer: httpx.Response) -> ProviderError:
+def _refusal(code: int, answer: httpx.Response, what: str) -> ProviderError:
+    named = f": {_foreign.quote(what)}" if what else ""
     match code:
         case 401 | 403:
-            return Forbidden(f"ComfyUI forbids this ({code}) - Check COMFYUI_URL and what stands before the server")
+            return Forbidden(
+                f"ComfyUI forbids this ({code}){named} - Check COMFYUI_URL and what stands before the server"
+            )
         case 404:
-            return RequestRefused(f"No ComfyUI answers at {answer.url} (404)")
+            return RequestRefused(f"No ComfyUI answers at {_foreign.quote(str(answer.url))} (404)")
         case 413:
             return RequestRefused("The file is too large for this ComfyUI server - Start it with --max-upload-size")
-    return RequestRefused(f"ComfyUI refused the request ({code})")
+    return RequestRefused(f"ComfyUI refused the request ({code}){named}")

@@ -15,7 +15,11 @@ from studio.errors import (
     RequestRefused,
 )
 from studio.providers import _foreign, _http
+<<<<<<< HEAD
 from studio.secrets import keep_secret
+=======
+from studio.providers._border import bordered
+>>>>>>> 29a5306 (A ComfyUI file is found under any key and by its own name; nothing but our errors leaves a client)
 
 API_URL = "https://api.notion.com"
 VERSION = "2025-09-03"
@@ -32,6 +36,7 @@ class NotionClient:
         self._property = property_name
         self._kind = kind
 
+    @bordered("Notion", ProviderUnavailable)
     async def set_status(self, page_id: str, status: str) -> None:
         """Set a page's status. Saying it twice changes nothing.
 
@@ -41,10 +46,7 @@ class NotionClient:
             AuthenticationError, Forbidden, RequestRefused: will not pass without a person.
         """
         body = {"properties": {self._property: {self._kind: {"name": status}}}}
-        try:
-            answer = await _http.exchange(self._http, "PATCH", f"/v1/pages/{page_id}", service="Notion", json=body)
-        except _http.AnswerLost as lost:
-            raise ProviderUnavailable(str(lost)) from None
+        answer = await _http.exchange(self._http, "PATCH", f"/v1/pages/{page_id}", service="Notion", json=body)
         if not answer.is_success:
             raise _refusal(answer)
 

@@ -184,7 +184,7 @@ async def test_who_hears_of_a_prompt_is_in_the_queue_where_the_job_does_not_say(
 
 async def test_a_state_nobody_knows_is_looked_at_again_later(server: RecordedComfy, client: ComfyClient) -> None:
     server.answers[f"GET /api/jobs/{TAKEN}"] = (200, {"id": TAKEN, "status": "paused"})
-    with pytest.raises(ServerGone, match="nobody knows: 'paused'"):
+    with pytest.raises(ServerGone, match="is not known: paused"):
         await client.look_up(TAKEN)
 
 

@@ -317,12 +317,19 @@ def test_waiting_for_others_is_no_failure_but_has_an_end() -> None:
     assert busy.retryable
 
 
-async def test_a_prompt_that_succeeded_without_its_file_is_made_again(
-    server: RecordedComfy, client: ComfyClient
+@pytest.mark.parametrize(
+    ("changed", "words", "again"),
+    [
+        ({"type": "temp"}, "made only a preview, no file: switch its save_output on", False),
+        ({"filename": ""}, "saved no file: it told only images", True),
+    ],
+    ids=["a preview", "no file"],
+)
+async def test_a_prompt_that_succeeded_without_its_file_is_made_again_unless_its_graph_makes_only_previews(
+    server: RecordedComfy, client: ComfyClient, changed: dict[str, str], words: str, again: bool
 ) -> None:
-    """Only files of type `output` count: a preview of the same node does not."""
     told = sample("history_success.json")
-    told["outputs"]["9"]["images"][0]["type"] = "temp"
+    told["outputs"]["9"]["images"][0] |= changed
     server.version = OLD
     server.answers["GET /queue"] = (200, {"queue_running": [], "queue_pending": []})
     server.answers[f"GET /history/{TAKEN}"] = (200, {TAKEN: told})
@@ -330,8 +337,8 @@ async def test_a_prompt_that_succeeded_without_its_file_is_made_again(
     assert job is not None
     with pytest.raises(OutputMissing) as missing:
         job.output("9")
-    assert str(missing.value) == "ComfyUI finished, but node 9 (SaveImage) saved no file"
-    assert missing.value.retryable
+    assert str(missing.value) == f"ComfyUI finished, but node 9 (SaveImage) {words}"
+    assert missing.value.retryable is again
 
 
 def test_every_recorded_refusal_is_read_by_a_test() -> None:
