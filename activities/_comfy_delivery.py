@@ -47,8 +47,7 @@ class Delivery:
             if made := await self.left_behind(attempt, bound):
                 return made
             raise
-        bound = self._noted(job, output, bound)
-        return await self._fetched(output, attempt, bound, seconds=job.seconds or 0)
+        return await self._fetched(output, attempt, noted(job, output, bound), seconds=job.seconds or 0)
 
     async def ended_before(self, job: ComfyJob, attempt: int, bound: BoundGraph) -> Made | None:
         """What came of a prompt before we came, if it is good."""
@@ -71,15 +70,6 @@ class Delivery:
         _log.info("render.recovered", render_attempt=attempt)
         return made
 
-    def _noted(self, job: ComfyJob, output: ComfyOutput, bound: BoundGraph) -> BoundGraph:
-        """With a note, when the node saved further files of the same kind."""
-        alike = [file for file in job.saved(bound.output_node, bound.kind) if file.suffix == output.suffix]
-        if len(alike) < 2:
-            return bound
-        note = f"node {bound.output_node} saved {len(alike)} files; the first one was taken"
-        _log.info("render.more_files", node=bound.output_node, files=len(alike))
-        return replace(bound, notes=(*bound.notes, note))
-
     async def _fetched(self, output: ComfyOutput, attempt: int, bound: BoundGraph, *, seconds: float) -> Made:
         self._news.tell(stage="keeping", fraction=1.0, node="")
         path = self._folder / f"take_{attempt}{SUFFIXES[bound.kind]}"
@@ -88,3 +78,12 @@ class Delivery:
         if not self._rules.prompts_in_files:
             path = await without_prompts(path, provenance_of(self._order.take, attempt))
         return Made(path, bound, info, attempt, seconds)
+
+
+def noted(job: ComfyJob, output: ComfyOutput, bound: BoundGraph) -> BoundGraph:
+    """With a note, when the node saved further files of the same kind."""
+    alike = [file for file in job.saved(bound.output_node, bound.kind) if file.suffix == output.suffix]
+    if len(alike) < 2:
+        return bound
+    note = f"node {bound.output_node} saved {len(alike)} files; the first one was taken"
+    return replace(bound, notes=(*bound.notes, note))

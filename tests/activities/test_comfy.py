@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities._comfy_delivery import noted
 from activities._comfy_identity import prompt_id_of
 from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers, name_of
 from activities._comfy_slot import GpuSlot
 from activities.comfy import ComfyActivities, RenderStores
+from comfy_workflows.graph import load_graph
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import ClipId
 from studio.contracts.render import GraphParameters
@@ -20,6 +22,7 @@ from studio.contracts.rendering import GraphToRender, RenderedGraph, RenderState
 from studio.errors import StudioError, TaskLost
 from studio.objects.store import StorePlace, open_store
 from studio.providers.comfyui import ComfyClient, open_comfyui
+from studio.providers.comfyui_answers import ComfyJob, ComfyOutput
 from studio.store.events import EventStore
 from studio.store.gpu_servers import GpuServerStore
 from studio.store.pool import Database
@@ -98,3 +101,44 @@ async def test_an_attempt_the_dead_worker_had_no_time_to_tell_of_is_found(
     rendered = await continued(RenderState(attempt=1, sent=True))
     assert rendered.attempt == 2
     assert attempts(comfy) == [2]
+
+
+async def test_a_file_that_the_server_does_not_name_is_found_by_its_name_and_not_rendered_again(
+    continued: Continued, comfy: ComfySimulator
+) -> None:
+    """All nodes were in its cache, say: success, and no outputs."""
+    comfy.order(outputs="none", count=1)
+    rendered = await continued(RenderState(attempt=1))
+    assert rendered.attempt == 1
+    assert attempts(comfy) == [1]
+
+
+async def test_a_file_of_a_render_that_ended_before_is_found_by_its_name_too(
+    continued: Continued, comfy: ComfySimulator
+) -> None:
+    comfy.order(outputs="none", count=1)
+    await continued(RenderState(attempt=1))
+    again = await continued(RenderState(attempt=1, sent=True))
+    assert again.attempt == 1
+    assert attempts(comfy) == [1]
+
+
+async def test_a_graph_that_makes_only_previews_is_not_rendered_again_and_again(
+    continued: Continued, comfy: ComfySimulator
+) -> None:
+    comfy.order(outputs="temp", count=1)
+    with pytest.raises(StudioError, match="switch its save_output on") as told:
+        await continued(RenderState(attempt=1))
+    assert not told.value.retryable
+    assert attempts(comfy) == [1]
+
+
+def test_further_files_of_the_same_node_are_noted() -> None:
+    bound = load_graph("wan22_i2v").bind(GraphParameters(prompt="p", seed=1), images=["a.png"], prefix="longtake/a/1")
+    names = ["1_00001_.mp4", "1_00002_.mp4", "1_00001_.png"]
+    files = tuple(ComfyOutput(name, node=bound.output_node) for name in names)
+    for saved, notes in ((files, ("saved 2 files; the first one was taken",)), (files[1:], ())):
+        job = ComfyJob("p", "success", outputs=saved)
+        added = noted(job, job.output(bound.output_node, bound.kind), bound).notes[len(bound.notes) :]
+        assert len(added) == len(notes)
+        assert all(words in note for words, note in zip(notes, added, strict=True))

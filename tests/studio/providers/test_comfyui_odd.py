@@ -308,3 +308,10 @@ def test_a_job_of_the_newer_route_is_read_as_tolerantly() -> None:
         {"id": 7, "status": "Completed", "outputs": {"8": {"video": mp4}}, "workflow": "x", "execution_status": 3}
     )
     assert (job.state, job.output("8").filename, job.graph) == ("success", "a.mp4", {})
+
+
+async def test_a_list_of_nodes_is_handed_on_with_all_that_custom_nodes_put_into_it(
+    server: RecordedComfy, client: ComfyClient
+) -> None:
+    server.answers["GET /object_info"] = (200, sample("object"))
+    assert await client.object_info() == sample("object")

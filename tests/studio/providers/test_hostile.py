@@ -11,7 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from comfy_workflows.check import check_graph
+from comfy_workflows.graph import load_graph
+from studio.contracts.render import GraphParameters
 from studio.errors import StudioError
+from studio.providers._foreign import object_in
 from studio.providers.catbox import CatboxClient
 from studio.providers.comfyui import ComfyClient
 from studio.providers.comfyui_answers import ComfyJob, ComfyOutput
@@ -31,6 +35,7 @@ HEADERS: tuple[dict[str, str], ...] = (
     {"Content-Length": "-1"},
     {"Content-Length": "many"},
 )
+NODES = Path(__file__).parents[2] / "comfy_workflows"
 PROMPT = "b238e962-97d7-465e-8b13-2f42c9beafe3"
 GRAPH: dict[str, Any] = {"9": {"class_type": "SaveVideo", "inputs": {"video": ["8", 0]}}}
 
@@ -125,6 +130,17 @@ async def test_nothing_that_a_comfyui_server_answers_surprises_its_client(versio
             )
             for asking in askings:
                 checked(await survived(asking))
+
+
+def test_nothing_in_a_servers_list_of_nodes_surprises_who_checks_a_graph_against_it() -> None:
+    graph = load_graph("wan22_i2v").bind(GraphParameters(prompt="p", seed=1), images=["a.png"], prefix="a/1").graph
+    known = json.loads((NODES / "object_info.json").read_text())
+    (custom,) = (base for base in samples("comfyui_odd") if "VHS_VideoCombine" in base)
+    base = {kind: known[kind] for kind in {node["class_type"] for node in graph.values()}} | custom
+    for body in bodies(5, [base], 100):
+        nodes = object_in(body.decode(errors="replace"))
+        for complaint in check_graph(graph, nodes):
+            assert str(complaint)
 
 
 def frames() -> Iterable[str | bytes]:
