@@ -47,7 +47,7 @@ def clean(text: str) -> str:
 def quote(value: object, *, most: int = LONGEST_QUOTE) -> str:
     """A provider's words, on one line, short enough for a message, and without secrets in any spelling."""
     text = value if isinstance(value, str) else words(value)
-    line = " ".join(clean(hide(text[:LONGEST_TEXT])).split())
+    line = " ".join(hide(clean(text[:LONGEST_TEXT])).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

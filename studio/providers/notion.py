@@ -15,11 +15,8 @@ from studio.errors import (
     RequestRefused,
 )
 from studio.providers import _foreign, _http
-<<<<<<< HEAD
-from studio.secrets import keep_secret
-=======
 from studio.providers._border import bordered
->>>>>>> 29a5306 (A ComfyUI file is found under any key and by its own name; nothing but our errors leaves a client)
+from studio.secrets import keep_secret
 
 API_URL = "https://api.notion.com"
 VERSION = "2025-09-03"
