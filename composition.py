@@ -15,6 +15,7 @@ from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._comfy_slot import GpuSlot
 from activities._delivery import Deliveries
+from activities._order import PublicAddresses
 from activities._recording import Recording
 from activities._sentence_stores import SentenceStores
 from activities.animatic import AnimaticActivities
@@ -167,9 +168,12 @@ async def serve_kling(tools: Tools) -> Serving:
     )
     pace = _kling_pace(settings)
     gates = Gates(tools.temporal, new=new_gate(settings), task_queue=TaskQueue.STUDIO)
-    hosting = HostingActivities(await _still_host(tools, kie), gates)
+    stills = await _still_host(tools, kie)
+    hosting = HostingActivities(stills, gates)
     slots = Slots(tools.temporal)
-    kling = KlingActivities(kie, tools.ledger, slots, pace=pace, callbacks=settings.callback_addresses())
+    kling = KlingActivities(
+        kie, tools.ledger, slots, pace=pace, addresses=PublicAddresses(stills, settings.callback_addresses())
+    )
     desk = DeskActivities(kie, DeskStore(tools.database))
     late = LateActivities(kie, tools.ledger, tools.takes, slots, pace=pace)
     longest = pace.longest_clip / pace.speed

@@ -1,13 +1,17 @@
 """A clip as an order: what is written down of it, its receipt, and what one attempt at sending leaves for the next."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
+from temporalio import activity
 
+from activities.hosting import StillHost
 from studio.callback_address import CallbackAddresses, CallbackSubject
 from studio.contracts.base import Contract
 from studio.contracts.clip import ClipJob, ClipSubmission
+from studio.objects import keys
 from studio.providers.kie_models import kling_model
 from studio.store.orders import Order, Submission
 
@@ -55,9 +59,25 @@ def job_of(clip: ClipSubmission, submission: Submission, task_id: str) -> ClipJo
     )
 
 
-def callback_url(addresses: CallbackAddresses | None, submission: Submission) -> str | None:
-    """Where the provider calls back. Our id rides in it and comes back with every look at the task, too."""
-    if addresses is None:
-        return None
-    clip = submission.clip
-    return addresses.of(CallbackSubject("kie", submission.id, clip.channel, clip.video_id, clip.number))
+@dataclass(frozen=True)
+class PublicAddresses:
+    """Where a provider reaches what is ours: stills, and the gateway."""
+
+    stills: StillHost
+    callbacks: CallbackAddresses | None
+
+    async def still(self, clip: ClipSubmission) -> str:
+        """Where the provider fetches the clip's still from now on.
+
+        Raises:
+            InvalidRequest: the still is another channel's.
+        """
+        keys.ensure_of_channel(clip.clip.channel, clip.still)
+        return await self.stills.address(clip.still, clip.hosted, now=activity.info().started_time)
+
+    def callback(self, submission: Submission) -> str | None:
+        """Where it calls back. Our id rides in it and comes back with every look at the task, too."""
+        if self.callbacks is None:
+            return None
+        clip = submission.clip
+        return self.callbacks.of(CallbackSubject("kie", submission.id, clip.channel, clip.video_id, clip.number))

@@ -11,11 +11,10 @@ import structlog
 from temporalio import activity
 
 from activities._heartbeat import Heartbeat
-from activities._order import SendNote, callback_url, job_of, note_of, order_of
+from activities._order import PublicAddresses, SendNote, job_of, note_of, order_of
 from activities._settling import balance_of
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
-from studio.callback_address import CallbackAddresses
 from studio.contracts.clip import ClipJob, ClipSubmission
 from studio.errors import (
     BeingOrdered,
@@ -50,9 +49,9 @@ class Ordering:
         ledger: SubmissionLedger,
         slots: Slots,
         pace: KlingPace,
-        callbacks: CallbackAddresses | None,
+        addresses: PublicAddresses,
     ) -> None:
-        self._callbacks = callbacks
+        self._addresses = addresses
         self._kie = kie
         self._ledger = ledger
         self._slots = slots
@@ -92,6 +91,7 @@ class Ordering:
     async def _send(self, clip: ClipSubmission, submission: Submission, heartbeat: Heartbeat) -> ClipJob:
         claim = f"{_sender()}/{uuid.uuid4()}"
         unsent = SendNote(submission_id=submission.id, claim=claim, outcome="unsent")
+        image_url = await self._addresses.still(clip)
         credits = await balance_of(self._kie)
         heartbeat.leave()
         began = time.clock_gettime(_CLOCK)
@@ -105,9 +105,9 @@ class Ordering:
             task_id = await self._kie.create_task(
                 model=clip.model,
                 prompt=motion.render(clip.prompt),
-                image_url=clip.image_url,
+                image_url=image_url,
                 seconds=clip.seconds,
-                callback_url=callback_url(self._callbacks, submission),
+                callback_url=self._addresses.callback(submission),
             )
         except SubmissionUnknown as lost:
             raise await self._lost(submission, lost, unsent, heartbeat) from None

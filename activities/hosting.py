@@ -1,6 +1,6 @@
 """A still on its way to where the provider can fetch it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from temporalio import activity
@@ -12,8 +12,8 @@ from studio.contracts.clip import HostedStill, StillToHost
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 
-SIGNED_FOR = timedelta(hours=24)
-"""How long a signed address holds: a clip may wait hours for its slot."""
+SIGNED_FOR = timedelta(hours=6)
+"""How long a signed address holds: it is made as the order leaves, and the provider fetches within minutes."""
 
 
 class Uploader(Protocol):
@@ -24,11 +24,19 @@ class Uploader(Protocol):
         ...
 
 
+RENEWED_AFTER = timedelta(hours=20)
+"""Age at which an upload is repeated before an order: hosts keep a file for about a day."""
+
+
 class StillHost(Protocol):
     """A way to make a still public for a while."""
 
-    async def publish(self, still: MediaRef) -> str:
-        """Returns the address from which the provider can fetch it."""
+    async def publish(self, still: MediaRef) -> str | None:
+        """Put it where the provider can fetch it; returns its address, None when that is signed for each order."""
+        ...
+
+    async def address(self, still: MediaRef, hosted: HostedStill, *, now: datetime) -> str:
+        """The address for an order that leaves now, good for longer than the provider needs."""
         ...
 
 
@@ -44,6 +52,12 @@ class UploadedStills:
         name = f"{still.sha256[:40]}.{still.mime.rpartition('/')[2]}"
         return await self._uploader.host(content, name=name, mime=still.mime)
 
+    async def address(self, still: MediaRef, hosted: HostedStill, *, now: datetime) -> str:
+        """Uploaded again when the first upload may be gone."""
+        if hosted.url is None or now - hosted.since > RENEWED_AFTER:
+            return await self.publish(still)
+        return hosted.url
+
 
 class SignedStills:
     """Stills in our own bucket, under signed addresses."""
@@ -51,7 +65,11 @@ class SignedStills:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    async def publish(self, still: MediaRef) -> str:
+    async def publish(self, still: MediaRef) -> None:
+        """Nothing is to be done: it lies in the bucket."""
+
+    async def address(self, still: MediaRef, hosted: HostedStill, *, now: datetime) -> str:
+        """Signed anew for every order."""
         return await self._objects.sign(still.key, valid=SIGNED_FOR)
 
 
@@ -73,6 +91,7 @@ class HostingActivities:
         """
         keys.ensure_of_channel(still.clip.channel, still.still)
         async with beating():
-            hosted = HostedStill(url=await self._stills.publish(still.still))
+            url = await self._stills.publish(still.still)
+            hosted = HostedStill(url=url, since=activity.info().started_time)
             await self._gates.enter(still.gate, still.ticket)
             return hosted

@@ -10,11 +10,11 @@ import structlog
 from temporalio import activity
 
 from activities._heartbeat import beating
+from activities._order import PublicAddresses
 from activities._ordering import Ordering
 from activities._settling import bill_of, settle
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
-from studio.callback_address import CallbackAddresses
 from studio.contracts.clip import ClipJob, ClipSubmission, RenderedClip
 from studio.contracts.gate import GateName
 from studio.contracts.money import Account
@@ -49,13 +49,13 @@ class KlingActivities:
         slots: Slots,
         *,
         pace: KlingPace,
-        callbacks: CallbackAddresses | None,
+        addresses: PublicAddresses,
     ) -> None:
         self._kie = kie
         self._ledger = ledger
         self._slots = slots
         self._pace = pace
-        self._ordering = Ordering(kie, ledger, slots, pace, callbacks)
+        self._ordering = Ordering(kie, ledger, slots, pace, addresses)
 
     @activity.defn
     async def check_account(self, gate: GateName) -> Account:

@@ -40,7 +40,11 @@ _TO_STANDARD = str.maketrans("-_", "+/")
 # What a secret looks like when its value is not known: bearer tokens, keys in addresses and in DSNs.
 _LOOKS_SECRET = (
     re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?i)((?:api[_-]?key|token|secret|signature|password|userhash)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]{4,}"),
+    re.compile(
+        r"(?i)((?:api[_-]?key|access[_-]?key(?:[_-]?id)?|token|secret|signature|credential|password|userhash|\bsig)"
+        r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]{4,}"
+    ),
+    re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:basic|digest|token|apikey)\s+)[^\s\"',}]{8,}"),
     re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),
 )
 

@@ -108,7 +108,8 @@ async def _render(
         submission = ClipSubmission(
             clip=clip_id,
             take=take,
-            image_url=hosted.url,
+            still=clip.still,
+            hosted=hosted,
             prompt=clip.prompt,
             seconds=clip.seconds,
             model=film.model,

@@ -1,5 +1,6 @@
 """One clip: what is asked for, the steps of its way, what comes back."""
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -95,9 +96,14 @@ class StillToHost(Contract):
 
 
 class HostedStill(Contract):
-    """Where the provider can fetch a still, for about a day."""
+    """A still that the provider can fetch, for about a day.
 
-    url: str
+    No signed address: such a one opens the bucket to its reader, and stays in the history. It is made by the step that
+    orders.
+    """
+
+    url: str | None = Field(default=None, description="Its address at a public host; none: it lies in our own bucket.")
+    since: datetime = Field(description="When it was put there.")
 
 
 class ClipSubmission(Contract):
@@ -105,7 +111,8 @@ class ClipSubmission(Contract):
 
     clip: ClipId
     take: Sha256
-    image_url: str
+    still: MediaRef
+    hosted: HostedStill
     prompt: PromptText | MotionPrompt
     seconds: Literal[5, 10]
     model: str

@@ -14,7 +14,7 @@ from local.stack import ROOT, Stack, StackOptions, running_stack
 from studio.media.stills import draw_still
 from tests.command_line import run_command
 
-PLANTED_KEY = "sim-key-PLANTED-4f9a1c"
+PLANTED_KEY = "sim-key/PLANTED+4f9a1c=="
 """A secret that must turn up nowhere."""
 
 Starter = Callable[..., "subprocess.CompletedProcess[str]"]

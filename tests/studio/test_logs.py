@@ -40,6 +40,9 @@ SECRET_LOOKING = [
     ('{"token": "abcd1234", "n": 1}', '{"token": "[hidden]", "n": 1}'),
     ("{'password': 'abcd1234'}", "{'password': '[hidden]'}"),
     ("userhash=abcd1234&x=1", "userhash=[hidden]&x=1"),
+    ("?X-Amz-Credential=AKIA1234%2F2026&sig=abcd1234", "?X-Amz-Credential=[hidden]&sig=[hidden]"),
+    ("AWSAccessKeyId=AKIA1234&x=1", "AWSAccessKeyId=[hidden]&x=1"),
+    ("Authorization: Basic bWU6cGFzcw==", "Authorization: Basic [hidden]"),
     (
         "http://s3/a.png?X-Amz-Expires=60&X-Amz-Signature=abcd1234&x=1",
         "http://s3/a.png?X-Amz-Expires=60&X-Amz-Signature=[hidden]&x=1",
