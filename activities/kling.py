@@ -28,6 +28,7 @@ from studio.errors import (
     SubmissionUnknown,
     TaskLost,
 )
+from studio.objects import keys
 from studio.providers.kie import KieClient, KieTask
 from studio.store.submissions import SubmissionLedger
 
@@ -80,7 +81,11 @@ class KlingActivities:
 
         An order on its way is seen through even when the video is cancelled meanwhile, and one that was accepted
         before is not sent again.
+
+        Raises:
+            InvalidRequest: the still is another channel's.
         """
+        keys.ensure_of_channel(clip.clip.channel, clip.still)
         async with beating() as heartbeat:
             return await self._ordering.order(clip, heartbeat)
 
