@@ -74,6 +74,7 @@ from workflows_temporal.project import ProjectWorkflow
 from workflows_temporal.project_draft import ProjectDraftWorkflow
 from workflows_temporal.project_review import ProjectReviewWorkflow
 from workflows_temporal.sentence_clip import ClipWorkflow
+from workflows_temporal.unknown import UnknownWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 LOST_ORDERS_COUNTED_EVERY = timedelta(seconds=5)
@@ -136,6 +137,7 @@ async def serve_studio(tools: Tools) -> Serving:
             ProjectWorkflow,
             ProjectDraftWorkflow,
             ProjectReviewWorkflow,
+            UnknownWorkflow,
         ],
         activities=[
             intake.check_film,

@@ -1,6 +1,9 @@
 """How to reach a workflow: queues, ids, search attributes."""
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
 
 from temporalio.common import SearchAttributeKey
 
@@ -67,3 +70,21 @@ def project_draft_workflow_id(channel: str, project_id: str) -> str:
 def project_review_workflow_id(channel: str, project_id: str) -> str:
     """The comparison of a project with what would be made today."""
     return f"project/{channel}/{project_id}/compare"
+
+
+WORKFLOW_IDS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
+    {
+        "VideoWorkflow": lambda request: video_workflow_id(request.channel, request.video_id),
+        "GateWorkflow": lambda state: KLING_GATE_ID,
+        "DeskWorkflow": lambda decision: desk_workflow_id(decision.submission_id),
+        "LateClipWorkflow": lambda order: late_workflow_id(order.submission_id),
+        "ImageWorkflow": lambda sentence: image_workflow_id(
+            sentence.channel, sentence.project_id, sentence.sentence_id
+        ),
+        "ClipWorkflow": lambda sentence: clip_workflow_id(sentence.channel, sentence.project_id, sentence.sentence_id),
+        "ProjectWorkflow": lambda batch: project_workflow_id(batch.channel, batch.project_id, batch.category),
+        "ProjectDraftWorkflow": lambda draft: project_draft_workflow_id(draft.channel, draft.project_id),
+        "ProjectReviewWorkflow": lambda name: project_review_workflow_id(name.channel, name.project_id),
+    }
+)
+"""Workflow type → the only id its input may be started under. A workflow without input has none of its own."""

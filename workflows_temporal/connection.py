@@ -1,19 +1,13 @@
 """How Longtake speaks Temporal, said once: for clients, workers, tests and the replayer."""
 
 import dataclasses
-from collections.abc import Sequence
 from pkgutil import iter_modules
-from typing import Any
 
-from pydantic import ValidationError
-from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import MetricMeter
-from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter
-from temporalio.exceptions import ApplicationError
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
@@ -21,11 +15,13 @@ from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 import workflows_temporal
-from studio.contracts.complaint import complaint
-from studio.secrets import hide_in_payload
 from workflows_temporal.addresses import SEARCH_ATTRIBUTES
+from workflows_temporal.inbound import Inbound
+from workflows_temporal.payloads import TolerantPayloadConverter
 
-_WORKFLOWS = frozenset("desk gate image late notice project project_draft project_review sentence_clip video".split())
+_WORKFLOWS = frozenset(
+    "desk gate image late notice project project_draft project_review sentence_clip unknown video".split()
+)
 """The modules that define a workflow."""
 
 PASSED_THROUGH = (
@@ -44,34 +40,14 @@ Of this package these are the modules that define no workflow: they keep no stat
 """
 
 
-class StrictPayloadConverter(PydanticPayloadConverter):
-    """Contracts as JSON. An input that does not fit fails its workflow with the path of what is wrong.
-
-    Left alone it would fail the workflow *task*, which Temporal repeats for ever.
-    """
-
-    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
-        """No secret of ours enters a history, whatever a provider put into its answers."""
-        payloads = super().to_payloads(values)
-        for payload in payloads:
-            if (hidden := hide_in_payload(payload.data)) != payload.data:
-                payload.data = hidden
-        return payloads
-
-    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        try:
-            return super().from_payloads(payloads, type_hints)
-        except ValidationError as error:
-            raise ApplicationError(complaint(error), type="InvalidRequest", non_retryable=True) from None
-
-
 class StudioPlugin(SimplePlugin):
-    """Converter and sandbox settings."""
+    """Converter, sandbox settings, and what fits inputs to handlers."""
 
     def __init__(self) -> None:
         super().__init__(
             name="longtake",
-            data_converter=DataConverter(payload_converter_class=StrictPayloadConverter),
+            data_converter=DataConverter(payload_converter_class=TolerantPayloadConverter),
+            interceptors=[Inbound()],
             workflow_runner=_runner,
         )
 

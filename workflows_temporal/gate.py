@@ -15,6 +15,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from activities.gatekeeping import GateActivities
+from studio.contracts.base import Reference
 from studio.contracts.gate import (
     ChannelWeight,
     Closing,
@@ -31,6 +32,7 @@ from studio.contracts.gate import (
 )
 from workflows_temporal.errands import Errands
 from workflows_temporal.fair_queue import MOST_CHANNELS
+from workflows_temporal.inbound import fitted
 from workflows_temporal.line import MOST_SLOTS, Entry, Line
 from workflows_temporal.policies import HOLDERS_ASKED_EVERY, SWEEP
 from workflows_temporal.topup import TopUpWatch
@@ -44,6 +46,7 @@ class GateWorkflow:
     """One gate. Its id is its name, `gate/kling`."""
 
     @workflow.init
+    @fitted
     def __init__(self, state: GateState) -> None:
         self._line = Line(state)
         self._sweep_seconds = state.sweep_seconds
@@ -113,7 +116,7 @@ class GateWorkflow:
             self.resume()
 
     @workflow.signal
-    def stand_by(self, workflow_id: str) -> None:
+    def stand_by(self, workflow_id: Reference) -> None:
         """A film was turned back: tell it how the door is, and when it opens."""
         self._line.door.stand_by(workflow_id)
         self._notify(workflow_id)

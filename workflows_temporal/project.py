@@ -17,6 +17,7 @@ from studio.contracts.sentence import (
     SentenceToMake,
 )
 from workflows_temporal.addresses import CHANNEL
+from workflows_temporal.inbound import fitted
 from workflows_temporal.policies import CHECK, SENTENCES_IN_FLIGHT, titled
 from workflows_temporal.sentence import try_sentence
 from workflows_temporal.stops import STOPPED, Stops
@@ -30,6 +31,7 @@ class ProjectWorkflow:
     """Makes the pictures or the clips of a project's sentences: of those that are dirty, or of those that are named."""
 
     @workflow.init
+    @fitted
     def __init__(self, request: ProjectRequest) -> None:
         self._request = request
         self._standings: dict[str, SentenceStanding] = {}

@@ -4,6 +4,7 @@ from temporalio import workflow
 
 from studio.contracts.model import ModelCategory
 from studio.contracts.sentence import SentenceOutcome, SentenceRequest, SentenceStanding
+from workflows_temporal.inbound import fitted
 from workflows_temporal.sentence import Single
 
 
@@ -12,6 +13,7 @@ class ClipWorkflow:
     """Makes one sentence's clip, as long as its speech, unless it has one that fits. The picture has to be there."""
 
     @workflow.init
+    @fitted
     def __init__(self, request: SentenceRequest) -> None:
         self._single = Single(request, ModelCategory.VIDEO)
 

@@ -26,6 +26,7 @@ from workflows_temporal.assembly import assemble, call_off
 from workflows_temporal.clip import try_clip
 from workflows_temporal.fan_out import fan_out
 from workflows_temporal.hints import Hints
+from workflows_temporal.inbound import fitted
 from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made
 from workflows_temporal.lost import failed_clips, heard_of, look_elsewhere, lost_clips
 from workflows_temporal.outcome import failure_of
@@ -45,6 +46,7 @@ class VideoWorkflow:
     """Makes one film."""
 
     @workflow.init
+    @fitted
     def __init__(self, request: VideoRequest) -> None:
         self._request = request
         self._table = Table(request)

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from studio.contracts.base import Contract
+from studio.contracts.base import Contract, Reference
 from studio.contracts.clip import ClipNumber
 
 
 class CalledBack(Contract):
     """Somebody says that a task has ended: a reason to look at once, and nothing to believe."""
 
-    submission_id: str = Field(description="The row of the ledger of orders.")
+    submission_id: Reference = Field(description="The row of the ledger of orders.")
     number: ClipNumber
-    task_id: str = Field(description="The task as the caller names it.")
+    task_id: Reference = Field(description="The task as the caller names it.")

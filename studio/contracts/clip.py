@@ -3,9 +3,9 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
 from studio.contracts.gate import Slot, Ticket
@@ -15,6 +15,17 @@ PROMPT_LIMIT = 2_500
 
 MOST_VARIANTS = 1_000
 """How many takes of the same inputs may be asked for."""
+
+
+def _whole(seconds: Any) -> Any:
+    """5.0 and "5", as other languages write 5."""
+    if isinstance(seconds, float) and seconds.is_integer():
+        return int(seconds)
+    return int(seconds) if isinstance(seconds, str) and seconds.strip() in ("5", "10") else seconds
+
+
+ClipSeconds = Annotated[Literal[5, 10], BeforeValidator(_whole)]
+"""Lengths of a clip that every provider makes."""
 
 ClipNumber = Annotated[int, Field(ge=1, le=500)]
 """A clip's place in its film, from 1."""
@@ -62,7 +73,7 @@ class ClipRequest(Contract):
     prompt: PromptText | MotionPrompt = Field(
         description="What moves: one text with the camera movement last, or five parts put in order for you."
     )
-    seconds: Literal[5, 10] = Field(default=5, description="Length of the clip.")
+    seconds: ClipSeconds = Field(default=5, description="Length of the clip.")
     camera: CameraMove | None = Field(
         default=None, description="Camera move of the local renderer; none: read from the prompt."
     )
@@ -114,7 +125,7 @@ class ClipSubmission(Contract):
     still: MediaRef
     hosted: HostedStill
     prompt: PromptText | MotionPrompt
-    seconds: Literal[5, 10]
+    seconds: ClipSeconds
     model: str
     slot: Slot
 
@@ -150,7 +161,7 @@ class ClipToDraw(Contract):
     prompt: PromptText | MotionPrompt
     camera: CameraMove | None
     strength: float
-    seconds: Literal[5, 10]
+    seconds: ClipSeconds
     width: int
     height: int
 

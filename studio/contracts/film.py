@@ -4,9 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
+from studio.contracts.base import Contract, Identifier, MediaRef, SetByWorkflow, Sha256, Usd
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.money import Cost
@@ -64,16 +64,24 @@ class VideoCarry(Contract):
     )
 
 
+def _from_one(clips: Any) -> Any:
+    """Programmers count from 0; every clip would be told that its number is wrong."""
+    if isinstance(clips, list) and clips and isinstance(clips[0], dict) and clips[0].get("number") == 0:
+        raise ValueError("clips.0.number is 0, its place in the film is 1: clips are numbered from 1")
+    return clips
+
+
 class VideoRequest(Contract):
     """A film to make. This is the input of `VideoWorkflow`, also as plain JSON from any language."""
 
     channel: Identifier = Field(description="Whose film; channels share the provider's slots fairly.")
     video_id: Identifier = Field(description="The film's name, unique within its channel.")
-    clips: Annotated[list[ClipRequest], Field(min_length=1, max_length=500)]
+    clips: Annotated[list[ClipRequest], Field(min_length=1, max_length=500), BeforeValidator(_from_one)]
     title: Annotated[str, StringConstraints(max_length=200)] = ""
     provider: Provider = Provider.KLING
     model: str = Field(
         default=KLING_MODEL,
+        min_length=1,
         description="The provider's model, or the ComfyUI graph (wan22_i2v when none is named); only listed ones.",
     )
     graph: MediaRef | None = Field(
@@ -103,7 +111,9 @@ class VideoRequest(Contract):
         default=1, ge=0, le=100, description="Lost orders sent again without asking, with on_unknown: resubmit."
     )
     notion_page: str | None = Field(default=None, description="The Notion page whose status follows the film.")
-    carried: VideoCarry | None = Field(default=None, description="Set by continue-as-new; not for callers.")
+    carried: Annotated[VideoCarry | None, SetByWorkflow] = Field(
+        default=None, description="Set by continue-as-new; not for callers."
+    )
 
     @model_validator(mode="before")
     @classmethod

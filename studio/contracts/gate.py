@@ -2,19 +2,25 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field
 
-from studio.contracts.base import Contract, Identifier
+from studio.contracts.base import Contract, Identifier, Reference, SetByWorkflow
 from studio.contracts.excerpt import Excerpt
+
+LONGEST_WAIT = 7 * 86_400
+"""Seconds: a week."""
 
 
 class Ticket(Contract):
     """A place in the line for one clip."""
 
-    name: str = Field(description="Unique: the holder's workflow, run and clip.")
-    workflow_id: str
-    first_run_id: str = Field(description="The first run of its film: another start of the film is another holder.")
+    name: Reference = Field(description="Unique: the holder's workflow, run and clip.")
+    workflow_id: Reference
+    first_run_id: Reference = Field(
+        description="The first run of its film: another start of the film is another holder."
+    )
     channel: Identifier
     video_id: Identifier
     number: int
@@ -52,31 +58,50 @@ class Closing(Contract):
 class GateState(Contract):
     """All a gate knows: its input when it starts or continues as new, below 1 MiB."""
 
-    limit: int = Field(ge=0, description="Places inside.")
-    waiting: list[Ticket] = Field(default=[])
-    held: list[HeldSlot] = Field(default=[])
-    served: dict[str, float] = Field(default={}, description="Per channel: grants divided by the weight.")
-    weights: dict[str, float] = Field(default={}, description="Per channel; 1 where nothing is said.")
-    closed: str | None = Field(default=None, description="Why nobody is let in, and what opens the gate.")
-    closing: Closing | None = Field(default=None, description="What closed the gate; missing in older histories.")
-    closings: int = Field(default=0, description="How often the gate has closed.")
-    standing_by: list[str] = Field(
+    limit: int = Field(ge=0, le=10_000, description="Places inside.")
+    waiting: Annotated[list[Ticket], SetByWorkflow] = Field(default=[])
+    held: Annotated[list[HeldSlot], SetByWorkflow] = Field(default=[])
+    served: Annotated[dict[str, float], SetByWorkflow] = Field(
+        default={}, description="Per channel: grants divided by the weight."
+    )
+    weights: dict[str, Annotated[float, Field(gt=0, le=1_000)]] = Field(
+        default={}, description="Per channel; 1 where nothing is said."
+    )
+    closed: Annotated[str | None, SetByWorkflow] = Field(
+        default=None, description="Why nobody is let in, and what opens the gate."
+    )
+    closing: Annotated[Closing | None, SetByWorkflow] = Field(
+        default=None, description="What closed the gate; missing in older histories."
+    )
+    closings: Annotated[int, SetByWorkflow] = Field(default=0, description="How often the gate has closed.")
+    standing_by: Annotated[list[str], SetByWorkflow] = Field(
         default=[], description="Workflow ids of the films it turned back: they are told when it opens."
     )
-    proven: bool = Field(default=False, description="The provider accepted an order since the gate was empty.")
-    recent: list[datetime] = Field(default=[], description="Grants within the pace window.")
-    pace: int = Field(default=0, ge=0, le=500, description="Most grants per pace window; 0: any number.")
-    pace_seconds: float = 10
-    lease_seconds: float = 3_600
-    sweep_seconds: float = 15
-    credit_seconds: float = Field(
-        default=30, gt=0, description="First pause between two looks at the account, while only credits are missing."
+    proven: Annotated[bool, SetByWorkflow] = Field(
+        default=False, description="The provider accepted an order since the gate was empty."
     )
-    arrivals: int = Field(default=0, description="Tickets that have joined the line since the gate was made.")
-    granted: int = Field(default=0, description="Grants since the gate was made.")
-    refused: int = Field(default=0, description="Tickets there was no room for; their holders ask again.")
-    swept: int = Field(default=0, description="Places taken back from holders that were gone.")
-    most_held: int = Field(default=0, description="Most places ever held at once.")
+    recent: Annotated[list[datetime], SetByWorkflow] = Field(default=[], description="Grants within the pace window.")
+    pace: int = Field(default=0, ge=0, le=500, description="Most grants per pace window; 0: any number.")
+    pace_seconds: float = Field(default=10, gt=0, le=LONGEST_WAIT)
+    lease_seconds: float = Field(default=3_600, gt=0, le=LONGEST_WAIT)
+    sweep_seconds: float = Field(default=15, gt=0, le=LONGEST_WAIT)
+    credit_seconds: float = Field(
+        default=30,
+        gt=0,
+        le=LONGEST_WAIT,
+        description="First pause between two looks at the account, while only credits are missing.",
+    )
+    arrivals: Annotated[int, SetByWorkflow] = Field(
+        default=0, description="Tickets that have joined the line since the gate was made."
+    )
+    granted: Annotated[int, SetByWorkflow] = Field(default=0, description="Grants since the gate was made.")
+    refused: Annotated[int, SetByWorkflow] = Field(
+        default=0, description="Tickets there was no room for; their holders ask again."
+    )
+    swept: Annotated[int, SetByWorkflow] = Field(
+        default=0, description="Places taken back from holders that were gone."
+    )
+    most_held: Annotated[int, SetByWorkflow] = Field(default=0, description="Most places ever held at once.")
 
 
 class GateStatus(Contract):

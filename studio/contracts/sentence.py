@@ -1,10 +1,10 @@
 """A sentence's picture or clip on its way: the order, how it is made, how it ended; and many of them at once."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
+from studio.contracts.base import Contract, Identifier, MediaRef, SetByWorkflow, Sha256
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
 from studio.contracts.project import ProjectName, SentenceId
@@ -84,7 +84,9 @@ class ProjectRequest(ProjectName):
     category: ModelCategory = Field(description="`image`: pictures; `video`: clips.")
     sentence_ids: tuple[Identifier, ...] | None = Field(default=None, description="Only of these; none: of all.")
     force: bool = Field(default=False, description="Also of those that fit: a further one each, the next variant.")
-    carried: BatchCarry | None = Field(default=None, description="Set by the workflow itself.")
+    carried: Annotated[BatchCarry | None, SetByWorkflow] = Field(
+        default=None, description="Set by the workflow itself when it continues as new."
+    )
 
 
 class Batch(Contract):

@@ -208,9 +208,9 @@ async def test_a_budget_that_was_raised_by_hand_stays_raised(studio: StudioAtWor
 @pytest.mark.parametrize(
     ("number", "changes", "reason"),
     [
-        (2, {"prompt": "a" * 2_501}, "clips.1.prompt: String should have at most 2500 characters"),
+        (2, {"prompt": "a" * 2_501}, "clips.1.prompt: has 2,501 characters, at most 2,500"),
         (2, {"prompt": "Slow pan left. A cat."}, "clips.1.prompt: the prompt begins with camera movement"),
-        (1, {"seconds": 7}, "clips.0.seconds: Input should be 5 or 10"),
+        (1, {"seconds": 7}, "clips.0.seconds: must be 5 or 10"),
         (1, {"seconds": 5}, "clips.0: is like that already"),
         (3, {"prompt": ANOTHER}, "poke1/vid_1 has clips 1 to 2, no clip 3"),
     ],

@@ -126,7 +126,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"model": "wan22_i2v", "style": "pixel_art"}, ["style: Pixel art does not work with model wan22_i2v"]),
     ({"width": 4_000, "height": 4_000}, ["width: wan22_i2v: width 4000", "height: wan22_i2v: height 4000"]),
     ({"loras": [{"name": "one.safetensors"}]}, ["loras: wan22_i2v: a LoRA of this graph is a pair"]),
-    ({"loras": [{"hihg": "a"}]}, ["loras.0.hihg: Extra inputs"]),
+    ({"loras": [{"hihg": "a"}]}, ["loras.0.hihg: is unknown"]),
     ({"loras": [{"name": "a", "high": "b"}]}, ["loras.0: say name, or high and low"]),
     (
         {"provider": "kling", "style": "Cinematic", "fast": True, "loras": [{"name": "a"}]},

@@ -154,9 +154,9 @@ async def test_a_project_that_would_be_too_long_is_not_written_at_all(story: Sto
     ("change", "reason"),
     [
         ({"sentences": [{"sentence_id": "s1", "text": "A."}] * 2}, "request: sentences: s1 is there twice"),
-        ({"sentences": [{"sentence_id": "s1"}]}, "sentences.0.text: Field required"),
+        ({"sentences": [{"sentence_id": "s1"}]}, "sentences.0.text: is missing"),
         ({"title": "", "sentences": LONG}, "request: 1,907,342 bytes; 1,900,000 are possible at once"),
-        ({"channel": "../etc"}, "channel: String should match pattern"),
+        ({"channel": "../etc"}, "channel: must have 1 to 100 letters"),
     ],
     ids=["twice", "no text", "too large", "bad channel"],
 )
