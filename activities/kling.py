@@ -23,7 +23,6 @@ from studio.errors import (
     InsufficientCredits,
     PriceMismatch,
     ProviderError,
-    ProviderUnavailable,
     StillRendering,
     SubmissionUnknown,
     TaskLost,
@@ -71,8 +70,6 @@ class KlingActivities:
             if error.stops_everyone:
                 await self._slots.trip(gate.gate, error, credits=credits)
             raise
-        if credits is None:
-            raise ProviderUnavailable("KIE.ai does not say how many credits the account has")
         return Account(credits=credits)
 
     @activity.defn

@@ -84,16 +84,18 @@ RENEW = ActivityConfig(
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
 
+LONGEST_ORDER = timedelta(hours=6)
+"""From the first try at an order to its last. A still's public address has to outlive it."""
 KLING_SUBMIT = ActivityConfig(
     task_queue=TaskQueue.KLING,
     start_to_close_timeout=timedelta(seconds=90),
     heartbeat_timeout=timedelta(seconds=20),
-    schedule_to_close_timeout=timedelta(hours=6),
+    schedule_to_close_timeout=LONGEST_ORDER,
     retry_policy=_FOREVER_UNLESS_HOPELESS,
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     priority=Priority(priority_key=1),
 )
-"""Longer than the client's own 45 s time-out and its ledger writes: an order on its way is never cut off. A worker
+"""Longer than the client's own deadline and its ledger writes: an order on its way is never cut off. A worker
 that is only slow must not pass for dead, or its order is taken for lost; hence the long silence. Orders pass before
 looks."""
 
@@ -106,7 +108,7 @@ _LOOK = ActivityConfig(
 _LAST_LOOK_MARGIN = timedelta(seconds=6)
 """A retry that would pass the deadline is not scheduled at all, so the deadline lies one look later."""
 
-KLING_LEASE = timedelta(hours=6) + timedelta(hours=2)
+KLING_LEASE = LONGEST_ORDER + timedelta(hours=2)
 """A slot's lease: the longest order and the longest wait (`clip_deadline_seconds`) a film may ask for."""
 
 

@@ -76,6 +76,30 @@ async def _all_tasks() -> set[object]:
     return set(asyncio.all_tasks())
 
 
+async def test_what_an_attempt_leaves_is_never_overwritten_by_what_an_earlier_one_left() -> None:
+    """The beats that go on in the background repeat the newest details."""
+    heart, told = Heart(timedelta(seconds=0.3)), []
+    heart.environment.info = dataclasses.replace(heart.environment.info, heartbeat_details=("old",))
+
+    def hear(*details: object) -> None:
+        told.append(details)
+        heart.beats.append(time.monotonic())
+
+    heart.environment.on_heartbeat = hear
+
+    async def work() -> None:
+        async with beating() as heartbeat:
+            assert heartbeat.details == ("old",)
+            await heart.after(2)
+            heartbeat.leave("new", 1)
+            await heart.after(5)
+
+    await heart.environment.run(work)
+    first = told.index(("new", 1))
+    assert set(told[:first]) == {("old",)}
+    assert set(told[first:]) == {("new", 1)}
+
+
 async def test_where_nobody_listens_nothing_beats() -> None:
     heart = Heart(None)
 

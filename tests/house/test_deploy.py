@@ -158,3 +158,13 @@ def test_simulators_and_the_local_stack_stay_out_of_production() -> None:
         and any(under(name, other) for name in m.imports for other in ("simulators", "local", "benchmarks", "tests"))
     ]
     assert guilty == []
+
+
+def test_every_alert_is_about_a_metric_that_workers_tell() -> None:
+    rules = yaml.safe_load((ROOT / "deploy" / "alerts" / "longtake.yml").read_text())
+    alerts = {rule["alert"]: rule["expr"] for group in rules["groups"] for rule in group["rules"]}
+    told = set(re.findall(r'"(longtake_\w+)"', (ROOT / "activities" / "lost_orders.py").read_text()))
+    assert {"longtake_lost_orders", "longtake_orphaned_orders"} <= told
+    for name, expression in alerts.items():
+        assert set(re.findall(r"longtake_\w+", expression)) <= told, name
+    assert all(any(gauge in expression for expression in alerts.values()) for gauge in told if "oldest" not in gauge)

@@ -213,3 +213,19 @@ async def test_a_film_may_take_a_lost_order_for_a_failure_at_once(lost: StudioAt
     handle = await start(lost, on_unknown=OnUnknown.FAIL, unknown_wait_seconds=600)
     progress = await lost.waiting(handle)
     assert progress.failed == [2]
+
+
+async def test_two_videos_that_share_a_take_are_both_told_how_its_order_ended(
+    lost: StudioAtWork, kie: KieSimulator
+) -> None:
+    first = await lost.request(clips=2)
+    second = first.model_copy(update={"video_id": "vid_2"})
+    handles = [await lost.start(first)]
+    await lost.waiting(handles[0])
+    handles.append(await lost.start(second))
+    await lost.waiting(handles[1])
+    order = await the_lost(lost)
+    await decide(lost, order.submission_id, DecisionKind.ADOPT, task_of(kie))
+    for handle in handles:
+        await handle.result()
+    assert kie.ledger.accepted == 2

@@ -16,10 +16,10 @@ from workflows_temporal.desk import DeskWorkflow
 
 
 async def figures(address: str) -> dict[str, float]:
-    """The two gauges, by name; none before the first count."""
+    """The gauges, by name; none before the first count."""
     async with httpx.AsyncClient() as http:
         text = (await http.get(f"http://{address}/metrics")).text
-    lines = re.findall(r"^(longtake_lost_orders\w*?)(?:_seconds)?(?:\{.*\})? (\S+)$", text, re.MULTILINE)
+    lines = re.findall(r"^(longtake_(?:lost|orphaned)_orders\w*?)(?:_seconds)?(?:\{.*\})? (\S+)$", text, re.MULTILINE)
     assert len(lines) == len({name for name, _ in lines})  # one series each: nobody has to guess which one is right
     return {name: float(value) for name, value in lines}
 
@@ -35,6 +35,7 @@ async def test_a_worker_tells_how_many_orders_are_lost_from_its_start_and_as_the
     async with working(studio.settings, QUEUES, temporal):
         told = await eventually(lambda: figures(address), lambda found: found.get("longtake_lost_orders") == 1)
         assert 0 < told["longtake_lost_orders_oldest"] < 60
+        assert told["longtake_orphaned_orders"] == 0
 
         kie.script("createTask", ["accept_then_reset"], match="corridor 01")
         await studio.waiting(await studio.start(await studio.request("vid_2", clips=1)))

@@ -75,6 +75,62 @@ async def test_a_take_tells_how_its_newest_order_stands(desk: DeskStore, lost: S
         await desk.newest_of_take("poke1", "b" * 64, words="")
 
 
+async def test_the_order_of_the_own_take_is_meant_not_the_oldest_of_the_clip(
+    desk: DeskStore, database: Database, lost: Submission
+) -> None:
+    """The clip was changed since: its older order is another matter."""
+    ledger = SubmissionLedger(database)
+    newer = await ledger.intend(dataclasses.replace(ORDER, take="b" * 64), sender="me")
+    await ledger.send(newer, "me")
+    await ledger.lose(newer.id, "reset")
+    found = {take: await desk.of_take("poke1", take * 64) for take in "abc"}
+    assert {take: order and order.submission_id for take, order in found.items()} == {
+        "a": lost.id,
+        "b": newer.id,
+        "c": None,
+    }
+
+
+async def test_a_task_that_lives_is_adopted_by_a_refused_or_failed_order_and_a_dead_one_changes_nothing(
+    desk: DeskStore, database: Database
+) -> None:
+    """Something refused an order that the provider accepted all the same, or took it for failed."""
+    ledger = SubmissionLedger(database)
+    orders = []
+    for number, verdict in enumerate(("refused", "failed"), start=2):
+        order = dataclasses.replace(ORDER, clip=CLIP.model_copy(update={"number": number}), take=f"{number:064x}")
+        submission = await ledger.intend(order, sender="me")
+        await ledger.send(submission, "me")
+        if verdict == "refused":
+            await ledger.refuse(submission.id, "422", claim="me")
+        else:
+            await ledger.settle(
+                submission.id, task_id="t-3", verdict="failed", billed_usd=Decimal(0), billed_credits=None
+            )
+        orders.append(submission)
+    refused, failed = orders
+    with pytest.raises(InvalidRequest):
+        await desk.decide(decision(failed, DecisionKind.WRITE_OFF), words="no")
+    dead = await desk.decide(decision(failed, DecisionKind.ADOPT, "t-3"), words="dead")
+    assert dead.state == "settled"
+    alive = await desk.decide(decision(failed, DecisionKind.ADOPT, "t-3"), words="alive", proven=True)
+    assert alive.state == "accepted"
+    adopted = await desk.decide(decision(refused, DecisionKind.ADOPT, "t-2"), words="ours", proven=True)
+    assert (adopted.state, adopted.task_id) == ("accepted", "t-2")
+
+
+async def test_an_order_with_a_task_does_not_take_another_one(desk: DeskStore, database: Database) -> None:
+    ledger = SubmissionLedger(database)
+    submission = await ledger.intend(ORDER, sender="me")
+    await ledger.send(submission, "me")
+    await ledger.accept(submission.id, "t-1")
+    async with database.transaction() as connection:
+        await connection.execute("update submissions set accepted_at = now() - interval '1 hour'")
+    assert [order.state for order in await desk.lost()] == ["accepted"], "not finished for twice the longest clip"
+    with pytest.raises(InvalidRequest, match="another task already"):
+        await desk.decide(decision(submission, DecisionKind.ADOPT, "t-2"), words="no")
+
+
 async def test_an_order_that_is_being_sent_is_not_lost_yet(
     desk: DeskStore, database: Database, lost: Submission
 ) -> None:
