@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from local.stack import Stack, StackOptions, running_stack
 from studio.contracts.clip import ClipStatus
+from studio.store.pool import open_database
+from studio.store.unresolved import UnresolvedOrders
 from tests.end_to_end.films import Films, films_of
 from tests.studio_at_work import eventually
 from workflows_temporal.video import VideoWorkflow
 
 CLIPS = 6
+LONGEST_RECOVERY = 120
+"""Seconds: an order is left alone for 15 s after its last look, then its clip has to finish and travel."""
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,13 @@ async def test_an_order_whose_worker_dies_after_it_was_accepted_is_asked_about_a
     result = await handle.result()
     assert str(result.total_cost_usd) == "0.210000"
     assert await accepted() == 1
+
+
+async def test_after_all_these_kills_no_paid_order_is_without_an_owner(films: Films) -> None:
+    """In a video, in a take, or among the unresolved orders; recovery takes up what a terminated video left."""
+    async with open_database(films.stack.environment["DATABASE_URL"]) as database:
+        orders = UnresolvedOrders(database)
+        left = await eventually(
+            lambda: orders.orphaned(unwatched=timedelta(0)), lambda found: not found, seconds=LONGEST_RECOVERY
+        )
+    assert left == []
