@@ -88,7 +88,7 @@ async def test_an_order_whose_answer_drips_is_unknown_and_keeps_the_task_it_name
     start = HEAD + b"\r\n" + chunk(NAMES_A_TASK)
     async with (
         speaking(functools.partial(drip, start=start, later=later)) as url,
-        open_kie(key="k", api_url=url) as client,
+        open_kie(key="sim-key", api_url=url) as client,
     ):
         with pytest.raises(SubmissionUnknown) as unknown:
             await client.create_task(model="kling/v2-1-pro", prompt="p", image_url="https://x.example/a.png", seconds=5)
