@@ -16,16 +16,17 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCS += [ROOT / room / "README.md" for room in ("comfy_workflows", "simulators")]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_the_generated_parts_are_current(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == FILES[path], "run `make docs`"
+def test_the_generated_parts_are_current() -> None:
+    stale = [path.name for path, text in FILES.items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run `make docs`"
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
-def test_a_link_leads_somewhere(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    missing = [link for link in links if link and not (path.parent / link).exists()]
+def test_a_link_leads_somewhere() -> None:
+    missing = []
+    for path in DOCS:
+        text = path.read_text(encoding="utf-8")
+        links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+        missing += [f"{path.name}: {link}" for link in links if link and not (path.parent / link).exists()]
     assert missing == []
 
 

@@ -1,6 +1,7 @@
 """Every class of refusal KIE.ai has: how often it billed, how the clip stands, what a person reads."""
 
 import itertools
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoProgress
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
-from tests.studio_at_work import StudioAtWork, eventually
+from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.video import VideoWorkflow
 
 PERMANENT = [
@@ -41,18 +42,32 @@ async def stopped(studio: StudioAtWork, clips: int = 2) -> VideoProgress:
     return await studio.waiting(await studio.start(await studio.request(clips=clips)))
 
 
-@pytest.mark.parametrize(("code", "kind", "words"), PERMANENT)
+async def films(studio: StudioAtWork, count: int) -> list[Handle]:
+    """So many films of two clips at once, each in a channel of its own: c0/v0, c1/v1, …"""
+    requests = [await studio.request(f"v{n}", channel=f"c{n}", clips=2) for n in range(count)]
+    return [await studio.start(request) for request in requests]
+
+
+def second_clip(kie: KieSimulator, faults: Sequence[object]) -> None:
+    """One fault for the second clip of each of these films."""
+    for n, fault in enumerate(faults):
+        kie.script("createTask", [fault], match=f"corridor 02 of v{n}.")
+
+
 async def test_a_permanent_refusal_fails_its_clip_at_once_and_costs_nothing(
-    studio: StudioAtWork, kie: KieSimulator, code: int, kind: str, words: str
+    studio: StudioAtWork, kie: KieSimulator
 ) -> None:
-    kie.script("createTask", [{"body_code": code}], match="corridor 02")
-    progress = await stopped(studio)
-    assert [clip.status for clip in progress.clips] == [ClipStatus.DONE, ClipStatus.FAILED]
-    assert progress.clips[1].note.startswith(words)
-    assert (kie.ledger.billed, len(kie.ledger.refused)) == (1, 1)
-    (row,) = await studio.rows("select error_type, error from clips where number = 2")
-    assert row["error_type"] == kind
-    assert row["error"].startswith(words)
+    second_clip(kie, [{"body_code": code} for code, _, _ in PERMANENT])
+    for handle, (code, kind, words) in zip(await films(studio, len(PERMANENT)), PERMANENT, strict=True):
+        progress = await studio.waiting(handle)
+        assert [clip.status for clip in progress.clips] == [ClipStatus.DONE, ClipStatus.FAILED], code
+        assert progress.clips[1].note.startswith(words), code
+        (row,) = await studio.rows(
+            "select error_type, error from clips where number = 2 and channel = $1", handle.id.split("/")[1]
+        )
+        assert row["error_type"] == kind, code
+        assert row["error"].startswith(words), code
+    assert (kie.ledger.billed, len(kie.ledger.refused)) == (len(PERMANENT), len(PERMANENT))
 
 
 @pytest.mark.parametrize(("code", "kind", "words"), STOPPING)
@@ -125,33 +140,38 @@ async def test_maintenance_is_waited_for(studio: StudioAtWork, kie: KieSimulator
     assert kie.ledger.billed == 2
 
 
-@pytest.mark.parametrize("fault", UNCLEAR, ids=str)
-async def test_an_unclear_answer_is_not_sent_again_by_anybody(
-    studio: StudioAtWork, kie: KieSimulator, fault: object
-) -> None:
-    kie.script("createTask", [fault], match="corridor 02")
-    handle = await studio.start(await studio.request(clips=2))
-    progress = await studio.waiting(handle)
-    assert progress.clips[1].status is ClipStatus.UNKNOWN
-    assert str(progress.clips[1].status) == "paid? unknown"
-    await handle.signal(VideoWorkflow.resume)
-    await studio.waiting(handle)
-    assert kie.ledger.accepted == 1
-    (row,) = await studio.rows("select state from submissions where number = 2")
-    assert row["state"] == "unknown"
+async def tried_again(handle: Handle) -> VideoProgress:
+    """A film's progress, once its second clip was tried twice."""
+    return await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: p.clips[1].tries == 2)
 
 
-@pytest.mark.parametrize("fault", LOST, ids=str)
+async def unknown_and_resumed(studio: StudioAtWork, faults: Sequence[object]) -> None:
+    """The second clip of each film is unknown, also after the film was resumed."""
+    handles = await films(studio, len(faults))
+    for handle, fault in zip(handles, faults, strict=True):
+        progress = await studio.waiting(handle)
+        assert progress.clips[1].status is ClipStatus.UNKNOWN, fault
+        assert str(progress.clips[1].status) == "paid? unknown", fault
+        await handle.signal(VideoWorkflow.resume)
+    for handle, fault in zip(handles, faults, strict=True):
+        await tried_again(handle)
+        assert (await studio.waiting(handle)).clips[1].status is ClipStatus.UNKNOWN, fault
+
+
+async def test_an_unclear_answer_is_not_sent_again_by_anybody(studio: StudioAtWork, kie: KieSimulator) -> None:
+    second_clip(kie, UNCLEAR)
+    await unknown_and_resumed(studio, UNCLEAR)
+    assert kie.ledger.accepted == len(UNCLEAR)
+    rows = await studio.rows("select state from submissions where number = 2")
+    assert [row["state"] for row in rows] == ["unknown"] * len(UNCLEAR)
+
+
 async def test_an_order_whose_answer_gets_lost_is_paid_once_and_shown_as_unknown(
-    studio: StudioAtWork, kie: KieSimulator, fault: object
+    studio: StudioAtWork, kie: KieSimulator
 ) -> None:
-    kie.script("createTask", [fault], match="corridor 02")
-    handle = await studio.start(await studio.request(clips=2))
-    progress = await studio.waiting(handle)
-    assert progress.clips[1].status is ClipStatus.UNKNOWN
-    await handle.signal(VideoWorkflow.resume)
-    await studio.waiting(handle)
-    assert kie.ledger.accepted == kie.ledger.billed == 2
+    second_clip(kie, LOST)
+    await unknown_and_resumed(studio, LOST)
+    assert kie.ledger.accepted == kie.ledger.billed == 2 * len(LOST)
 
 
 async def test_a_provider_that_is_not_there_is_waited_for(studio: StudioAtWork, kie: KieSimulator) -> None:
@@ -216,20 +236,22 @@ async def test_one_answer_that_a_task_is_not_there_changes_nothing_however_late(
     assert kie.ledger.polls > 13
 
 
-@pytest.mark.parametrize(
-    ("why", "kind"),
-    [("content_policy", "ContentRefused"), ("internal", "GenerationFailed"), ("timeout", "GenerationFailed")],
-)
-async def test_a_task_that_fails_says_why_and_costs_what_was_billed(
-    studio: StudioAtWork, kie: KieSimulator, why: str, kind: str
-) -> None:
-    kie.order(match="corridor 02", fail=why, bill_failed=True, count=1)
-    progress = await stopped(studio)
-    assert progress.clips[1].note.startswith("Kling could not make the clip: ")
-    (clip,) = await studio.rows("select error_type from clips where number = 2")
-    (order,) = await studio.rows("select verdict, billed_usd::text from submissions where number = 2")
-    assert clip["error_type"] == kind
-    assert order == {"verdict": "failed", "billed_usd": "0.210000"}
+FAILURES = {"content_policy": "ContentRefused", "internal": "GenerationFailed", "timeout": "GenerationFailed"}
+
+
+async def test_a_task_that_fails_says_why_and_costs_what_was_billed(studio: StudioAtWork, kie: KieSimulator) -> None:
+    for n, why in enumerate(FAILURES):
+        kie.order(match=f"corridor 02 of v{n}.", fail=why, bill_failed=True, count=1)
+    for handle, (why, kind) in zip(await films(studio, len(FAILURES)), FAILURES.items(), strict=True):
+        progress = await studio.waiting(handle)
+        channel = handle.id.split("/")[1]
+        assert progress.clips[1].note.startswith("Kling could not make the clip: "), why
+        (clip,) = await studio.rows("select error_type from clips where number = 2 and channel = $1", channel)
+        (order,) = await studio.rows(
+            "select verdict, billed_usd::text from submissions where number = 2 and channel = $1", channel
+        )
+        assert clip["error_type"] == kind, why
+        assert order == {"verdict": "failed", "billed_usd": "0.210000"}, why
 
 
 async def test_a_price_of_another_class_closes_the_gate(studio: StudioAtWork, kie: KieSimulator) -> None:
