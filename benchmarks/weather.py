@@ -3,8 +3,8 @@
 0.6 % of all looks at a task are odd, in every way the simulator knows (each at least once, as far as there are
 looks enough), 5 % of downloads are broken in every way, orders, uploads, balances and callbacks come in other
 spellings or as a proxy's pages; every bill has float noise. PostgreSQL refuses once with each of seven SQLSTATEs at
-each of seven writes; a worker is stopped for longer than its heartbeat while an order of its is on its way; the
-limiter is terminated once.
+each of seven writes; a worker is stopped for longer than its heartbeat while an order of its is on its way, and
+another one between its claim and its request; the limiter is terminated once.
 
 Then the books of the provider are held against ours: `doubled`, tasks charged beyond one per clip; `lost`, delivered
 clips that are in no video, no take and on no list; `stuck`, videos that neither finish nor wait for a true reason (an
@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
@@ -146,7 +147,8 @@ class Storm:
         victim = names.pop(self.chance.randrange(len(names)))
         happening: list[Coroutine[Any, Any, None]] = []
         if "stall" in self.events:
-            happening.append(self._stalled(await self._sending(victim, clips), victim))
+            second = names.pop(self.chance.randrange(len(names)))
+            happening.append(self._stalls(await self._sending(victim, clips), victim, second, clips))
         else:
             names.append(victim)
         if "limiter" in self.events:
@@ -177,13 +179,47 @@ class Storm:
                 return await self._sender(self.handles[name])
         return None
 
-    async def _stalled(self, pid: int | None, name: str) -> None:
-        """Have a worker stand still with an order on its way, for longer than Temporal waits for its heartbeat."""
+    async def _stalls(self, pid: int | None, sending: str, claiming: str, clips: int) -> None:
+        """Two workers stand still, one after the other: with an order on its way, and just before one leaves."""
+        await self._stalled(pid, f"with an order of {sending} on its way")
+        await self._stalled(await self._claiming(claiming, clips), f"before an order of {claiming} leaves")
+
+    async def _claiming(self, name: str, clips: int) -> int | None:
+        """Start a video; returns the process that has claimed its first order and not sent it. It is stopped."""
+        slow = {"route": "credit", "script": [{"slow_headers": 0.5}], "repeat": True, "count": 3 * clips}
+        await self.here.tell("faults", **slow)
+        await self._begin(name, clips)
+        intended = "select 1 from submissions where state = 'intended' and video_id = $1"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_SECONDS):
+                while True:
+                    await until(lambda: self.here.rows(intended, name), bool, every=0.01)
+                    async with self.here.database.transaction() as holding:
+                        await holding.execute("lock table submissions in exclusive mode")
+                        if (pid := await self._blocked_claim()) is not None:
+                            os.kill(pid, signal.SIGSTOP)
+                            return pid
+        return None
+
+    async def _blocked_claim(self, *, looks: int = 60) -> int | None:
+        """The worker whose claim waits for our lock: the process at the other end of its connection."""
+        waiting = """select client_port from pg_stat_activity
+                      where wait_event_type = 'Lock' and query like '%set state = ''sent''%'"""
+        for _ in range(looks):
+            ports = {row["client_port"] for row in await self.here.rows(waiting)}
+            for worker in self.here.stack.workers.values():
+                if any(line.laddr.port in ports for line in psutil.Process(worker.pid).net_connections("tcp")):
+                    return worker.pid
+            await asyncio.sleep(0.01)
+        return None
+
+    async def _stalled(self, pid: int | None, words: str) -> None:
+        """Have a worker stand still for longer than Temporal waits for its heartbeat."""
         if pid is None:
-            say(f"no worker was seen sending an order of {name}")
+            say(f"no worker was seen {words}")
             return
         os.kill(pid, signal.SIGSTOP)
-        say(f"worker {pid} stands still with an order of {name} on its way")
+        say(f"worker {pid} stands still {words}")
         await asyncio.sleep(STALL_SECONDS)
         os.kill(pid, signal.SIGCONT)
         self.stalls += 1

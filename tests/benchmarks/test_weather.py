@@ -22,6 +22,6 @@ async def test_videos_in_bad_weather_are_made_once_each_and_without_an_operator(
     }
     assert found["clips"] == found["billed"] == 9
     assert found["finished"] == 3
-    assert (found["stalled_senders"], found["limiter_terminated"]) == (1, 1)
+    assert (found["stalled_senders"], found["limiter_terminated"]) == (2, 1)
     assert all(found["refused"].values()), found["refused"]
     assert found["odd_kinds"] > 10
