@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -11,8 +12,13 @@ from activities.hosting import StillHost
 from studio.callback_address import CallbackAddresses, CallbackSubject
 from studio.contracts.base import Contract
 from studio.contracts.clip import ClipJob, ClipSubmission
+from studio.errors import InvalidRequest, ProviderUnavailable, StudioError
 from studio.providers.kie_models import kling_model
 from studio.store.orders import Order, Submission
+
+LOOKS_AT_A_CLAIM = 4
+"""Looks at a task that only a callback names before it is believed that there is none, or that it is not ours."""
+PAUSE_BETWEEN_LOOKS = timedelta(seconds=0.5)
 
 
 class SendNote(Contract):
@@ -56,6 +62,14 @@ def job_of(clip: ClipSubmission, submission: Submission, task_id: str) -> ClipJo
         slot=clip.slot,
         shared=submission.clip != clip.clip,
     )
+
+
+def unproven(why: str) -> StudioError:
+    """This look does not confirm a task that only a callback names: one answer is no proof, a few of them are."""
+    attempt = activity.info().attempt
+    if attempt < LOOKS_AT_A_CLAIM:
+        return ProviderUnavailable(why, retry_after=attempt * PAUSE_BETWEEN_LOOKS)
+    return InvalidRequest(why)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import structlog
 from temporalio import activity
 
 from activities._heartbeat import beating
+from activities._order import unproven
 from activities._settling import balance_of
 from studio.contracts.desk import CALLBACK, POLICY, Decision, DecisionKind, LostClip, OrderFound
 from studio.errors import InvalidRequest, TaskLost
@@ -64,14 +65,16 @@ class DeskActivities:
         try:
             task = await self._kie.record_info(decision.task_id or "")
         except TaskLost:
-            raise InvalidRequest(f"KIE.ai does not know a task {decision.task_id}") from None
+            why = f"KIE.ai does not know a task {decision.task_id}"
+            raise (unproven(why) if decision.who == CALLBACK else InvalidRequest(why)) from None
         if task.reference is None and decision.who != CALLBACK:
             return (
                 f"task {decision.task_id} is {task.state}; it carries no id of ours, so this is taken on trust",
                 False,
             )
         if task.reference != decision.submission_id:
-            raise InvalidRequest(f"task {decision.task_id} was ordered under another id ({task.reference or 'none'})")
+            why = f"task {decision.task_id} was ordered under another id ({task.reference or 'none'})"
+            raise unproven(why) if task.reference is None else InvalidRequest(why)
         return f"task {decision.task_id} is {task.state} and carries our id", task.state != "fail"
 
     async def _looked_up(self, decision: Decision) -> str:

@@ -4,6 +4,7 @@ import structlog
 from temporalio import activity
 
 from activities._heartbeat import beating
+from activities._order import unproven
 from activities._settling import bill_of, settle
 from activities.gatekeeping import Slots
 from activities.kling_pace import KlingPace
@@ -69,7 +70,7 @@ class LateActivities:
             task = await self._kie.record_info(task_id)
         except TaskLost:
             if not trusted:
-                raise InvalidRequest(f"the provider does not know a task {task_id}") from None
+                raise unproven(f"the provider does not know a task {task_id}") from None
             over = await self._ledger.absent(
                 order.id, task_id, lasting=self._pace.lasting, gap=self._pace.gap, watching=False
             )
@@ -78,7 +79,8 @@ class LateActivities:
                 return None
             raise self._again("the provider does not show the task at the moment") from None
         if task.reference != order.id and (task.reference is not None or not trusted):
-            raise InvalidRequest(f"task {task_id} was ordered under another id ({task.reference or 'none'})")
+            why = f"task {task_id} was ordered under another id ({task.reference or 'none'})"
+            raise unproven(why) if task.reference is None else InvalidRequest(why)
         return task
 
     async def _handed_back(self, order: Submission, task_id: str, task: KieTask) -> bool:

@@ -85,10 +85,12 @@ async def test_a_callback_with_our_id_finds_a_lost_order(lost: StudioAtWork, kie
 
 
 async def test_a_callback_finds_the_order_of_a_film_that_asks_for_help(lost: StudioAtWork, kie: KieSimulator) -> None:
+    """Also when the first looks at its task are odd: one answer is no proof that the callback was forged."""
     handle = await start(lost)
     await lost.waiting(handle)
-    order = await the_lost(lost)
-    told = CalledBack(submission_id=order.submission_id, number=2, task_id=task_of(kie))
+    order, task = await the_lost(lost), task_of(kie)
+    kie.script("recordInfo", [{"variant": "absent_422"}, {"variant": "param_null"}, {"html": 404}], match=task)
+    told = CalledBack(submission_id=order.submission_id, number=2, task_id=task)
     await handle.signal(VideoWorkflow.called_back, told)
     await handle.result()
     assert kie.ledger.billed == 3
