@@ -4,15 +4,16 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from commands.files_beside import FileUnreadable, read_file
+from commands.yaml_fields import Fields, WrittenFile, read_as
+from commands.yaml_file import YamlFileInvalid, read_yaml_file
 from studio import intake
 from studio.contracts.base import Identifier, MediaRef, Usd
 from studio.contracts.clip import MOST_VARIANTS, CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
-from studio.contracts.complaint import complaint
 from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
 from studio.contracts.model import VisualStyle
 from studio.contracts.render import MOST_LORAS, Lora, LoraName, LoraPair, LoraStrength
@@ -27,14 +28,10 @@ LARGEST_REQUEST = 1_900_000
 
 
 class FilmFileInvalid(Exception):
-    """The film file cannot be made. Each line of the message is a path and a reason."""
+    """The film file cannot be made. Each line of the message is a place and a reason."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FilmClip(_Strict):
+class FilmClip(Fields):
     """One clip in a film file."""
 
     still: str = Field(min_length=1, description="Path of a PNG or JPEG picture, from the film file's folder.")
@@ -50,7 +47,7 @@ class FilmClip(_Strict):
     )
 
 
-class FilmLora(_Strict):
+class FilmLora(Fields):
     """A LoRA in a film file: one file, or a pair for high and low noise, for graphs with two passes."""
 
     name: LoraName | None = None
@@ -72,7 +69,7 @@ class FilmLora(_Strict):
         return LoraPair(high=self.high, low=self.low, strength=self.strength)
 
 
-class FilmFile(_Strict):
+class FilmFile(WrittenFile):
     """A film file."""
 
     film: Identifier = Field(description="The film's name, unique within its channel.")
@@ -100,18 +97,12 @@ def read_film_file(path: Path) -> FilmFile:
     """Parse a film file.
 
     Raises:
-        FilmFileInvalid: no YAML, or fields that are wrong or missing.
+        FilmFileInvalid: no YAML, values that YAML would change in silence, or fields that are wrong or missing.
     """
     try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FilmFileInvalid(f"{path}: {error}") from None
-    except yaml.YAMLError as error:
-        raise FilmFileInvalid(f"{path}: no YAML: {error}") from None
-    try:
-        return FilmFile.model_validate(data)
-    except ValidationError as error:
-        raise FilmFileInvalid(complaint(error)) from None
+        return read_as(FilmFile, read_yaml_file(path))
+    except YamlFileInvalid as error:
+        raise FilmFileInvalid(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -136,13 +127,13 @@ def build_film(path: Path, film: FilmFile, casting: Casting | None = None) -> Bu
     stills = [_still(film, place, folder) for place in range(len(film.clips))]
     wrong = [words for _, words in stills if words] + _only_for_comfyui(film)
     if wrong:
-        raise FilmFileInvalid("\n".join(wrong))
+        raise FilmFileInvalid(film.placed("\n".join(wrong)))
     request = _request(film, [ref for ref, _ in stills if ref is not None], casting)
     if wrong := list(intake.complaints(request, casting.own if casting else None)):
-        raise FilmFileInvalid("\n".join(wrong))
+        raise FilmFileInvalid(film.placed("\n".join(wrong)))
     if casting and casting.style:
         request = _styled(request, casting.style, casting)
-    if (size := len(request.model_dump_json())) > LARGEST_REQUEST:
+    if (size := len(request.model_dump_json().encode())) > LARGEST_REQUEST:
         raise FilmFileInvalid(f"clips: {size:,} bytes of prompts and references; {LARGEST_REQUEST:,} are possible")
     fixed = frozenset(place for place, clip in enumerate(film.clips, start=1) if clip.variant is not None)
     return BuiltFilm(request, tuple(folder / clip.still for clip in film.clips), fixed)
@@ -162,13 +153,12 @@ async def put_stills(film: BuiltFilm, objects: ObjectStore) -> None:
 def _still(film: FilmFile, place: int, folder: Path) -> tuple[MediaRef | None, str]:
     """A still as a reference, or what is wrong with it."""
     name = film.clips[place].still
+    shown = name.encode("unicode_escape").decode("ascii") if not name.isprintable() else name
     try:
-        content = (folder / name).read_bytes()
+        content = read_file(folder, name)
         mime = intake.check_still(content, width=film.width, height=film.height)
-    except OSError as error:
-        return None, f"clips.{place}.still: {name}: {error.strerror}"
-    except BadStill as error:
-        return None, f"clips.{place}.still: {name}: {error}"
+    except (FileUnreadable, BadStill) as error:
+        return None, f"clips.{place}.still: {shown}: {error}"
     clip = ClipId(channel=film.channel, video_id=film.film, number=place + 1)
     return MediaRef(
         key=keys.still_key(clip, mime), sha256=hashlib.sha256(content).hexdigest(), mime=mime, size=len(content)

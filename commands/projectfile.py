@@ -5,11 +5,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from commands.files_beside import FileUnreadable, read_file
+from commands.yaml_fields import Fields, WrittenFile, read_as
+from commands.yaml_file import YamlFileInvalid, read_yaml_file
 from studio.contracts.base import Identifier, MediaRef
 from studio.contracts.clip import CameraMove
 from studio.contracts.complaint import complaint
@@ -36,14 +38,11 @@ class ProjectFileInvalid(Exception):
     """The project file cannot be made. Each line of the message is a path and a reason."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class FileChoices(RenderChoices):
     """Choices in a project file: `model` is the model's id, `style` a style's name or id."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    written_names: ClassVar[Mapping[str, str]] = {"model": "model_id"}
 
     @model_validator(mode="before")
     @classmethod
@@ -53,7 +52,7 @@ class FileChoices(RenderChoices):
         return values
 
 
-class FileCharacter(_Strict):
+class FileCharacter(Fields):
     """A character in a project file."""
 
     id: Identifier
@@ -61,7 +60,7 @@ class FileCharacter(_Strict):
     references: Annotated[list[str], Field(min_length=1, max_length=MOST_IMAGES)]
 
 
-class FileSentence(_Strict):
+class FileSentence(Fields):
     """A sentence in a project file. Paths begin at the file's folder."""
 
     id: Identifier
@@ -76,7 +75,7 @@ class FileSentence(_Strict):
     video: FileChoices = FileChoices()
 
 
-class ProjectFile(_Strict):
+class ProjectFile(WrittenFile):
     """A project file."""
 
     project: Identifier
@@ -84,7 +83,7 @@ class ProjectFile(_Strict):
     title: str = Field(default="", max_length=200)
     image: FileChoices = FileChoices()
     video: FileChoices = FileChoices()
-    characters: list[FileCharacter] = []
+    characters: list[FileCharacter] = Field(default=[])
     sentences: Annotated[list[FileSentence], Field(min_length=1, max_length=MOST_SENTENCES)]
 
 
@@ -95,15 +94,9 @@ def read_project_file(path: Path) -> ProjectFile:
         ProjectFileInvalid: no YAML, or fields that are wrong or missing.
     """
     try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectFileInvalid(f"{path}: {error}") from None
-    except yaml.YAMLError as error:
-        raise ProjectFileInvalid(f"{path}: no YAML: {error}") from None
-    try:
-        return ProjectFile.model_validate(data)
-    except ValidationError as error:
-        raise ProjectFileInvalid(complaint(error)) from None
+        return read_as(ProjectFile, read_yaml_file(path))
+    except YamlFileInvalid as error:
+        raise ProjectFileInvalid(str(error)) from None
 
 
 @dataclass
@@ -125,11 +118,9 @@ class _Files:
     def picture(self, place: str, name: str, key: "_Key") -> MediaRef | None:
         path = self.folder / name
         try:
-            content = path.read_bytes()
+            content = read_file(self.folder, name)
             mime = probe_picture(content).mime
-        except OSError as error:
-            return self._complain(f"{place}: {name}: {error.strerror}")
-        except BadStill as error:
+        except (FileUnreadable, BadStill) as error:
             return self._complain(f"{place}: {name}: {error}")
         return self._take(path, content, mime, key, PICTURES[mime])
 
@@ -138,10 +129,10 @@ class _Files:
         if ending not in SOUNDS:
             return self._complain(f"{place}: {name}: its name has to end with one of {', '.join(SOUNDS)}")
         try:
-            content = path.read_bytes()
+            content = read_file(self.folder, name)
             audio_seconds(path)
-        except OSError as error:
-            return self._complain(f"{place}: {name}: {error.strerror}")
+        except FileUnreadable as error:
+            return self._complain(f"{place}: {name}: {error}")
         except BadSound as error:
             return self._complain(f"{place}: {error}")
         return self._take(path, content, SOUNDS[ending], key, ending)
@@ -196,11 +187,11 @@ def build_project(path: Path, file: ProjectFile, offer: Offer, characters: Seque
             complete=True,
         )
     except ValidationError as error:
-        raise ProjectFileInvalid("\n".join([*files.wrong, complaint(error)])) from None
+        raise ProjectFileInvalid(file.placed("\n".join([*files.wrong, complaint(error)]))) from None
     pictures = {one.character_id: one.references for one in characters}
     pictures |= {one.character_id: one.references for one in drafted}
     if wrong := files.wrong or _unmakeable(draft, offer, pictures):
-        raise ProjectFileInvalid("\n".join(wrong))
+        raise ProjectFileInvalid(file.placed("\n".join(wrong)))
     return BuiltProject(draft, files.found)
 
 

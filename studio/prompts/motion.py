@@ -5,6 +5,7 @@ still scene, so the order is fixed: core action, details, sequence, surroundings
 """
 
 import re
+import unicodedata
 
 from studio.contracts.clip import PROMPT_LIMIT, MotionPrompt
 from studio.errors import InvalidRequest
@@ -69,12 +70,18 @@ def check(prompt: str | MotionPrompt, *, limit: int = PROMPT_LIMIT) -> None:
 
 def begins_with_camera(text: str) -> bool:
     """Is camera movement the first thing this text says?"""
-    return _CAMERA_FIRST.match(text.strip()) is not None
+    return _CAMERA_FIRST.match(_visible(text).strip()) is not None
+
+
+def _visible(text: str) -> str:
+    """As it is seen: without signs of no width (Unicode category Cf), every kind of space as a space."""
+    shown = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
+    return re.sub(r"\s+", " ", shown)
 
 
 def camera_last(text: str) -> str:
     """The same sentences, those about the camera moved from the beginning to the end."""
-    sentences = [part for part in re.split(r"(?<=[.!?])\s+", text.strip()) if part]
+    sentences = [part for part in re.split(r"(?<=[.!?])\s+", _visible(text).strip()) if part]
     leading = 0
     while leading < len(sentences) and begins_with_camera(sentences[leading]):
         leading += 1

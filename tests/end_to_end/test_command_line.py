@@ -39,27 +39,27 @@ BAD: list[tuple[dict[str, object], str]] = [
         {"clips": [{"still": "clip_01.png", "prompt": "A cat."}] * 501},
         "clips: has 501 entries, at most 500 are allowed",
     ),
-    ({"clips": [{"still": "none.png", "prompt": "A cat."}]}, "clips.0.still: none.png: No such file"),
+    ({"clips": [{"still": "none.png", "prompt": "A cat."}]}, "clip 1, still: none.png: no such file"),
     (
         {"clips": [{"still": "bad.yaml", "prompt": "A cat."}]},
-        "clips.0.still: bad.yaml: the picture is not a PNG or JPEG",
+        "clip 1, still: bad.yaml: the picture is not a PNG or JPEG",
     ),
     (
         {"clips": [{"still": "clip_01.png", "prompt": "a" * 2501}]},
-        "clips.0.prompt: has 2,501 characters, at most 2,500",
+        "clip 1, prompt: has 2,501 characters, at most 2,500",
     ),
     (
         {"clips": [{"still": "clip_01.png", "prompt": "A cat.", "seconds": 7}]},
-        "clips.0.seconds: must be 5 or 10",
+        "clip 1, seconds: must be 5 or 10",
     ),
     ({"film": "../etc"}, "film: must have 1 to 100 letters"),
     ({"channel": "a b"}, "channel: must have 1 to 100 letters"),
     (
         {"clips": [{"still": "clip_01.png", "prompt": "Slow pan left. A cat."}]},
-        "clips.0.prompt: the prompt begins with camera movement",
+        "clip 1, prompt: the prompt begins with camera movement",
     ),
-    ({"clips": [{"still": "clip_01.png", "prompt": "A cat.", "camra": "orbit"}]}, "clips.0.camra: is unknown"),
-    ({"width": 200}, "clips.0.still: clip_01.png: 192x108 has another shape than the film, 200x108"),
+    ({"clips": [{"still": "clip_01.png", "prompt": "A cat.", "camra": "orbit"}]}, "clip 1, camra: is unknown"),
+    ({"width": 200}, "clip 1, still: clip_01.png: 192x108 has another shape than the film, 200x108"),
 ]
 
 
