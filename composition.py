@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import httpx
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling
 
@@ -42,7 +41,7 @@ from studio.contracts.gate import GateState
 from studio.objects.store import ObjectStore
 from studio.providers.catbox import open_catbox
 from studio.providers.comfyui import open_comfyui
-from studio.providers.files import FileClient
+from studio.providers.files import LOOPBACK, open_files
 from studio.providers.kie import KieClient, open_kie
 from studio.providers.notion import NotionClient, open_notion
 from studio.settings import Settings, plain
@@ -314,7 +313,8 @@ async def _notion(tools: Tools) -> NotionClient | None:
 
 
 async def _keeping(tools: Tools) -> KeepingActivities:
-    files = FileClient(await tools.stack.enter_async_context(httpx.AsyncClient()))
+    rehearsal = LOOPBACK if tools.settings.downloads_from_this_machine() else ()
+    files = await tools.stack.enter_async_context(open_files(rehearsal=rehearsal))
     return KeepingActivities(
         tools.objects,
         files,

@@ -1,7 +1,6 @@
 """Ingesting finished clips: download, verify, store."""
 
 import asyncio
-import hashlib
 from pathlib import Path
 
 import structlog
@@ -15,20 +14,21 @@ from activities._take import store_take
 from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipOutcome, ClipStatus
 from studio.contracts.film import ClipRecord, Unfinished
 from studio.contracts.keeping import ClipToKeep, KeptClip
-from studio.errors import BadClip, ClipUnreadable, DatabaseUnavailable, DownloadBroken, LinkDoubtful
+from studio.errors import BadClip, ClipUnreadable, DatabaseUnavailable, DownloadBroken, LinkDoubtful, NotAVideo
 from studio.media.conform import conform_to
-from studio.media.probe import MediaInfo, begins_as_video
+from studio.media.probe import MediaInfo, faulty
 from studio.media.verify import Ordered, examine_clip
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.prompts.camera import move_of
-from studio.providers.files import FileClient
+from studio.providers.files import Downloaded, FileClient
 
 _log = structlog.get_logger()
 
 
 TRIES_PER_LINK = 5
 """Attempts at one address whose downloads break off, before it is renewed."""
+_AGAIN = " - every download gave the same bytes"
 
 
 class KeepingActivities:
@@ -59,12 +59,12 @@ class KeepingActivities:
         async with beating():
             with scratch(self._work_dir) as folder:
                 path = folder / f"{clip.clip.name}.mp4"
-                size = await self._download(clip, path)
-                path, info, conformed = await self._examine(clip, path)
+                came = await self._download(clip, path)
+                path, info, conformed = await self._examine(clip, path, came)
                 place = keys.clip_key(clip.clip) if clip.use is not None else None
                 file = await store_take(self._objects, clip.clip.channel, clip.take, path, info, place=place)
             file = file.model_copy(update={"conformed": conformed})
-            _log.info("clip.kept", task_id=clip.task_id, key=file.media.key, size_bytes=size, conformed=conformed)
+            _log.info("clip.kept", task_id=clip.task_id, key=file.media.key, size_bytes=came.size, conformed=conformed)
             return KeptClip(file=file, recorded=await self._record(clip, file))
 
     @activity.defn
@@ -97,23 +97,28 @@ class KeepingActivities:
             return False
         return True
 
-    async def _download(self, clip: ClipToKeep, path: Path) -> int:
+    async def _download(self, clip: ClipToKeep, path: Path) -> Downloaded:
         try:
             return await self._files.download(clip.url, path)
+        except NotAVideo as other:
+            await self._deliveries.doubt(clip, str(other), other.sha256, is_video=False)
+            bad = faulty(BadClip(f"{other}{_AGAIN}"), "no video")
+            await self._refuse(clip, None, bad)
+            raise bad from None
         except DownloadBroken as broken:
             if activity.info().attempt >= TRIES_PER_LINK:
                 raise LinkDoubtful(str(broken)) from None
             raise
 
-    async def _examine(self, clip: ClipToKeep, path: Path) -> tuple[Path, MediaInfo, str]:
+    async def _examine(self, clip: ClipToKeep, path: Path, came: Downloaded) -> tuple[Path, MediaInfo, str]:
         """The file to keep, what it is, and in which ways it had to be converted."""
         try:
             examined = await asyncio.to_thread(examine_clip, path, _ordered(clip))
         except ClipUnreadable as broken:
-            sha256, is_video = await asyncio.to_thread(_look, path)
-            await self._deliveries.doubt(clip, str(broken), sha256, is_video=is_video)
-            await self._refuse(clip, path if is_video else None, broken)
-            raise BadClip(f"{broken} - every download gave the same bytes", fault=broken.fault) from None
+            await self._deliveries.doubt(clip, str(broken), came.sha256, is_video=True)
+            bad = faulty(BadClip(f"{broken}{_AGAIN}"), broken.fault)
+            await self._refuse(clip, path, bad)
+            raise bad from None
         except BadClip as bad:
             await self._refuse(clip, path, bad)
             raise
@@ -135,14 +140,6 @@ class KeepingActivities:
         await self._recording.ledger.condemn(clip.clip.channel, clip.task_id, str(bad))
         _log.error("clip.rejected", task_id=clip.task_id, key=key, reason=str(bad))
         await self._deliveries.count(clip, bad.fault or "other", str(bad))
-
-
-def _look(path: Path) -> tuple[str, bool]:
-    """The digest of a file, and whether it begins as a video does."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        file.seek(0)
-        return hashlib.file_digest(file, "sha256").hexdigest(), begins_as_video(head)
 
 
 def _ordered(clip: ClipToKeep) -> Ordered:

@@ -47,13 +47,14 @@
     │   ├── MediaMissing              not in the object store
     │   ├── MediaChanged              in the object store, with other bytes
     │   ├── LinkExpired               the address leads nowhere any more
+    │   │   └── AddressRefused          the address leads to where nothing is fetched from
     │   ├── LinkDoubtful              the address gives no usable file; a renewed one may
     │   ├── DownloadBroken            the bytes stopped half way         retryable
+    │   │   └── NotAVideo               a page, an answer, nothing         retryable
     │   └── FfmpegFailed              ffmpeg ended with an error
     └── StorageUnavailable          our own storage does not answer      retryable
         ├── DatabaseUnavailable
         ├── ObjectStoreUnavailable
-        │   └── ObjectStoreFull
         └── WorkFolderFull
 
 Only Temporal retries. `activities/_failures.py` hands `retryable`, `benign` and `retry_after` to it.
@@ -213,10 +214,7 @@ class GraphRefused(ComfyError):
 
 
 class ModelMissing(GraphRefused):
-    """A model file is missing on this ComfyUI server.
-
-    Permanent: the same server would say the same again, until somebody copies the file.
-    """
+    """A model file is missing on this ComfyUI server."""
 
     @classmethod
     def named(cls, file: str, belongs: str) -> Self:
@@ -308,14 +306,9 @@ class MediaError(StudioError):
 
 
 class BadClip(MediaError):
-    """The clip that was delivered is not the one that was ordered.
+    """The clip that was delivered is not the one that was ordered."""
 
-    `fault` names the kind of what is wrong, in a form that two clips can be compared by; empty: not classified.
-    """
-
-    def __init__(self, message: str = "", *, fault: str = "", retry_after: timedelta | None = None) -> None:
-        super().__init__(message, retry_after=retry_after)
-        self.fault = fault
+    fault: str = ""  # its kind, comparable between clips: `codec hevc`, `black`; empty: not classified
 
 
 class ClipUnreadable(BadClip):
@@ -342,6 +335,10 @@ class LinkExpired(MediaError):
     """The address of the file leads nowhere any more."""
 
 
+class AddressRefused(LinkExpired):
+    """The address of the file is not on the internet, or not HTTPS. Nothing was sent there."""
+
+
 class LinkDoubtful(MediaError):
     """The address gives no usable file. The clip is paid for: a renewed address may give it."""
 
@@ -350,6 +347,13 @@ class DownloadBroken(MediaError):
     """The download ended before the file did."""
 
     retryable = True
+
+
+class NotAVideo(DownloadBroken):
+    """What came in place of the file is no video: a page, an answer, nothing."""
+
+    sha256: str = ""
+    """Of what came, as far as it was read."""
 
 
 class FfmpegFailed(MediaError):
@@ -368,10 +372,6 @@ class DatabaseUnavailable(StorageUnavailable):
 
 class ObjectStoreUnavailable(StorageUnavailable):
     """The object store does not answer."""
-
-
-class ObjectStoreFull(ObjectStoreUnavailable):
-    """No space left in the object store."""
 
 
 class WorkFolderFull(StorageUnavailable):

@@ -178,6 +178,11 @@ class Settings(Environment):
     kie_api_key: SecretStr | None = Field(default=None, description="Key of KIE.ai; needed by the queue kling.")
     kie_api_url: HttpUrl = Field(default=HttpUrl("https://api.kie.ai"), description="KIE.ai's API.")
     kie_upload_url: HttpUrl = Field(default=HttpUrl("https://kieai.redpandaai.co"), description="KIE.ai's upload host.")
+    downloads_from_loopback: bool | None = Field(
+        default=None,
+        description="Fetch files by plain HTTP and from this machine, too: only for rehearsals. None: if KIE_API_URL "
+        "is this machine.",
+    )
     kie_callback_url: HttpUrl | None = Field(
         default=None, description="Public address under which KIE.ai calls back; none: only looks tell."
     )
@@ -248,6 +253,12 @@ class Settings(Environment):
         if str(value).startswith("file:") and not str(value).startswith("file:///"):
             raise ValueError("write a folder with its whole path, as file:///srv/longtake/objects")
         return value
+
+    def downloads_from_this_machine(self) -> bool:
+        """Whether files are fetched from loopback addresses, too, because the providers are simulated there."""
+        if self.downloads_from_loopback is not None:
+            return self.downloads_from_loopback
+        return is_loopback(self.kie_api_url.host or "")
 
     def store_place(self) -> StorePlace:
         """The object store these settings name."""

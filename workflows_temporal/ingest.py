@@ -9,11 +9,12 @@ from activities.keeping import KeepingActivities
 from activities.kling import KlingActivities
 from studio.contracts.clip import RenderedClip
 from studio.contracts.keeping import ClipToKeep, KeptClip
-from studio.errors import LinkDoubtful, LinkExpired
+from studio.errors import AddressRefused, LinkDoubtful, LinkExpired
 from workflows_temporal.outcome import kind_of
 from workflows_temporal.policies import KEEP, LONGEST_PAUSE_BEFORE_RENEWAL, MOST_RENEWALS, RENEW, titled
 
-_RENEWABLE = (LinkExpired.__name__, LinkDoubtful.__name__)
+_GONE = (LinkExpired.__name__, AddressRefused.__name__)
+_RENEWABLE = (*_GONE, LinkDoubtful.__name__)
 
 
 async def ingest_clip(to_keep: ClipToKeep, rendered: RenderedClip, label: str) -> KeptClip:
@@ -32,7 +33,7 @@ async def ingest_clip(to_keep: ClipToKeep, rendered: RenderedClip, label: str) -
         except ActivityError as error:
             if kind_of(error) not in _RENEWABLE:
                 raise
-            gone = kind_of(error) == LinkExpired.__name__
+            gone = kind_of(error) in _GONE
         if renewals:  # one renewal is usual; more mean that the host is ill
             pause = min(timedelta(seconds=2**renewals), LONGEST_PAUSE_BEFORE_RENEWAL)
             await workflow.sleep(pause, summary=f"{label}: before its address is renewed again")

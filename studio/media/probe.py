@@ -24,15 +24,6 @@ _READABLE = "mov,matroska"
 """MP4 and its relatives, WebM and its. Others stay unread: a playlist from outside could name other files."""
 
 
-_MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
-_EBML = b"\x1a\x45\xdf\xa3"
-
-
-def begins_as_video(head: bytes) -> bool:
-    """Whether a file with these first bytes (12 are enough) claims to be an MP4 or a WebM."""
-    return head[4:8] in _MP4_ATOMS or head[:4] == _EBML
-
-
 @dataclass(frozen=True)
 class ColourTags:
     """How the numbers in the file mean colours: the code points of ITU-T H.273; range 1 is limited, 2 full.
@@ -124,6 +115,12 @@ class MediaInfo:
         return self.colour.primaries in _WIDE_PRIMARIES
 
 
+def faulty(bad: BadClip, fault: str) -> BadClip:
+    """The same error, with the kind of what is wrong."""
+    bad.fault = fault
+    return bad
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """A video file and its first video stream, open for reading.
@@ -142,7 +139,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with container:
         pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not pictures:
-            raise BadClip(f"{path.name}: there is no video in it, only sound or a cover", fault="no picture")
+            raise faulty(BadClip(f"{path.name}: there is no video in it, only sound or a cover"), "no picture")
         yield container, pictures[0]
 
 

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 
 from studio.errors import BadClip, ClipUnreadable
 from studio.media.planes import planes_of
-from studio.media.probe import MediaInfo, opened, probe
+from studio.media.probe import MediaInfo, faulty, opened, probe
 from studio.media.watch import LOOKS_PER_SECOND, Floats, Watch
 
 LENGTH_TOLERANCE = 0.35
@@ -102,8 +102,8 @@ def _refuse(path: Path, faults: list[Fault]) -> None:
         return
     message = f"{path.name}: {'; '.join(fault.text for fault in faults)}"
     if any(fault.kind in _BROKEN for fault in faults):
-        raise ClipUnreadable(message, fault="damaged")
-    raise BadClip(message, fault=", ".join(fault.kind for fault in faults))
+        raise faulty(ClipUnreadable(message), "damaged")
+    raise faulty(BadClip(message), ", ".join(fault.kind for fault in faults))
 
 
 def _container_faults(info: MediaInfo, ordered: Ordered) -> list[Fault]:

@@ -24,7 +24,6 @@ from studio.errors import (
     InvalidRequest,
     MediaChanged,
     MediaMissing,
-    ObjectStoreFull,
     ObjectStoreUnavailable,
     WorkFolderFull,
 )
@@ -56,8 +55,7 @@ class ObjectStore:
         """Store a local file under `key`, replacing what was there.
 
         Raises:
-            ObjectStoreFull: there is no space left.
-            ObjectStoreUnavailable: it does not answer.
+            ObjectStoreUnavailable: it does not answer, or has no space left.
         """
         sha256, size = await asyncio.to_thread(_digest, path)
         with _translated(key):
@@ -76,8 +74,7 @@ class ObjectStore:
         tell that it is another one.
 
         Raises:
-            ObjectStoreFull: there is no space left.
-            ObjectStoreUnavailable: it does not answer.
+            ObjectStoreUnavailable: it does not answer, or has no space left.
         """
         if (there := await self.refer(key, mime)) is not None:
             return there
@@ -161,8 +158,7 @@ class ObjectStore:
 
         Raises:
             MediaMissing: there is none.
-            ObjectStoreFull: there is no space left.
-            ObjectStoreUnavailable: the store does not answer.
+            ObjectStoreUnavailable: the store does not answer, or has no space left.
         """
         with _translated(source):
             if self._folder is not None:
@@ -299,5 +295,5 @@ def _translated(key: str) -> Iterator[None]:
         raise InvalidRequest(f"the object store cannot do this: {error}") from None
     except (BaseError, OSError) as error:
         if getattr(error, "errno", None) in _FULL or _FULL_TEXT.search(str(error)):
-            raise ObjectStoreFull("No space left in the object store") from None
+            raise ObjectStoreUnavailable("No space left in the object store") from None
         raise ObjectStoreUnavailable(f"The object store does not answer ({type(error).__name__})") from None

@@ -6,7 +6,8 @@ from tests.house.tree import Module, modules, under
 
 DOORS: dict[str, tuple[str, ...]] = {
     "temporalio": ("workflows_temporal", "activities", "composition", "worker", "commands", "benchmarks", "gateway"),
-    "httpx": ("studio.providers", "composition", "commands.demo", "benchmarks"),
+    "httpcore": ("studio.providers",),
+    "httpx": ("studio.providers", "commands.demo", "benchmarks"),
     "websockets": ("studio.providers",),
     "asyncpg": ("studio.store", "local.postgres"),
     "ffmpeg": ("studio.media",),

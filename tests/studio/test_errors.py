@@ -80,6 +80,8 @@ def test_what_may_be_tried_again_is_few() -> None:
         "ServerBusy",
         "OutputMissing",
         "DownloadBroken",
+        "NotAVideo",
+        "WorkFolderFull",
         "StorageUnavailable",
         "DatabaseUnavailable",
         "ObjectStoreUnavailable",

@@ -9,8 +9,9 @@ import pytest
 from studio.contracts.clip import CameraMove
 from studio.errors import BadClip, ClipUnreadable
 from studio.media.conform import conform_to
-from studio.media.probe import begins_as_video, probe
+from studio.media.probe import probe
 from studio.media.verify import Ordered, examine_clip, verify_clip
+from studio.providers.files import begins_as_video
 from tests.studio.media.conftest import Clips, Ff
 
 ORDER = Ordered(seconds=2, width=320, height=180, moving=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from studio.contracts.base import MediaRef
-from studio.errors import InvalidRequest, MediaChanged, ObjectStoreFull, WorkFolderFull
+from studio.errors import InvalidRequest, MediaChanged, ObjectStoreUnavailable, WorkFolderFull
 from studio.objects.folder import Folder
 from studio.objects.store import LEFTOVER_AGE, ObjectStore, StorePlace, open_store
 
@@ -119,10 +119,10 @@ async def test_a_full_disk_is_told_as_that_and_is_worth_another_try(
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, hard))
     try:
         for storing in (store.put(big, TAKE, "video/mp4"), store.put_new(big, TAKE, "video/mp4")):
-            with pytest.raises(ObjectStoreFull, match="No space left in the object store") as full:
+            with pytest.raises(ObjectStoreUnavailable, match="No space left in the object store") as full:
                 await storing
             assert full.value.retryable
-        with pytest.raises(ObjectStoreFull):
+        with pytest.raises(ObjectStoreUnavailable, match="No space left"):
             await store.copy(PLACE, TAKE)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

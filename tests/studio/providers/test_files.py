@@ -1,5 +1,6 @@
 """Downloads from the simulated result host of KIE.ai, over real HTTP."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -11,15 +12,17 @@ import pytest
 from aiohttp import web
 
 from simulators.kie import KieSimulator
-from studio.errors import DownloadBroken, LinkExpired, ProviderUnavailable, StudioError
-from studio.providers.files import FileClient
+from studio.errors import DownloadBroken, LinkExpired, NotAVideo, ProviderUnavailable, StudioError
+from studio.providers.files import LOOPBACK, FileClient, open_files
 from tests.simulators.callers import KieCaller, serve
+
+VIDEO = b"\x00\x00\x00\x18ftypmp42" + bytes(1_000)
 
 
 @pytest.fixture
 async def files() -> AsyncIterator[FileClient]:
-    async with httpx.AsyncClient() as http:
-        yield FileClient(http)
+    async with open_files(rehearsal=LOOPBACK) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -37,8 +40,9 @@ async def length_of(url: str) -> int:
 
 
 async def test_a_clip_comes_down_whole(files: FileClient, url: str, tmp_path: Path) -> None:
-    length = await files.download(url, tmp_path / "clip.mp4")
-    assert length == await length_of(url) == (tmp_path / "clip.mp4").stat().st_size > 1_000
+    came = await files.download(url, tmp_path / "clip.mp4")
+    assert came.size == await length_of(url) == (tmp_path / "clip.mp4").stat().st_size > 1_000
+    assert came.sha256 == hashlib.sha256((tmp_path / "clip.mp4").read_bytes()).hexdigest()
     assert (tmp_path / "clip.mp4").read_bytes()[4:8] == b"ftyp"
 
 
@@ -46,7 +50,9 @@ async def test_a_second_download_replaces_what_the_first_left(
     files: FileClient, kie: KieSimulator, url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "clip.mp4").write_bytes(bytes(10_000_000))
-    assert await files.download(url, tmp_path / "clip.mp4") == (tmp_path / "clip.mp4").stat().st_size < 10_000_000
+    assert (
+        (await files.download(url, tmp_path / "clip.mp4")).size == (tmp_path / "clip.mp4").stat().st_size < 10_000_000
+    )
 
 
 async def failure(files: FileClient, url: str, folder: Path) -> StudioError:
@@ -66,7 +72,7 @@ async def test_a_download_that_broke_off_is_worth_another_try(
     broken = await failure(files, url, tmp_path)
     assert type(broken) is DownloadBroken
     assert broken.retryable
-    assert await files.download(url, tmp_path / "clip.mp4") == await length_of(url)
+    assert (await files.download(url, tmp_path / "clip.mp4")).size == await length_of(url)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
@@ -117,20 +123,28 @@ async def test_a_slow_host_is_waited_for(
     files: FileClient, kie: KieSimulator, url: str, tmp_path: Path, fault: object
 ) -> None:
     kie.script("files", [fault])
-    assert await files.download(url, tmp_path / "clip.mp4") == await length_of(url)
+    assert (await files.download(url, tmp_path / "clip.mp4")).size == await length_of(url)
 
 
-UNNOTICED: list[Any] = ["zero_bytes", {"wrong_length": -1_000}, "invalid_json", {"html": 200}, {"body_code": 404}]
-
-
-@pytest.mark.parametrize("fault", UNNOTICED, ids=str)
 async def test_what_http_cannot_tell_from_a_clip_is_left_to_the_one_who_looks_at_it(
-    files: FileClient, kie: KieSimulator, url: str, tmp_path: Path, fault: object
+    files: FileClient, kie: KieSimulator, url: str, tmp_path: Path
 ) -> None:
-    """The returned length is what really came; `verify_clip` refuses the rest."""
-    kie.script("files", [fault])
-    length = await files.download(url, tmp_path / "clip.mp4")
-    assert length == (tmp_path / "clip.mp4").stat().st_size != await length_of(url)
+    """Half of a file with a length that fits: `examine_clip` refuses it."""
+    for fault in ({"wrong_length": -1_000}, "invalid_json"):
+        kie.script("files", [fault])
+        came = await files.download(url, tmp_path / "clip.mp4")
+        assert came.size == (tmp_path / "clip.mp4").stat().st_size != await length_of(url)
+
+
+async def test_what_is_no_video_is_quoted_and_never_written(
+    files: FileClient, kie: KieSimulator, url: str, tmp_path: Path
+) -> None:
+    for fault in ("zero_bytes", {"html": 200}, {"body_code": 404}):
+        kie.script("files", [fault, fault])
+        first, second = [await failure(files, url, tmp_path) for _ in range(2)]
+        assert isinstance(first, NotAVideo) and isinstance(second, NotAVideo) and first.retryable
+        assert first.sha256 == second.sha256
+        assert not (tmp_path / "clip.mp4").exists()
 
 
 async def test_a_redirect_is_followed_and_a_circle_is_not_for_ever(files: FileClient, url: str, tmp_path: Path) -> None:
@@ -145,7 +159,7 @@ async def test_a_redirect_is_followed_and_a_circle_is_not_for_ever(files: FileCl
     app.router.add_get("/circle", circle)
     async with AsyncExitStack() as stack:
         host = await serve(stack, app)
-        assert await files.download(f"{host}/moved", tmp_path / "clip.mp4") == await length_of(url)
+        assert (await files.download(f"{host}/moved", tmp_path / "clip.mp4")).size == await length_of(url)
         assert type(await failure(files, f"{host}/circle", tmp_path)) is DownloadBroken
 
 
@@ -161,7 +175,7 @@ async def test_nothing_of_ours_travels_with_a_download(files: FileClient, tmp_pa
 
     async def look(request: web.Request) -> web.Response:
         seen.extend(name.lower() for name in request.headers)
-        return web.Response(body=b"clip")
+        return web.Response(body=VIDEO)
 
     app = web.Application()
     app.router.add_get("/clip.mp4", look)
