@@ -1,4 +1,4 @@
-"""Tolerant readers of what other services say.
+"""Tolerant readers of other services' answers.
 
 Each reader gives a plain value, or None, an empty text, an empty object; none of them raises anything, whatever
 type, size, depth or spelling a value has. All text that leaves a client has passed `clean`.
@@ -15,7 +15,7 @@ from typing import Any
 from studio.secrets import hide
 
 LONGEST_QUOTE = 300
-"""Characters of a provider's own words that are quoted in our errors."""
+"""Characters of a provider's text that are quoted in our errors."""
 LONGEST_TEXT = 20_000
 """Characters of a foreign text that are looked at when it is no JSON."""
 LONGEST_ID = 200
@@ -29,7 +29,7 @@ _LONGEST_WHOLE_NUMBER = 30  # digits; beyond, a number is a float: `int` of 4,30
 
 
 def _unwanted() -> dict[int, str | None]:
-    """Control characters (C0, C1), invisible marks and direction overrides; what separates words stays a space."""
+    """Control characters (C0, C1), invisible marks and direction overrides; white space stays a space."""
     table: dict[int, str | None] = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x61C, 0xFEFF))
     table |= dict.fromkeys((0x200B, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)))
     table |= dict.fromkeys((*range(0x09, 0x0E), *range(0x1C, 0x20), 0x85, 0x2028, 0x2029), " ")
@@ -45,14 +45,14 @@ def clean(text: str) -> str:
 
 
 def quote(value: object, *, most: int = LONGEST_QUOTE) -> str:
-    """A provider's words, on one line, short enough for a message, and without secrets in any spelling."""
-    text = value if isinstance(value, str) else words(value)
+    """A provider's text, on one line, short enough for a message, and without secrets in any spelling."""
+    text = value if isinstance(value, str) else all_text(value)
     line = " ".join(hide(clean(text[:LONGEST_TEXT])).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def plain(text: str) -> str:
-    """The words of a text that may be an HTML page."""
+    """A text that may be an HTML page, without its markup."""
     text = text[:LONGEST_TEXT]
     if not re.search(r"<(!doctype|html|head|body|title|h\d|p|div|span|br|center|pre)\b", text, re.I):
         return text
@@ -60,8 +60,8 @@ def plain(text: str) -> str:
     return html.unescape(re.sub(r"<[^<>]*>", " ", text))
 
 
-def words(value: object) -> str:
-    """The words in a value of any type: the leaves of an object or a list, one after the other."""
+def all_text(value: object) -> str:
+    """The text in a value of any type: the leaves of an object or a list, one after the other."""
     if isinstance(value, str):
         return value
     leaves = (leaf for _, leaf in leaves_of(value))
@@ -155,7 +155,7 @@ def leaves_of(value: object) -> Iterator[tuple[tuple[str, ...], object]]:
 def objects_in(value: object, *, but: re.Pattern[str] | None = None, in_text: bool = True) -> Iterator[dict[str, Any]]:
     """`value` and the objects below it, level by level, except below keys whose spelling matches `but`.
 
-    JSON inside a text is opened, unless `in_text` says no. What lies too deep, or is too much, is left out.
+    JSON inside a text is opened, unless `in_text` is false. What lies too deep, or is too much, is left out.
     """
     for _, item in _values_in(value, but, in_text=in_text):
         if isinstance(item, dict):

@@ -1,4 +1,4 @@
-"""HTTP as providers speak it: what a failed exchange means, said once.
+"""HTTP as providers speak it, and what a failed exchange means.
 
 The difference that matters is whether the other side can have acted. A connection that never came about is
 harmless. A request whose body was on its way when the line broke may have been carried out.
@@ -27,7 +27,7 @@ HIDDEN = "[hidden]"
 LARGEST_ANSWER = 4 * 1024 * 1024
 """Bytes of an answer that are read at most, before and after unpacking."""
 DEADLINE = 30.0
-"""Seconds for an exchange as a whole, unless its caller says otherwise: connection, headers and all of the body."""
+"""Seconds for an exchange as a whole, where its caller gives no other number: connection, headers and body."""
 LAST_TURNS = 1.0
 """Seconds in which an answer that lay in the socket while this process stood still is read after its deadline."""
 UNPACKED = {"Accept-Encoding": "identity"}
@@ -152,7 +152,7 @@ def text_of(response: httpx.Response) -> str:
 
 
 def decoded(content: bytes, content_type: str = "") -> str:
-    """Bytes as text: UTF-8, -16 or -32 as JSON may come, else what the header says; never an error."""
+    """Bytes as text: UTF-8, -16 or -32 as JSON may come, else by the header's charset; never an error."""
     try:
         return content.decode(json.detect_encoding(content))
     except UnicodeError:

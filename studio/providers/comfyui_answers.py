@@ -3,7 +3,7 @@
 `/api/jobs/{id}` (0.5.1 and newer) and `/history/{id}` tell the same story in two shapes. In both, a prompt that was
 interrupted is told from one that failed by its last message; a file is listed under whatever key its node likes, as
 one object or in a list (an mp4 under `images`), so files are found by node, by `type` and by how their names end.
-Custom nodes put anything anywhere: nothing here raises but what is said, whatever the answer holds.
+Custom nodes put anything anywhere: nothing here raises but what its docstring names, whatever the answer holds.
 """
 
 import math
@@ -29,7 +29,7 @@ _VIDEO = (".mp4", ".mov", ".mkv", ".webm", ".m4v", ".avi")
 _STILL = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".exr")
 _ANIMATION = {".webp": "WebP", ".gif": "GIF", ".apng": "APNG"}
 _NO_FILE: Mapping[str, str] = {"unfinished_batch": "its batch is not finished, it waits for more frames"}
-"""What a node tells instead of a file, and what that means."""
+"""What a node reports instead of a file, and what that means."""
 LONGEST_NAME = 1_000
 
 
@@ -75,8 +75,8 @@ class ComfyJob:
     """From its start to its end, by the server's clock."""
     trouble: Mapping[str, Any] | None = None
     """The message it failed or was interrupted with."""
-    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Node → the keys under which it told of what it made."""
+    reported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Node → the keys under which it reported its results."""
 
     @property
     def finished(self) -> bool:
@@ -111,9 +111,9 @@ class ComfyJob:
             return OutputPreviewed(
                 f"ComfyUI finished, but {where} made only a preview, no file: switch its save_output on"
             )
-        told = self.told.get(node, ())
-        words = next((_NO_FILE[key] for key in told if key in _NO_FILE), "")
-        instead = words or ("it told only " + ", ".join(told[:5]) if told else "")
+        keys = self.reported.get(node, ())
+        reason = next((_NO_FILE[key] for key in keys if key in _NO_FILE), "")
+        instead = reason or ("it reported only " + ", ".join(keys[:5]) if keys else "")
         return OutputMissing(f"ComfyUI finished, but {where} saved no file" + (f": {instead}" if instead else ""))
 
     def error(self) -> ComfyError:
@@ -219,7 +219,7 @@ def job_of(body: Mapping[str, Any]) -> ComfyJob:
         client_id=_client_id(workflow.get("extra_data")),
         seconds=_between(body.get("execution_start_time"), body.get("execution_end_time")),
         trouble=_object(body.get("execution_error")) or interrupted,
-        told=_keys_told(body.get("outputs")),
+        reported=_keys_reported(body.get("outputs")),
     )
 
 
@@ -243,7 +243,7 @@ def history_of(prompt_id: str, body: Mapping[str, Any]) -> ComfyJob | None:
         client_id=_client_id(extra),
         seconds=_between((_told(status, "execution_start") or {}).get("timestamp"), end.get("timestamp")),
         trouble=interrupted if state == "interrupted" else failed,
-        told=_keys_told(entry.get("outputs")),
+        reported=_keys_reported(entry.get("outputs")),
     )
 
 
@@ -322,7 +322,7 @@ def _outputs(nodes: object) -> Iterator[ComfyOutput]:
                 yield ComfyOutput(_foreign.clean(name), _foreign.clean(folder), _foreign.clean(kind) or "output", node)
 
 
-def _keys_told(nodes: object) -> dict[str, tuple[str, ...]]:
+def _keys_reported(nodes: object) -> dict[str, tuple[str, ...]]:
     return {
         node: tuple(_foreign.quote(key, most=40) for key in list(made)[:10])
         for node, made in _object(nodes).items()

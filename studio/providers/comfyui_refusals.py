@@ -21,8 +21,7 @@ from studio.errors import (
     OutOfMemory,
     ServerFileTrouble,
 )
-from studio.providers._foreign import LONGEST_TEXT, ident, leaves_of, quote
-from studio.providers._foreign import words as words_of
+from studio.providers._foreign import LONGEST_TEXT, all_text, ident, leaves_of, quote
 
 MODEL_FOLDERS: Mapping[str, str] = {
     "audio_encoder_name": "audio_encoders",
@@ -111,7 +110,7 @@ def _object(value: object) -> dict[str, Any]:
 def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
     """The error of a prompt that failed at work, from its `execution_error` message."""
     kind = quote(trouble.get("exception_type") or "", most=100)
-    message = words_of(trouble.get("exception_message"))[:LONGEST_TEXT] or "no reason given"
+    message = all_text(trouble.get("exception_message"))[:LONGEST_TEXT] or "no reason given"
     words = quote(message)
     where = node_name(ident(trouble.get("node_id")) or "?", graph, trouble.get("node_type"))
     if kind.rpartition(".")[2] in _MEMORY_TYPES or _OUT_OF_MEMORY.search(message):
@@ -154,7 +153,7 @@ def _complaint(node: str, node_type: object, error: Mapping[str, Any], graph: Gr
     match error.get("type"):
         case "value_not_in_list" if value is not None and folder:
             return ModelMissing, _missing(value, f"in models/{folder}", error)
-        case "value_not_in_list" if _MODEL_FILE.search(words_of(value)):
+        case "value_not_in_list" if _MODEL_FILE.search(all_text(value)):
             return ModelMissing, _missing(value, f"where {where} looks for its {name}", error)
         case "dependency_cycle":
             return GraphRefused, _words(error, name)
@@ -164,7 +163,7 @@ def _complaint(node: str, node_type: object, error: Mapping[str, Any], graph: Gr
 def _missing(value: object, belongs: str, error: Mapping[str, Any]) -> str:
     """A model file that is missing; or one that is there under the same name with other slashes."""
     said = str(ModelMissing.named(quote(value), belongs))
-    wanted = _slashes(words_of(value))
+    wanted = _slashes(all_text(value))
     for name in _choices(error):
         if _slashes(name) == wanted:
             return f"{said} - It has the same file as {quote(name)}: write it so in the graph"
@@ -177,7 +176,7 @@ def _choices(error: Mapping[str, Any]) -> Iterator[str]:
     for leaf in leaves_of(config):
         if isinstance(leaf[1], str):
             yield leaf[1]
-    listed = words_of(error.get("details"))[:LONGEST_TEXT].partition(" not in ")[2]
+    listed = all_text(error.get("details"))[:LONGEST_TEXT].partition(" not in ")[2]
     for one, other in re.findall(r"'([^']*)'|\"([^\"]*)\"", listed):
         yield (one or other).replace("\\\\", "\\")
 
@@ -188,7 +187,7 @@ def _slashes(name: str) -> str:
 
 def _words(error: Mapping[str, Any], name: str) -> str:
     """What is wrong with an input. Where the details only name the input, the message says what is the matter."""
-    message, details = words_of(error.get("message")), words_of(error.get("details"))
+    message, details = all_text(error.get("message")), all_text(error.get("details"))
     if not details or details == name:
         return quote(f"{name}: {message}" if name else message)
     if error.get("type") in ("value_not_in_list", "custom_validation_failed"):
@@ -199,12 +198,12 @@ def _words(error: Mapping[str, Any], name: str) -> str:
 def _whole_refusal(error: object, graph: Graph) -> GraphRefused:
     """What is wrong with the prompt as a whole: a node that is not installed, no output, no graph."""
     told = _object(error)
-    extra, details = _object(told.get("extra_info")), words_of(told.get("details"))
+    extra, details = _object(told.get("extra_info")), all_text(told.get("details"))
     found = re.search(r"Node ID '#(.{1,100}?)'", details[:LONGEST_TEXT])
     node = ident(extra.get("node_id")) or (found[1] if found else "")
     node_type = extra.get("class_type") or _known(node, graph).get("class_type")
     if told.get("type") in _MISSING_TYPES and node and node_type:
         return NodeMissing.named(quote(node_type), _titled(node, graph))
-    said = [words_of(told.get("message")), details] if told else [words_of(error)]
+    said = [all_text(told.get("message")), details] if told else [all_text(error)]
     line = quote(": ".join(dict.fromkeys(part for part in said if part)) or "no reason given")
     return GraphRefused(f"{_NOT_TAKEN}: {line}")

@@ -65,7 +65,7 @@ class KieClient:
 
         Raises:
             SubmissionUnknown: the order may have been accepted and paid; with the task the answer named, if it did.
-            StudioError: any other kind means that nothing was created. Only KIE.ai's own JSON says so.
+            StudioError: any other kind means that nothing was created. Only KIE.ai's own JSON can mean that.
         """
         body: dict[str, Any] = {
             "model": model,
@@ -93,7 +93,7 @@ class KieClient:
         """Look at a task.
 
         Raises:
-            TaskLost: KIE.ai's own answer says that it does not know it. That may pass: absence is no proof.
+            TaskLost: KIE.ai's own answer is that it does not know it. That may pass: absence is no proof.
             ProviderUnavailable, RateLimited, Maintenance: the look failed; the task goes on.
             AuthenticationError: the key is not accepted any more.
         """
@@ -102,13 +102,13 @@ class KieClient:
         if record and answer.good:
             return kie_answers.task_of(record)
         if record and answer.status < 300 and (task := kie_answers.task_of(record)).state != "running":
-            return task  # told under another code, as callbacks tell of failures (501)
+            return task  # under another code, as callbacks report failures (501)
         refusal = answer.refusal()
         if refusal is not None and (refusal.retryable or answer.code == 401):
             raise refusal
         if answer.code in (404, 422) or (answer.good and answer.code is not None and "data" in answer.body):
-            raise TaskLost(f"KIE.ai knows nothing of task {_foreign.quote(task_id)}: {answer.words}")
-        raise ProviderUnavailable(answer.words)
+            raise TaskLost(f"KIE.ai knows nothing of task {_foreign.quote(task_id)}: {answer.summary}")
+        raise ProviderUnavailable(answer.summary)
 
     async def find_by_reference(self, reference: str) -> KieTask | None:
         """The task that was ordered under an id of ours. KIE.ai cannot look that up: always None."""
@@ -116,7 +116,7 @@ class KieClient:
 
     @_unread
     async def credit(self) -> Decimal | None:
-        """The account's balance in credits; None when the answer does not say it in a number."""
+        """The account's balance in credits; None when the answer holds no number."""
         return kie_answers.balance_of((await self._read("GET", "/api/v1/chat/credit")).data)
 
     @_unread
@@ -148,7 +148,7 @@ class KieClient:
         answer = await self._ask(method, url, **kwargs)
         if answer.good:
             return answer
-        raise answer.refusal() or ProviderUnavailable(answer.words)
+        raise answer.refusal() or ProviderUnavailable(answer.summary)
 
     async def _ask(
         self,
@@ -170,7 +170,7 @@ async def open_kie(
     """A client for one key, and its connections.
 
     Orders never reuse a connection: a kept-alive one that the server has just closed fails after the request was
-    written, which cannot be told from an order that was accepted.
+    written, which cannot be distinguished from an order that was accepted.
     """
     keep_secret([key])
     headers = _AGENT | {"Authorization": f"Bearer {key}"}
@@ -195,7 +195,7 @@ def _accepted(answer: KieAnswer) -> str:
     refusal = None if answer.task_id else answer.refusal()
     if refusal is not None:
         raise refusal
-    raise SubmissionUnknown(f"{answer.words}; {_may_be_accepted(answer.task_id)}", task_id=answer.task_id)
+    raise SubmissionUnknown(f"{answer.summary}; {_may_be_accepted(answer.task_id)}", task_id=answer.task_id)
 
 
 def _may_be_accepted(task_id: str | None) -> str:
@@ -211,5 +211,5 @@ def _address(answer: KieAnswer, what: str) -> str:
     """
     found = kie_answers.address_of(answer.data)
     if found is None:
-        raise ProviderUnavailable(f"KIE.ai gave no {what}: {answer.words}")
+        raise ProviderUnavailable(f"KIE.ai gave no {what}: {answer.summary}")
     return found

@@ -2,7 +2,7 @@
 
 Its answers differ by model family, age of the page and proxy on the way: keys and states in other spellings, JSON
 inside text, numbers as text, results under other names. A finished task whose file is named anywhere is finished.
-Only its own envelope, a JSON object with a `code`, can say that something was refused or is not known.
+Only its own envelope, a JSON object with a `code`, counts as a refusal or as "not found".
 """
 
 import re
@@ -23,7 +23,7 @@ from studio.providers.kie_models import MODELS
 TaskState = Literal["running", "success", "fail"]
 
 MOST_TIMES_THE_PRICE = 10
-"""What is said to have been billed beyond this many times the list price is not believed."""
+"""A bill beyond this many times the list price is not believed."""
 LONGEST_URL = 8_192
 LONGEST_TASK = 7 * 24 * 3600.0
 """Seconds; a longer time from start to end is a mistake."""
@@ -68,12 +68,12 @@ _QUOTED_URL = re.compile(r"""["'](https?://[^"'<>\\\s]{4,8000})["']""", re.IGNOR
 
 @dataclass(frozen=True)
 class KieTask:
-    """What KIE.ai says of a task."""
+    """The state of a task at KIE.ai."""
 
     state: TaskState
     urls: tuple[str, ...] = ()
     credits: Decimal | None = None
-    """What it cost: finite, not negative, at most ten times the list price, six places; None: not said."""
+    """What it cost: finite, not negative, at most ten times the list price, six places; None: unknown."""
     credits_unreadable: str = ""
     """What stood there instead of a number that can be believed: the bill is not known, and is no free clip."""
     seconds: float = 0.0
@@ -90,7 +90,7 @@ class KieTask:
 
 
 class KieAnswer:
-    """One answer of KIE.ai, or of what stands before it."""
+    """One answer of KIE.ai, or of a proxy before it."""
 
     def __init__(self, response: httpx.Response) -> None:
         text = _http.text_of(response)
@@ -100,7 +100,7 @@ class KieAnswer:
         self.data = self.body.get("data")
         self.code = code_of(self.body)
         """The code of KIE.ai's own envelope; None: another shape, or another speaker."""
-        self.said = message_of(self.body) if self.body else _foreign.quote(_foreign.plain(text))
+        self.message = message_of(self.body) if self.body else _foreign.quote(_foreign.plain(text))
         self._wait = _http.retry_after(response)
         self._ok = response.is_success
         self.task_id = task_id_in(self.body, accepted=self.good) or task_id_in_text(text)
@@ -112,15 +112,19 @@ class KieAnswer:
         return self._ok and bool(self.body) and (self.code is None or self.code == 0 or 200 <= self.code < 300)
 
     @property
-    def words(self) -> str:
-        """Code and words, for a message: `KIE.ai answered 500: Server exception`."""
+    def summary(self) -> str:
+        """Code and message: `KIE.ai answered 500: Server exception`."""
         number = self.status if self.code is None else self.code
         others = [f"{key} {named}" for key in _OTHER_ID_KEYS if (named := _foreign.ident(self._other(key)))]
-        return f"KIE.ai answered {number}" + (f": {self.said}" if self.said else "") + "".join(f"; {o}" for o in others)
+        return (
+            f"KIE.ai answered {number}"
+            + (f": {self.message}" if self.message else "")
+            + "".join(f"; {o}" for o in others)
+        )
 
     def refusal(self) -> StudioError | None:
         """The error of a clear refusal; None where it stays open whether anything was done."""
-        return None if self.code is None else kie_refusals.refusal(self.code, self.said, self._wait)
+        return None if self.code is None else kie_refusals.refusal(self.code, self.message, self._wait)
 
     def _other(self, key: str) -> object:
         return pick(self.body, key) or (pick(self.data, key) if isinstance(self.data, dict) else None)
@@ -133,9 +137,9 @@ def code_of(body: Mapping[str, Any]) -> int | None:
 
 
 def message_of(body: Mapping[str, Any]) -> str:
-    """The envelope's words, on one line."""
+    """The envelope's message, on one line."""
     found = pick(body, *_MESSAGE_KEYS)
-    return _foreign.quote(_foreign.plain(_foreign.words(found))) if found is not None else ""
+    return _foreign.quote(_foreign.plain(_foreign.all_text(found))) if found is not None else ""
 
 
 def task_id_in(body: Mapping[str, Any], *, accepted: bool) -> str | None:
@@ -221,10 +225,10 @@ def _state_named(word: str) -> TaskState:
 
 
 def _failure_of(record: Mapping[str, Any]) -> tuple[str, kie_refusals.Meaning]:
-    """Why a task failed, in its own words, and what that is about."""
-    code = _foreign.words(pick(record, "failcode", "errorcode"))
-    said = pick(record, "failmsg", "failmessage", "failreason", "taskstatusmsg", *_MESSAGE_KEYS)
-    text = _foreign.plain(_foreign.words(said))
+    """Why a task failed, in its own text, and the meaning of that."""
+    code = _foreign.all_text(pick(record, "failcode", "errorcode"))
+    given = pick(record, "failmsg", "failmessage", "failreason", "taskstatusmsg", *_MESSAGE_KEYS)
+    text = _foreign.plain(_foreign.all_text(given))
     number = _foreign.count(code) if len(code) < 8 else None
     return _foreign.quote(text.strip() or code), kie_refusals.meaning_of(
         f"{code} {text}"[: _foreign.LONGEST_TEXT], number
@@ -236,17 +240,17 @@ def credits_of(record: Mapping[str, Any], param: Mapping[str, Any]) -> tuple[Dec
 
     Amounts are rounded to six places: a float's noise (42.00000000000001) is no other price.
     """
-    said = pick(record, *_CREDIT_KEYS)
-    if said is None or (isinstance(said, str) and not said.strip()):
+    given = pick(record, *_CREDIT_KEYS)
+    if given is None or (isinstance(given, str) and not given.strip()):
         return None, ""
     text = (
-        re.sub(r"\s*(credits?|积分|點數|点)\.?$", "", said.strip(), flags=re.IGNORECASE)
-        if isinstance(said, str)
-        else said
+        re.sub(r"\s*(credits?|积分|點數|点)\.?$", "", given.strip(), flags=re.IGNORECASE)
+        if isinstance(given, str)
+        else given
     )
     amount = _foreign.decimal(text)
     if amount is None or not 0 <= amount <= MOST_TIMES_THE_PRICE * _list_price(record, param):
-        return None, _foreign.quote(said, most=60) or type(said).__name__
+        return None, _foreign.quote(given, most=60) or type(given).__name__
     return rounded(amount), ""
 
 
@@ -257,7 +261,7 @@ def rounded(amount: Decimal) -> Decimal:
 
 
 def balance_of(data: object) -> Decimal | None:
-    """An account's balance in credits, given as a number, as text or in an object; None when it is not said."""
+    """An account's balance in credits, given as a number, as text or in an object; None when it is not given."""
     for place in ({"data": data}, *_foreign.objects_in(data)):
         amount = _foreign.decimal(pick(place, *_BALANCE_KEYS))
         if amount is not None:

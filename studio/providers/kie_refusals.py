@@ -34,7 +34,7 @@ STILL_ADVICE = "Use a PNG or JPEG of at most 10 MB, at least 300 pixels a side, 
 REACH_ADVICE = "Check that the still's public address can be fetched from outside, or set STILL_HOST=kie"
 
 _REFUSING = (400, 404, 405, 409, 413, 415, 422, 501, 505)
-"""Codes of KIE.ai's own that say that nothing was created; the words say why."""
+"""KIE.ai's own codes for a request that created nothing; the text has the reason."""
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -167,7 +167,7 @@ _TRANSIENT = _any(
 
 
 def meaning_of(text: str, code: int | None = None) -> Meaning:
-    """What a refusal is about, by its words first: codes are reused for everything."""
+    """What a refusal is about, by its text first: codes are reused for everything."""
     text = text.replace("_", " ")
     rest = _TECHNICAL.sub(" ", text)
     if _CONTENT.search(rest) or code in (1300, 1301):  # Kling's own codes of its moderation
@@ -188,15 +188,15 @@ _TRANSIENT_FIRST = _any(r"retry policy|重试策略")
 
 def task_failure(meaning: Meaning, failure: str) -> StudioError:
     """The error of a task that was taken and failed."""
-    said = failure or "no reason given"
+    reason = failure or "no reason given"
     match meaning:
         case "content":
-            return ContentRefused(f"Kling could not make the clip: {said}")
+            return ContentRefused(f"Kling could not make the clip: {reason}")
         case "still":
-            return BadStill(f"Kling does not take the still: {said} - {STILL_ADVICE}")
+            return BadStill(f"Kling does not take the still: {reason} - {STILL_ADVICE}")
         case "unreachable":
-            return StillUnreachable(f"KIE.ai could not fetch the still: {said} - {REACH_ADVICE}")
-    return GenerationFailed(f"Kling could not make the clip: {said}")
+            return StillUnreachable(f"KIE.ai could not fetch the still: {reason} - {REACH_ADVICE}")
+    return GenerationFailed(f"Kling could not make the clip: {reason}")
 
 
 def refusal(code: int, text: str, wait: timedelta | None) -> StudioError | None:
@@ -204,44 +204,44 @@ def refusal(code: int, text: str, wait: timedelta | None) -> StudioError | None:
 
     `wait`: what its `Retry-After` header asks for.
     """
-    told = f": {quote(text)}" if text else ""
+    detail = f": {quote(text)}" if text else ""
     meaning = meaning_of(text, code)
     match code:
         case 401:
             return AuthenticationError("KIE.ai authentication failed - Check KIE_API_KEY")
         case 402:
-            return InsufficientCredits(f"KIE.ai has no credits left - Top up the account{told}")
+            return InsufficientCredits(f"KIE.ai has no credits left - Top up the account{detail}")
         case 433:
-            return SpendingCapReached(f"The spending cap of KIE_API_KEY is reached - Raise it at KIE.ai{told}")
+            return SpendingCapReached(f"The spending cap of KIE_API_KEY is reached - Raise it at KIE.ai{detail}")
         case 455:
             return Maintenance(
-                f"KIE.ai is under maintenance{told}", retry_after=max(wait or MAINTENANCE_PAUSE, RATE_WINDOW)
+                f"KIE.ai is under maintenance{detail}", retry_after=max(wait or MAINTENANCE_PAUSE, RATE_WINDOW)
             )
         case 429 | 430 if meaning != "balance":
             return RateLimited(
                 f"KIE.ai takes no more tasks for now ({code})", retry_after=max(wait or RATE_WINDOW, RATE_WINDOW)
             )
         case 403 if meaning not in ("content", "balance"):
-            return Forbidden(f"KIE.ai forbids this - Check the key's IP whitelist{told}")
+            return Forbidden(f"KIE.ai forbids this - Check the key's IP whitelist{detail}")
         case 403 | 429 | 430 | 451:
-            return _by_meaning(meaning, code, told, wait)
-    return _by_meaning(meaning, code, told, wait) if code in _REFUSING else None
+            return _by_meaning(meaning, code, detail, wait)
+    return _by_meaning(meaning, code, detail, wait) if code in _REFUSING else None
 
 
-def _by_meaning(meaning: Meaning, code: int, told: str, wait: timedelta | None) -> StudioError:
+def _by_meaning(meaning: Meaning, code: int, detail: str, wait: timedelta | None) -> StudioError:
     match meaning:
         case "content":
-            return ContentRefused(f"KIE.ai's content policy refused the order ({code}){told}")
+            return ContentRefused(f"KIE.ai's content policy refused the order ({code}){detail}")
         case "unreachable":
-            return StillUnreachable(f"KIE.ai could not fetch the still{told} - {REACH_ADVICE}")
+            return StillUnreachable(f"KIE.ai could not fetch the still{detail} - {REACH_ADVICE}")
         case "still":
-            return RequestRefused(f"KIE.ai does not take the still ({code}){told} - {STILL_ADVICE}")
+            return RequestRefused(f"KIE.ai does not take the still ({code}){detail} - {STILL_ADVICE}")
         case "balance":
-            return InsufficientCredits(f"KIE.ai has no credits left - Top up the account{told}")
+            return InsufficientCredits(f"KIE.ai has no credits left - Top up the account{detail}")
         case "rate":
-            return RateLimited(f"KIE.ai takes no more tasks for now ({code}){told}", retry_after=wait or RATE_WINDOW)
+            return RateLimited(f"KIE.ai takes no more tasks for now ({code}){detail}", retry_after=wait or RATE_WINDOW)
         case "transient" if code not in (404, 501, 505):
             return Maintenance(
-                f"KIE.ai cannot take the order just now ({code}){told}", retry_after=wait or MAINTENANCE_PAUSE
+                f"KIE.ai cannot take the order just now ({code}){detail}", retry_after=wait or MAINTENANCE_PAUSE
             )
-    return RequestRefused(f"KIE.ai refused the request ({code}){told}")
+    return RequestRefused(f"KIE.ai refused the request ({code}){detail}")

@@ -306,7 +306,7 @@ async def test_a_server_that_is_gone_may_come_back() -> None:
 async def test_a_server_that_hangs_is_gone(server: RecordedComfy) -> None:
     async with RecordedComfy() as hanging, open_comfyui(url=hanging.url, patience=0.05) as client:
         hanging.answers["GET /queue"] = "hang"
-        with pytest.raises(ServerGone, match=r"did not answer \(ReadTimeout\)"):
+        with pytest.raises(ServerGone, match="did not answer"):
             await client.queue()
 
 
@@ -321,7 +321,7 @@ def test_waiting_for_others_is_no_failure_but_has_an_end() -> None:
     ("changed", "words", "again"),
     [
         ({"type": "temp"}, "made only a preview, no file: switch its save_output on", False),
-        ({"filename": ""}, "saved no file: it told only images", True),
+        ({"filename": ""}, "saved no file: it reported only images", True),
     ],
     ids=["a preview", "no file"],
 )

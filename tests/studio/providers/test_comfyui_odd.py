@@ -110,7 +110,7 @@ def test_other_shapes_in_which_nodes_name_their_files() -> None:
 
 
 def test_a_file_named_inside_a_text_is_none() -> None:
-    with pytest.raises(OutputMissing, match="it told only text"):
+    with pytest.raises(OutputMissing, match="it reported only text"):
         told({"8": {"text": ['{"filename": "secret.mp4", "type": "output"}']}}).output("8")
 
 
