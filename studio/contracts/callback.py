@@ -4,6 +4,7 @@ from pydantic import Field
 
 from studio.contracts.base import Contract, Reference
 from studio.contracts.clip import ClipNumber
+from studio.contracts.excerpt import Excerpt
 
 
 class CalledBack(Contract):
@@ -11,4 +12,4 @@ class CalledBack(Contract):
 
     submission_id: Reference = Field(description="The row of the ledger of orders.")
     number: ClipNumber
-    task_id: Reference = Field(description="The task as the caller names it.")
+    task_id: Excerpt = Field(description="The task as the caller names it.")

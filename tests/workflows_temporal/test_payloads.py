@@ -56,6 +56,8 @@ THE_SERVERS_OWN = (
 )
 ACCEPTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
 Sent = list[Payload]
+AT_ONCE = 20
+"""Signals that one workflow task may meet: the SDK fails one that takes two seconds, as it may on a busy machine."""
 
 
 def _json(data: bytes) -> Payload:
@@ -285,6 +287,19 @@ async def begin(raw: Raw, workflow_type: str) -> WorkflowHandle[Any, Any]:
     )
 
 
+async def type_valid(handle: WorkflowHandle[Any, Any]) -> list[tuple[str, Sent]]:
+    """Signals whose input fits, and means nothing: tickets, orders and workflows that do not exist."""
+    workflow_type = (await handle.describe()).workflow_type
+    signals = workflow._Definition.must_from_class(workflow_names()[workflow_type]).signals
+    odd = []
+    for name, signal in signals.items():
+        for wanted in signal.arg_types or []:
+            schema = TypeAdapter[Any](wanted).json_schema()
+            values = [sample(schema, schema, rich=rich) for rich in (False, True)]
+            odd += [(name or "", [_json(json.dumps(value).encode())]) for value in values]
+    return odd
+
+
 async def bombard(raw: Raw, handle: WorkflowHandle[Any, Any]) -> list[str]:
     """Send everything to everything, and a little to what it does not have; returns what was answered wrongly."""
     found = await handlers(handle)
@@ -304,9 +319,12 @@ async def bombard(raw: Raw, handle: WorkflowHandle[Any, Any]) -> list[str]:
         expected = (kind == "InvalidRequest" and reason) or (kind == "" and name != "Resume")
         return None if expected else f"update {name} {case}: {kind} {reason}"
 
-    await asyncio.gather(*(raw.signal(handle.id, name, PAYLOADS[case]) for name, case in sent["signal"]))
+    signals = [(name, PAYLOADS[case]) for name, case in sent["signal"]] + await type_valid(handle)
+    for some in range(0, len(signals), AT_ONCE):
+        await asyncio.gather(*(raw.signal(handle.id, *signal) for signal in signals[some : some + AT_ONCE]))
+        await handlers(handle)  # all of them were taken
     wrong = [await change(name, case) for name, case in sent["update"]]  # ten at once are the most
-    wrong += await asyncio.gather(*(ask(name, case) for name, case in sent["query"]))
+    wrong += [await ask(name, case) for name, case in sent["query"]]
     return [one for one in wrong if one]
 
 
@@ -316,7 +334,6 @@ async def test_no_signal_update_or_query_stops_a_workflow_that_runs(spine: Clien
     async def attack(workflow_type: str) -> None:
         handle = await begin(raw, workflow_type)
         wrong = await bombard(raw, handle)
-        await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)  # every signal was taken
         status = (await handle.describe()).status
         found[workflow_type] = (wrong, await failed_tasks(handle), status and status.name)
 
@@ -352,7 +369,7 @@ async def test_a_workflow_that_was_sent_everything_still_does_its_work(spine: Cl
     await gate.execute_update(GateWorkflow.set_limit, 1)
     await gate.signal(GateWorkflow.enter, [Ticket.model_validate(ticket)])
     state = await gate.query(GateWorkflow.state)
-    assert (state.closed, state.limit, state.granted) == (None, 1, 1), state
+    assert (state.closed, state.limit, [held.ticket.name for held in state.held]) == (None, 1, ["t"])
     assert await failed_tasks(gate) == []
 
 
@@ -457,7 +474,8 @@ async def test_a_field_nobody_knows_is_refused_with_the_name_that_was_meant(spin
         sent = [_json(json.dumps(request | change).encode())]
         handle = await raw.start("VideoWorkflow", id_for("VideoWorkflow", request), sent)
         assert await how_it_ended(handle) == ("InvalidRequest", said)
-        assert "InvalidRequest" in await raw.query(handle.id, "progress", []) or await failed_tasks(handle) == []
+        assert await raw.query(handle.id, "progress", []) in ("", said)  # that of a request nobody could read: the same
+        assert await failed_tasks(handle) == []
 
 
 async def test_a_film_that_was_sent_everything_is_made(
