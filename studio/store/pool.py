@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TypeAlias
 
 import asyncpg
@@ -29,6 +30,10 @@ _OUR_STATEMENT = ("22", "23", "42")
 """Classes of SQLSTATE that repeating does not mend: data exception, integrity violation, syntax or access rule."""
 _NO_PRIVILEGE = "42501"
 """In class 42, but about the server: a role that lacks a grant for a while."""
+_CONFLICTS = ("40", "55P03", "57014")
+"""Another transaction was in the way: deadlock, serialization, lock or statement time-out."""
+_CONFLICT_PAUSE, _REFUSAL_PAUSE = timedelta(seconds=1), timedelta(seconds=5)
+"""A server that answers is asked again soon: ever longer pauses are for one that does not."""
 _CAUSES = {
     "53100": "No space left on the database server",
     "53200": "The database server is out of memory",
@@ -57,7 +62,8 @@ def unavailable(error: BaseException) -> DatabaseUnavailable | None:
     if state != _NO_PRIVILEGE and state.startswith(_OUR_STATEMENT):
         return None
     cause = _CAUSES.get(state, "PostgreSQL does not answer")
-    return DatabaseUnavailable(f"{cause} ({type(error).__name__}, {state or 'no SQLSTATE'})")
+    pause = _CONFLICT_PAUSE if state.startswith(_CONFLICTS) else _REFUSAL_PAUSE
+    return DatabaseUnavailable(f"{cause} ({type(error).__name__}, {state or 'no SQLSTATE'})", retry_after=pause)
 
 
 class Database:

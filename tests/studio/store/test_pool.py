@@ -1,6 +1,7 @@
 """A database that goes away and comes back."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -65,6 +66,10 @@ async def test_whatever_postgresql_answers_is_unavailable_unless_it_is_about_our
     assert all(isinstance(told[state], asyncpg.PostgresError) for state in OUR_STATEMENT)
     assert all(state in str(told[state]) for state in MAY_PASS)
     assert "No space left" in str(told["53100"])
+    pauses = {state: error.retry_after for state in MAY_PASS if isinstance(error := told[state], DatabaseUnavailable)}
+    soon = [state for state, pause in pauses.items() if pause == timedelta(seconds=1)]
+    assert soon == ["55P03", "57014", "40P01", "40001", "40003"], "another transaction was in the way"
+    assert all(pause is not None and pause <= timedelta(seconds=5) for pause in pauses.values())
 
 
 async def test_a_value_that_cannot_be_sent_is_about_our_statement(database: Database) -> None:
