@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from commands.options import DATA, Data, Json
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from studio.contracts.desk import Decision, DecisionKind, LostOrder, OrderFound
+from studio.contracts.texts import markdown
 from studio.errors import InvalidRequest
 from studio.store.desk import DeskStore
 from workflows_temporal.addresses import TaskQueue, desk_workflow_id
@@ -144,7 +145,7 @@ async def decide(session: Session, decision: Decision) -> OrderFound:
             decision,
             id=desk_workflow_id(decision.submission_id),
             task_queue=TaskQueue.STUDIO,
-            static_summary=f"{decision.kind} by {decision.who}",
+            static_summary=f"{decision.kind} by {markdown(decision.who)}",
         )
     except WorkflowAlreadyStartedError:
         fail("somebody decides about this order right now", code=WRONG_INPUT)

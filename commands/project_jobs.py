@@ -13,6 +13,7 @@ from studio.contracts.progress import Stage
 from studio.contracts.project import ProjectName
 from studio.contracts.project_draft import ProjectDraft, ProjectReview, WrittenProject
 from studio.contracts.sentence import ProjectProgress, ProjectRequest, ProjectResult
+from studio.contracts.texts import markdown
 from studio.store.drafts import DraftStore
 from studio.store.projects import ProjectStore
 from workflows_temporal.addresses import (
@@ -63,7 +64,7 @@ async def write(session: Session, draft: ProjectDraft) -> WrittenProject:
         draft,
         id=project_draft_workflow_id(draft.channel, draft.project_id),
         task_queue=TaskQueue.STUDIO,
-        static_summary=f"{draft.title or draft.project_id}: {len(draft.sentences)} sentences",
+        static_summary=f"{markdown(draft.title or draft.project_id)}: {len(draft.sentences)} sentences",
     )
     async with asyncio.timeout(WRITE_SECONDS):
         return await handle.result()
@@ -98,7 +99,7 @@ async def make(session: Session, request: ProjectRequest) -> BatchHandle:
         request,
         id=project_workflow_id(request.channel, request.project_id, request.category),
         task_queue=TaskQueue.STUDIO,
-        static_summary=f"{title or request.project_id}: {THINGS[request.category]}",
+        static_summary=f"{markdown(title or request.project_id)}: {THINGS[request.category]}",
     )
 
 

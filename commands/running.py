@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from commands.session import WRONG_INPUT, Session, fail
 from commands.table import SETTLED
 from studio.contracts.film import FilmName, VideoProgress, VideoRequest, VideoResult
+from studio.contracts.texts import markdown
 from studio.errors import InvalidRequest
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
 from workflows_temporal.video import VideoWorkflow
@@ -53,7 +54,7 @@ async def start_film(session: Session, film: VideoRequest, *, replacing: str | N
         task_queue=TaskQueue.STUDIO,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id_conflict_policy=conflict,
-        static_summary=f"{film.title or film.video_id}: {len(film.clips)} clips by {film.provider}",
+        static_summary=f"{markdown(film.title or film.video_id)}: {len(film.clips)} clips by {film.provider}",
         static_details=replacing,
     )
 

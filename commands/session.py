@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from temporalio.client import Client
 
 from local.stack import read_addresses
+from studio.contracts.texts import printable
 from studio.objects.store import ObjectStore, open_store
 from studio.secrets import hide, keep_secret
 from studio.settings import Settings, SettingsInvalid
@@ -24,8 +26,21 @@ from workflows_temporal.connection import connect
 PIPE_WIDTH = 160
 """Columns of a table that goes into a file or a pipe."""
 
-out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-err = Console(stderr=True)
+
+class Terminal(Console):
+    """A console to which every text is only a text: no markup, no emoji codes, no escape sequences of others."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """What is printed, also in the cells of a table; only rich's own control codes pass as they are."""
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(printable(part.text), part.style)
+
+
+out = Terminal(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+err = Terminal(stderr=True)
 
 WRONG_INPUT = 2
 FAILED = 1
@@ -104,10 +119,7 @@ async def open_session(data: Path) -> AsyncIterator[Session]:
 
 def show_json(value: BaseModel | Mapping[str, Any] | list[Any]) -> None:
     """A value as JSON on standard output, for programs."""
-    if isinstance(value, BaseModel):
-        print(value.model_dump_json())
-    else:
-        print(json.dumps(value, default=str))
+    print(printable(value.model_dump_json()) if isinstance(value, BaseModel) else json.dumps(value, default=str))
 
 
 def fail(message: str, *, code: int = FAILED) -> NoReturn:

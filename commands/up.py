@@ -10,7 +10,10 @@ import typer
 
 from commands.session import fail, out, show_json
 from local.processes import ProcessFailed
-from local.stack import Stack, StackOptions, running_stack
+from local.stack import ADDRESSES, Stack, StackOptions, running_stack
+
+_SECRETS = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD", "_USERHASH", "_KEY_ID", "DATABASE_URL")
+"""How the names of settings end that no terminal and no log of a CI shall hold."""
 
 
 def up(
@@ -56,8 +59,15 @@ async def _up(options: StackOptions, as_json: bool) -> None:
 
 
 def addresses(stack: Stack) -> dict[str, str]:
-    """How to reach a stack, for programs."""
-    return stack.environment | {"ui_url": stack.temporal.ui_url, "logs": str(stack.logs)}
+    """How to reach a stack, for programs. No secret: those are in a file that only its owner reads."""
+    secrets = [name for name in stack.environment if name.endswith(_SECRETS)]
+    shown = {name: value for name, value in stack.environment.items() if name not in secrets}
+    return shown | {
+        "ui_url": stack.temporal.ui_url,
+        "logs": str(stack.logs),
+        "postgres": f"127.0.0.1:{stack.postgres.port}/longtake",
+        "secrets_file": str(stack.data / ADDRESSES),
+    }
 
 
 def show_addresses(stack: Stack) -> None:

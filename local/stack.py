@@ -266,6 +266,7 @@ def _kept_secret(path: Path) -> str:
 def _lock(data: Path) -> IO[str]:
     """Hold the data directory for ourselves."""
     data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)  # it holds passwords, stills and films
     file = (data / ".lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

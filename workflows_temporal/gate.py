@@ -30,6 +30,7 @@ from studio.contracts.gate import (
     TicketPage,
     TicketsAfter,
 )
+from studio.contracts.texts import markdown
 from workflows_temporal.errands import Errands
 from workflows_temporal.fair_queue import MOST_CHANNELS
 from workflows_temporal.inbound import fitted
@@ -265,7 +266,7 @@ class GateWorkflow:
 
     def _show(self) -> None:
         status = self._line.status()
-        door = f"closed: {status.closed}" if status.closed else "open"
+        door = f"closed: {markdown(status.closed)}" if status.closed else "open"
         workflow.set_current_details(
             f"**{len(status.held)}** of {status.limit} inside, {status.waiting} waiting, {door}"
         )

@@ -16,6 +16,7 @@ from studio.contracts.sentence import (
     SentenceStanding,
     SentenceToMake,
 )
+from studio.contracts.texts import markdown
 from workflows_temporal.addresses import CHANNEL
 from workflows_temporal.inbound import fitted
 from workflows_temporal.policies import CHECK, SENTENCES_IN_FLIGHT, titled
@@ -126,7 +127,10 @@ class ProjectWorkflow:
     def _tell(self, sentence_id: str, stage: Stage, note: str = "") -> None:
         self._standings[sentence_id] = SentenceStanding(sentence_id=sentence_id, stage=stage, note=note)
         failed = [outcome for outcome in self._outcomes if outcome.status == "failed"]
-        rows = [f"- {failure.sentence_id}: {failure.error}" for failure in failed[:_MOST_SHOWN]]
+        rows = [
+            f"- {failure.sentence_id}: {markdown(' '.join((failure.error or '').split()))}"
+            for failure in failed[:_MOST_SHOWN]
+        ]
         workflow.set_current_details("\n".join([f"**{self._summary()}**", "", *rows]))
 
     def _count(self, stage: Stage) -> int:

@@ -11,6 +11,7 @@ from activities.records import RecordActivities
 from studio.contracts.clip import ClipOutcome, ClipStatus
 from studio.contracts.film import FilmName, StatusRecord, VideoProgress, VideoRequest, VideoStatus
 from studio.contracts.notice import StatusNotice
+from studio.contracts.texts import markdown
 from workflows_temporal.addresses import CHANNEL, VIDEO_STATUS
 from workflows_temporal.policies import POST, RECORD
 from workflows_temporal.recorder import revision
@@ -96,7 +97,7 @@ class Standing:
         )
 
     def _show(self) -> None:
-        said = f"\n\n{self._message}" if self._message else ""
+        said = f"\n\n{markdown(self._message)}" if self._message else ""
         workflow.set_current_details(f"**{self.status}**: {self._step}{said}\n\n{self._table.markdown()}")
 
 

@@ -8,6 +8,7 @@ from temporalio import workflow
 
 from studio.contracts.clip import ClipOutcome, ClipStatus
 from studio.contracts.film import ClipProgress, VideoRequest
+from studio.contracts.texts import markdown
 
 _QUIET = (ClipStatus.QUEUED, ClipStatus.DONE)
 _MOST_ROWS = 40
@@ -56,7 +57,10 @@ class Table:
         lively = [row for row in self._rows.values() if row.status not in _QUIET]
         if not lively:
             return counts
-        lines = [f"| {row.number:02d} | {row.status} | {row.tries} | {row.note[:120]} |" for row in lively[:_MOST_ROWS]]
+        lines = [
+            f"| {row.number:02d} | {row.status} | {row.tries} | {markdown(' '.join(row.note[:120].split()))} |"
+            for row in lively[:_MOST_ROWS]
+        ]
         more = [f"| … | {len(lively) - _MOST_ROWS} more | | |"] if len(lively) > _MOST_ROWS else []
         return "\n".join([counts, "", "| clip | status | tries | note |", "|---|---|---|---|", *lines, *more])
 

@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from studio.contracts.texts import MimeType
+
 IDENTIFIER = r"^[A-Za-z0-9_-]{1,100}$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 """A name chosen by a caller: a channel, a film. It becomes part of object keys and workflow ids."""
@@ -118,5 +120,5 @@ class MediaRef(Contract):
 
     key: ObjectKey = Field(description="Where the file lies, from the root of the object store.")
     sha256: Sha256 = Field(description="SHA-256 of the bytes; whoever reads the file checks it.")
-    mime: str = Field(description="Media type, for example image/png or video/mp4.")
+    mime: MimeType = Field(description="Media type, for example image/png or video/mp4.")
     size: int = Field(default=0, ge=0, description="Length in bytes; 0 when nobody counted.")

@@ -5,10 +5,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
 from studio.contracts.gate import Slot, Ticket
+from studio.contracts.texts import without_controls
 
 PROMPT_LIMIT = 2_500
 """Longest motion prompt in characters (KIE.ai, kling/v2-5-turbo-image-to-video-pro)."""
@@ -56,13 +57,19 @@ class MotionPrompt(Contract):
 
     @model_validator(mode="after")
     def _fits(self) -> "MotionPrompt":
+        for part in (self.action, self.details, self.sequence, self.surroundings, self.camera):
+            without_controls(part)
         length = sum(len(part) for part in (self.action, self.details, self.sequence, self.surroundings, self.camera))
         if length > PROMPT_LIMIT - 10:  # four spaces and five full stops may be added between the parts
             raise ValueError(f"the five parts have {length} characters, {PROMPT_LIMIT - 10} are allowed")
         return self
 
 
-PromptText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LIMIT)]
+PromptText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LIMIT),
+    AfterValidator(without_controls),
+]
 
 
 class ClipRequest(Contract):

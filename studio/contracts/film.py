@@ -4,13 +4,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, SetByWorkflow, Sha256, Usd
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.money import Cost
 from studio.contracts.render import MOST_LORAS, Lora, LoraPair, PromptPrefix
+from studio.contracts.texts import Title
 
 KLING_MODEL = "kling/v2-5-turbo-image-to-video-pro"
 COMFYUI_GRAPH = "wan22_i2v"
@@ -77,7 +78,7 @@ class VideoRequest(Contract):
     channel: Identifier = Field(description="Whose film; channels share the provider's slots fairly.")
     video_id: Identifier = Field(description="The film's name, unique within its channel.")
     clips: Annotated[list[ClipRequest], Field(min_length=1, max_length=500), BeforeValidator(_from_one)]
-    title: Annotated[str, StringConstraints(max_length=200)] = ""
+    title: Title = ""
     provider: Provider = Provider.KLING
     model: str = Field(
         default=KLING_MODEL,

@@ -3,12 +3,13 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef
 from studio.contracts.render import MOST_IMAGES, LoraName, LoraStrength, PromptPrefix
+from studio.contracts.texts import readable
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(readable)]
 
 GraphName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 """A ComfyUI graph, ours or one that was added: the name it is loaded by, a file name without its ending."""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
 from studio.contracts.clip import MOST_VARIANTS, CameraMove
 from studio.contracts.render import BIGGEST_SEED, MOST_IMAGES
+from studio.contracts.texts import Title
 
 DEFAULT_WIDTH, DEFAULT_HEIGHT = 1_920, 1_088
 """16:9 in multiples of 16, as near as they come to full HD."""
@@ -75,7 +76,7 @@ NewSentenceId = Annotated[Identifier, AfterValidator(_no_clip_of_a_film)]
 class Project(ProjectName):
     """A project: a script, sentence by sentence, and what counts for all of them."""
 
-    title: Annotated[str, StringConstraints(max_length=200)] = ""
+    title: Title = ""
     image: RenderChoices = Field(default=RenderChoices(), description="Choices for every picture.")
     video: RenderChoices = Field(default=RenderChoices(), description="Choices for every clip.")
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, MediaRef
 from studio.contracts.clip import CameraMove
+from studio.contracts.texts import readable, without_controls
 
 MOST_IMAGES = 10
 """Start pictures or character references in one order."""
@@ -16,13 +17,19 @@ MOST_LORAS = 20
 BIGGEST_SEED = 2**63 - 1
 """Half of what a sampler takes: it still fits into a bigint column."""
 
-LoraName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+LoraName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(readable)
+]
 """A LoRA file as the server lists it: below `models/loras`, subfolder included."""
 
 LoraStrength = Annotated[float, Field(ge=0, le=2)]
-GraphPrompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+GraphPrompt = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), AfterValidator(without_controls)
+]
 
-PromptPrefix = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)]
+PromptPrefix = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=2_000), AfterValidator(without_controls)
+]
 """The words of a style: with the longest motion prompt behind them they are still a `GraphPrompt`."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
+from urllib.parse import quote
 
 import httpx
 
@@ -43,7 +44,9 @@ class NotionClient:
             AuthenticationError, Forbidden, RequestRefused: will not pass without a person.
         """
         body = {"properties": {self._property: {self._kind: {"name": status}}}}
-        answer = await _http.exchange(self._http, "PATCH", f"/v1/pages/{page_id}", service="Notion", json=body)
+        answer = await _http.exchange(
+            self._http, "PATCH", f"/v1/pages/{quote(page_id, safe='')}", service="Notion", json=body
+        )
         if not answer.is_success:
             raise _refusal(answer)
 

@@ -196,7 +196,7 @@ async def expired_link(studio: StudioAtWork) -> Handle:
 
 async def animatic(studio: StudioAtWork) -> Handle:
     """Drawn here, without a provider; with a page in Notion."""
-    request = await studio.request("animatic", clips=2, provider=Provider.ANIMATIC, notion_page="page")
+    request = await studio.request("animatic", clips=2, provider=Provider.ANIMATIC, notion_page="0" * 32)
     return await _finished(studio, await studio.start(request))
 
 
