@@ -95,6 +95,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         "stuck": len(found.stuck),
         "untrue": len(found.untrue),
         "books_equal": not found.books,
+        "orphaned": len(found.orphaned),
         "finished": found.finished,
         "waiting": len(found.waiting),
         "unresolved": found.unresolved,
@@ -147,7 +148,7 @@ class Storm:
         victim = names.pop(self.chance.randrange(len(names)))
         happening: list[Coroutine[Any, Any, None]] = []
         if "stall" in self.events:
-            second = names.pop(self.chance.randrange(len(names)))
+            second = names.pop(self.chance.randrange(len(names))) if names else None
             happening.append(self._stalls(await self._sending(victim, clips), victim, second, clips))
         else:
             names.append(victim)
@@ -170,19 +171,20 @@ class Storm:
 
         The provider holds its answer back meanwhile.
         """
-        rule = {"route": "createTask", "match": words_of(name, 1), "script": [{"slow_headers": 5}]}
+        rule = {"route": "createTask", "match": words_of(name, 1), "script": [{"slow_headers": 8}]}
         (number,) = (await self.here.tell("faults", **rule))["ids"]
         await self._begin(name, clips)
         with suppress(TimeoutError):
             async with asyncio.timeout(REACH_SECONDS):
                 await until(self.here.faults, lambda rules: _hits(rules, number) > 0, every=0.02)
-                return await self._sender(self.handles[name])
+                return await until(lambda: self._sender(self.handles[name]), bool, every=0.02)
         return None
 
-    async def _stalls(self, pid: int | None, sending: str, claiming: str, clips: int) -> None:
+    async def _stalls(self, pid: int | None, sending: str, claiming: str | None, clips: int) -> None:
         """Two workers stand still, one after the other: with an order on its way, and just before one leaves."""
         await self._stalled(pid, f"with an order of {sending} on its way")
-        await self._stalled(await self._claiming(claiming, clips), f"before an order of {claiming} leaves")
+        if claiming is not None:
+            await self._stalled(await self._claiming(claiming, clips), f"before an order of {claiming} leaves")
 
     async def _claiming(self, name: str, clips: int) -> int | None:
         """Start a video; returns the process that has claimed its first order and not sent it. It is stopped."""

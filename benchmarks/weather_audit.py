@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoProgress, VideoStatus
 from studio.media._ffmpeg import binary
 from studio.store.desk import DeskStore
+from studio.store.unresolved import UnresolvedOrders
 
 USD_PER_CREDIT = Decimal("0.005")
 BAD_PICTURES = ("black", "frozen", "wrong_length", "audio_only", "truncated", "empty", "html")
@@ -49,12 +51,14 @@ class Findings:
     finished: int = 0
     waiting: dict[str, str] = field(default_factory=dict)
     """Video → why it waits, for those that wait for a true reason."""
+    orphaned: list[str] = field(default_factory=list)
+    """Orders that violate the ledger's invariant, by its own query."""
     unresolved: int = 0
     """Orders in the list that an operator decides about."""
 
     def lines(self) -> Iterable[str]:
         """Everything found, a line each."""
-        for kind in ("doubled", "lost", "untrue", "books"):
+        for kind in ("doubled", "lost", "orphaned", "untrue", "books"):
             yield from (f"{kind}: {line}" for line in getattr(self, kind))
         yield from (f"stuck: {video}: {line}" for video, lines in self.stuck.items() for line in lines)
         yield from (f"waits: {video}: {why}" for video, why in self.waiting.items())
@@ -85,6 +89,8 @@ async def audit(here: Ground, handles: dict[str, Handle], *, credits: float) -> 
     for video, handle in handles.items():
         await _video(here, video, handle, known, found)
     await _listed(here, known, found)
+    orphaned = await UnresolvedOrders(here.database).orphaned(unwatched=timedelta(0))
+    found.orphaned = [f"{order.video_id}, clip {order.number}: {order.state}, {order.task_id}" for order in orphaned]
     await _files(here, known, found)
     return found
 

@@ -13,9 +13,10 @@ async def test_videos_in_bad_weather_are_made_once_each_and_without_an_operator(
     weather.arguments(parser)
     words = ["--videos", "3", "--orders", "0", "--failures", "0", "--without", "stall,drip", "--seed", "2"]
     found = await weather.run(parser.parse_args(words))
-    assert {key: found[key] for key in ("doubled", "lost", "stuck", "untrue", "books_equal")} == {
+    assert {key: found[key] for key in ("doubled", "lost", "orphaned", "stuck", "untrue", "books_equal")} == {
         "doubled": 0,
         "lost": 0,
+        "orphaned": 0,
         "stuck": 0,
         "untrue": 0,
         "books_equal": True,
