@@ -65,6 +65,18 @@ class SetByWorkflow:
     """Marks a field that a workflow hands to its next run when it continues as new. Nobody else may set it."""
 
 
+class _Unread(tuple[str, ...]):
+    """Names of fields that were sent and not read. They make no two contracts different."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Unread)
+
+    def __hash__(self) -> int:
+        return hash(_Unread)
+
+
 class Contract(BaseModel):
     """A value that travels between processes.
 
@@ -75,7 +87,7 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    _unknown: tuple[str, ...] = PrivateAttr(default=())
+    _unknown: _Unread = PrivateAttr(default=_Unread())
 
     @property
     def unknown_fields(self) -> tuple[str, ...]:
@@ -92,7 +104,7 @@ class Contract(BaseModel):
             sent = {name: value for name, value in sent.items() if value is not None or nullable.get(name, True)}
         value = handler(sent)
         if not nullable.keys() >= sent.keys():
-            value._unknown = tuple(str(name) for name in sent if name not in nullable)
+            value._unknown = _Unread(str(name) for name in sent if name not in nullable)
         return value
 
 
