@@ -37,6 +37,7 @@ from activities.projects import ProjectActivities
 from activities.records import RecordActivities
 from activities.sentences import SentenceActivities
 from activities.takes import TakeActivities
+from activities.tickets import TicketActivities
 from studio.contracts.gate import GateState
 from studio.objects.store import ObjectStore
 from studio.providers.catbox import open_catbox
@@ -124,6 +125,7 @@ async def serve_studio(tools: Tools) -> Serving:
     takes = TakeActivities(tools.objects, tools.takes, FilmStore(tools.database))
     keeping = await _keeping(tools)
     notices = await _notices(tools)
+    tickets = TicketActivities(_gates(tools))
     return Serving(
         workflows=[
             VideoWorkflow,
@@ -149,6 +151,7 @@ async def serve_studio(tools: Tools) -> Serving:
             records.book_costs,
             records.close_film,
             keeping.remove_unfinished,
+            tickets.keep_in_line,
             notices.post_notice,
             *_sentences(tools),
         ],
@@ -168,9 +171,9 @@ async def serve_kling(tools: Tools) -> Serving:
         )
     )
     pace = _kling_pace(settings)
-    gates = Gates(tools.temporal, new=new_gate(settings), task_queue=TaskQueue.STUDIO)
     stills = await _still_host(tools, kie)
-    hosting = HostingActivities(stills, gates)
+    ask_again = timedelta(seconds=settings.gate_ask_again_seconds)
+    hosting = HostingActivities(stills, _gates(tools), ask_again=ask_again)
     slots = Slots(tools.temporal)
     kling = KlingActivities(
         kie, tools.ledger, slots, pace=pace, addresses=PublicAddresses(stills, settings.callback_addresses())
@@ -206,6 +209,10 @@ async def _look_after_orders(tools: Tools, pace: KlingPace) -> None:
     await asyncio.gather(
         lost.keep_counting(LOST_ORDERS_COUNTED_EVERY), recovery.keep_recovering(ORDERS_RECOVERED_EVERY)
     )
+
+
+def _gates(tools: Tools) -> Gates:
+    return Gates(tools.temporal, new=new_gate(tools.settings), task_queue=TaskQueue.STUDIO)
 
 
 def _kling_pace(settings: Settings) -> KlingPace:

@@ -84,14 +84,21 @@ class Gates:
 
     async def enter(self, gate: str, ticket: Ticket) -> None:
         """Join the line. Joining again changes nothing; a gate that is there stays as it is, its limit too."""
+        await self._tell(gate, "enter", [ticket])
+
+    async def still_waiting(self, gate: str, tickets: list[Ticket]) -> None:
+        """Join the line with those of the tickets that are not in it any more."""
+        await self._tell(gate, "still_waiting", tickets)
+
+    async def _tell(self, gate: str, signal: str, tickets: list[Ticket]) -> None:
         await self._client.start_workflow(
             "GateWorkflow",
             self._new,
             id=gate,
             task_queue=self._task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal="enter",
-            start_signal_args=[[ticket]],
+            start_signal=signal,
+            start_signal_args=[tickets],
         )
 
 

@@ -76,9 +76,10 @@ class SignedStills:
 class HostingActivities:
     """Publishes stills. On the queue `kling`, because the default host wants the key."""
 
-    def __init__(self, stills: StillHost, gates: Gates) -> None:
+    def __init__(self, stills: StillHost, gates: Gates, *, ask_again: timedelta) -> None:
         self._stills = stills
         self._gates = gates
+        self._ask_again = ask_again
 
     @activity.defn
     async def host_image(self, still: StillToHost) -> HostedStill:
@@ -91,7 +92,6 @@ class HostingActivities:
         """
         keys.ensure_of_channel(still.clip.channel, still.still)
         async with beating():
-            url = await self._stills.publish(still.still)
-            hosted = HostedStill(url=url, since=activity.info().started_time)
+            url, since = await self._stills.publish(still.still), activity.info().started_time
             await self._gates.enter(still.gate, still.ticket)
-            return hosted
+            return HostedStill(url=url, since=since, ask_again_seconds=self._ask_again.total_seconds())

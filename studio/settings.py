@@ -196,6 +196,12 @@ class Settings(Environment):
     kling_slots: int = Field(
         default=5, ge=1, le=100, description="Most Kling tasks in flight, over everything; later: gate limit."
     )
+    gate_ask_again_seconds: float = Field(
+        default=45,
+        gt=0,
+        le=50,
+        description="Pause after which a film that waits at the gate hands its tickets in again: they may be lost.",
+    )
     kling_look_min_seconds: float = Field(
         default=2, gt=0, le=30, description="Shortest time between two looks at a task."
     )

@@ -1,6 +1,7 @@
 """The way of one clip."""
 
 import asyncio
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -30,21 +31,23 @@ from workflows_temporal.outcome import failure_of, is_unknown, not_ordered, reas
 from workflows_temporal.policies import DRAW, HOST, KLING_SUBMIT, titled
 from workflows_temporal.recorder import revision
 from workflows_temporal.render import render_clip
-from workflows_temporal.slot import Gate, GateShut, Place
+from workflows_temporal.slot import Gate, GateShut, Place, RunEnds
 from workflows_temporal.table import Table
 from workflows_temporal.watch import look_after_job, watch
 
 
 async def try_clip(
     film: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
-) -> ClipOutcome:
-    """Make the clip, with a failure as a value: one clip must not sink the other seventeen."""
+) -> ClipOutcome | None:
+    """Make the clip, with a failure as a value: one clip must not sink the other seventeen. None: the next run does."""
     try:
         if film.provider is Provider.COMFYUI:
             return await render_clip(film, clip, take, table)
         if film.provider is Provider.ANIMATIC:
             return await draw_clip(film, clip, take, table)
         return await order_clip(film, clip, take, gate, table, hints)
+    except RunEnds:
+        return None
     except GateShut as shut:
         return not_ordered(shut, clip)
     except ActivityError as error:
@@ -103,7 +106,7 @@ async def _render(
         still = StillToHost(clip=clip_id, still=clip.still, gate=gate.gate_id, ticket=place.ticket)
         hosted = await workflow.execute_activity_method(HostingActivities.host_image, still, **titled(HOST, label))
         table.mark(clip.number, ClipStatus.WAITING)
-        slot = await place.slot()
+        slot = await place.slot(ask_again=timedelta(seconds=hosted.ask_again_seconds))
         table.mark(clip.number, ClipStatus.SUBMITTING)
         submission = ClipSubmission(
             clip=clip_id,

@@ -11,7 +11,7 @@ from workflows_temporal.outcome import stopped_clip
 from workflows_temporal.policies import CLIPS_IN_FLIGHT
 from workflows_temporal.stops import Stops
 
-TryClip = Callable[[ClipRequest], Coroutine[Any, Any, ClipOutcome]]
+TryClip = Callable[[ClipRequest], Coroutine[Any, Any, ClipOutcome | None]]
 
 
 async def fan_out(

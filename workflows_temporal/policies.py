@@ -155,6 +155,15 @@ SWEEP = ActivityConfig(
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
+KEEP_IN_LINE = ActivityConfig(
+    task_queue=TaskQueue.STUDIO,
+    start_to_close_timeout=timedelta(seconds=10),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    summary="the gate hears of those who wait",
+)
+TICKETS_IN_LINE = 16
+"""Clips of one film that have a ticket in the line, or a still on its way: twice what any account lets in at once. A
+clip that is let in makes room for the next one, so the line never lacks tickets of a long film."""
 HOLDERS_ASKED_EVERY = timedelta(minutes=2)
 """A slot that is held so long is granted again, to learn whether its holder knows of it."""
 LONGEST_PAUSE_BETWEEN_LOOKS_AT_CREDITS = timedelta(minutes=5)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
@@ -11,10 +12,16 @@ from temporalio.exceptions import ApplicationError, FailureError
 from studio.contracts.clip import ClipId
 from studio.contracts.gate import GateNotice, Granted, Slot, Ticket
 from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.policies import TICKETS_IN_LINE
+from workflows_temporal.waiting_tickets import WaitingTickets
 
 _LEAVE = GateWorkflow.leave.__name__
 _ABANDON = GateWorkflow.abandon.__name__
 _STAND_BY = GateWorkflow.stand_by.__name__
+
+
+class RunEnds(Exception):
+    """The history of this run is long: what has not begun is left to the next run."""
 
 
 class GateShut(ApplicationError):
@@ -27,16 +34,19 @@ class Place:
 
     ticket: Ticket
     granted: asyncio.Future[Slot]
+    line: WaitingTickets
     ordered: bool = False
     """The provider may be working under it."""
 
-    async def slot(self) -> Slot:
-        """Wait until the gate lets us in.
+    async def slot(self, *, ask_again: timedelta) -> Slot:
+        """Wait until the gate lets us in. It hears of the ticket after every such pause, in case it has lost it.
 
         Raises:
             GateShut: this film goes to the gate no more.
+            RunEnds: this run of the film begins nothing more.
         """
-        return await self.granted
+        with self.line.having(self.ticket, ask_again):
+            return await self.granted
 
 
 class Gate:
@@ -49,9 +59,12 @@ class Gate:
         """Another one in every run, but the same after a reset: what was said to the gate before stays said."""
         self._granted: dict[str, asyncio.Future[Slot]] = {}
         self._sayings: list[asyncio.Task[bool]] = []
-        self._shut: GateShut | None = None
+        self._room = asyncio.Semaphore(TICKETS_IN_LINE)
+        self._line = WaitingTickets(gate_id)
+        self._shut: GateShut | RunEnds | None = None
         self._turned_back = False
         self.closed: str | None = None
+        self.line_full = False
         self.opened = False
         """It turned this film back, and has opened since: what it refused may be tried again."""
         workflow.set_signal_handler("slots_granted", self._on_granted)
@@ -61,14 +74,21 @@ class Gate:
     async def place(self, clip: ClipId) -> AsyncIterator[Place]:
         """A place at the gate for as long as the block lasts; whoever takes the ticket joins the line with it.
 
+        Only so many clips of a film have a ticket, until they are let in; the others wait here for one.
+
         On success the clip's last look has given it back already. After a failure it goes back here, but an order
         the provider may still be working on keeps it: then the gate watches the provider instead of us.
 
         Raises:
             GateShut: `shut` was called.
+            RunEnds: `withdraw` was called.
         """
-        self.ensure_open()
-        place = Place(self._ticket(clip), asyncio.Future())
+        await self._room.acquire()
+        place = Place(self._ticket(clip), asyncio.Future(), self._line)
+        place.granted.add_done_callback(lambda _: self._room.release())
+        if self._shut is not None:
+            place.granted.cancel()
+            raise self._shut
         self._granted[place.ticket.name] = place.granted
         try:
             yield place
@@ -80,8 +100,15 @@ class Gate:
             if not place.granted.cancel() and not place.granted.cancelled():
                 place.granted.exception()  # perhaps nobody waits for it any more
 
+    @property
+    def note(self) -> str | None:
+        """Why those who wait are not let in, as far as the gate has told."""
+        if self.closed is not None:
+            return f"the gate is closed: {self.closed}"
+        return "the line at the gate is full: tickets are handed in again every minute" if self.line_full else None
+
     def ensure_open(self) -> None:
-        """Raises `GateShut` when it is no use to begin anything."""
+        """Raises `GateShut` or `RunEnds` when it is no use to begin anything."""
         if self._shut is not None:
             raise self._shut
 
@@ -91,13 +118,21 @@ class Gate:
         `for_all`: the gate itself has closed, for the other films too. It is asked to tell when it opens, and does so
         at once if it has opened meanwhile.
         """
-        self._shut = GateShut(reason, type=error_type)
+        self._turn_back(GateShut(reason, type=error_type))
         if for_all and not self._turned_back:
             self._turned_back, self.opened = True, False
             self._say(_STAND_BY, workflow.info().workflow_id)
+
+    def withdraw(self) -> None:
+        """Turn back everybody of this run who waits, and who comes later: the next run hands in their tickets."""
+        if self._shut is None:
+            self._turn_back(RunEnds())
+
+    def _turn_back(self, why: GateShut | RunEnds) -> None:
+        self._shut = why
         for waiting in self._granted.values():
             if not waiting.done():
-                waiting.set_exception(self._shut)
+                waiting.set_exception(why)
 
     async def reopen(self) -> None:
         """Go to the gate again. If it turned us back and has not opened since, open it for everybody."""
@@ -107,7 +142,7 @@ class Gate:
 
     async def flush(self) -> None:
         """Everything said to the gate has arrived. A film does not end before."""
-        while talking := [saying for saying in self._sayings if not saying.done()]:
+        while talking := [saying for saying in [*self._sayings, *self._line.saying] if not saying.done()]:
             await workflow.wait(talking)
 
     def _post(self, verb: str, name: str) -> None:
@@ -149,9 +184,11 @@ class Gate:
             if waiting is None:
                 self._post(_LEAVE, slot.ticket)  # nobody waits for it any more
             elif not waiting.done():
+                self.line_full = False
                 waiting.set_result(slot)
 
     def _on_notice(self, notice: GateNotice) -> None:
         self.closed = notice.closed
+        self.line_full = notice.line_full
         if notice.closed is None and self._turned_back:
             self._turned_back, self.opened = False, True

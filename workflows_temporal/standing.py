@@ -80,14 +80,14 @@ class Standing:
                 raise
             workflow.logger.warning("notion.not_told", extra={"page": notice.page, "error": str(error.cause)})
 
-    def progress(self, outcomes: Iterable[ClipOutcome], *, gate_closed: str | None) -> VideoProgress:
+    def progress(self, outcomes: Iterable[ClipOutcome], *, gate_note: str | None) -> VideoProgress:
         """Everything as a value."""
         ended = list(outcomes)
         return VideoProgress(
             channel=self.film.channel,
             video_id=self.film.video_id,
             status=self.status,
-            step=f"{self._step}; the gate is closed: {gate_closed}" if gate_closed else self._step,
+            step=f"{self._step}; {gate_note}" if gate_note else self._step,
             total=len(self._request.clips),
             done=sum(outcome.done for outcome in ended),
             failed=sorted(outcome.number for outcome in ended if not outcome.done),

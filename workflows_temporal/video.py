@@ -104,7 +104,7 @@ class VideoWorkflow:
     @workflow.query
     def progress(self) -> VideoProgress:
         """How the film stands."""
-        return self._standing.progress(self._outcomes.values(), gate_closed=self._gate.closed)
+        return self._standing.progress(self._outcomes.values(), gate_note=self._gate.note)
 
     async def _open(self) -> None:
         await refuse_what_cannot_be_made(self._request)
@@ -140,7 +140,7 @@ class VideoWorkflow:
         return len(todo)
 
     async def _fan_out(self, todo: list[ClipRequest]) -> int:
-        def try_one(one: ClipRequest) -> Coroutine[Any, Any, ClipOutcome]:
+        def try_one(one: ClipRequest) -> Coroutine[Any, Any, ClipOutcome | None]:
             return try_clip(self._request, one, self._takes[one.number - 1], self._gate, self._table, self._hints)
 
         return await fan_out(todo, try_one, self._end, self._stops)

@@ -114,7 +114,7 @@ class StillToHost(Contract):
 
 
 class HostedStill(Contract):
-    """A still that the provider can fetch, for about a day.
+    """A still that the provider can fetch, for about a day; its clip has joined the line at the gate.
 
     No signed address: such a one opens the bucket to its reader, and stays in the history. It is made by the step that
     orders.
@@ -122,6 +122,9 @@ class HostedStill(Contract):
 
     url: str | None = Field(default=None, description="Its address at a public host; none: it lies in our own bucket.")
     since: datetime = Field(description="When it was put there.")
+    ask_again_seconds: float = Field(
+        default=45, gt=0, description="How long its film waits for a place before it tells the gate again."
+    )
 
 
 class ClipSubmission(Contract):

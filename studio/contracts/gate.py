@@ -189,6 +189,14 @@ class ChannelWeight(Contract):
     weight: float = Field(gt=0, le=1_000)
 
 
+class TicketsInLine(Contract):
+    """A film's tickets that wait: the gate is told of them again and again, in case it has lost them."""
+
+    gate: str = Field(description="The gate's workflow id.")
+    tickets: list[Ticket]
+    again_seconds: float = Field(gt=0, description="Pause between two times.")
+
+
 class GateName(Contract):
     """Which gate."""
 

@@ -32,6 +32,7 @@ ACTIVITIES = {
     "find_lost_takes": "TakeActivities",
     "host_image": "HostingActivities",
     "join_clips": "MediaActivities",
+    "keep_in_line": "TicketActivities",
     "keep_clip": "KeepingActivities",
     "make_contact_sheet": "MediaActivities",
     "open_film": "RecordActivities",
