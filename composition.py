@@ -143,6 +143,7 @@ async def serve_studio(tools: Tools) -> Serving:
         activities=[
             intake.check_film,
             records.open_film,
+            records.recall_film,
             records.set_film_status,
             takes.use_takes,
             takes.find_lost_takes,

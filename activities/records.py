@@ -4,7 +4,7 @@ import structlog
 from temporalio import activity
 
 from activities._recording import Recording
-from studio.contracts.film import ClipRecord, FilmName, FilmRecord, FilmResultRecord, StatusRecord
+from studio.contracts.film import ClipRecord, FilmName, FilmRecord, FilmResultRecord, RecalledFilm, StatusRecord
 from studio.contracts.money import Bill
 from studio.contracts.take import LateTake, OpenedFilm
 from studio.objects import keys
@@ -41,10 +41,22 @@ class RecordActivities:
         if request.budget_usd is not None:
             await self._budgets.set(film_scope(request.channel, request.video_id), request.budget_usd)
         takes = takes_of(request)
-        await self._films.open(record.request, info.workflow_id or "", record.status, record.revision)
+        wanted = [take for take, _ in takes]
+        await self._films.open(record.request, info.workflow_id or "", record.status, record.revision, wanted)
         await self._takes.want(request.channel, request.video_id, takes)
         _log.info("film.opened", clips=len(record.request.clips), provider=record.request.provider)
-        return OpenedFilm(takes=[take for take, _ in takes])
+        return OpenedFilm(takes=wanted)
+
+    @activity.defn
+    async def recall_film(self, film: FilmName) -> RecalledFilm:
+        """What the previous run of the film wrote down: how its clips ended, and which takes they are to have.
+
+        A clip whose row is about another take than it is to have now counts as not made.
+        """
+        recalled = await self._films.recall(film.channel, film.video_id)
+        wanted = dict(enumerate(recalled.takes, start=1))
+        outcomes = [one for one in recalled.outcomes if not one.done or wanted.get(one.number) == one.take]
+        return recalled.model_copy(update={"outcomes": outcomes})
 
     @activity.defn
     async def set_film_status(self, record: StatusRecord) -> None:

@@ -75,11 +75,11 @@ async def start_temporal(
         argv += ["--db-filename", str(data / "temporal.db"), "--sqlite-pragma", "journal_mode=wal"]
     process = await spawn("temporal", argv, log=logs / "temporal.log")
     await process.until(lambda: listening(port) and listening(ui_port))
-    await process.until(lambda: asyncio.ensure_future(_answers(f"127.0.0.1:{port}")))
+    await process.until(lambda: asyncio.ensure_future(answers(f"127.0.0.1:{port}")))
     return TemporalServer(process, port, ui_port)
 
 
-async def _answers(address: str) -> bool:
+async def answers(address: str) -> bool:
     """Does the frontend serve? It listens a moment before it does."""
     try:
         await connect(address)

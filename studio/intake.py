@@ -6,6 +6,7 @@ from comfy_workflows.declaration import GraphType
 from comfy_workflows.graph import GraphTemplate, load_graph
 from studio.contracts.clip import PROMPT_LIMIT
 from studio.contracts.film import Provider, VideoRequest
+from studio.contracts.size import too_large
 from studio.errors import BadStill, InvalidRequest
 from studio.media.picture import probe_picture
 from studio.objects.keys import GRAPHS, lies_in_channel
@@ -24,6 +25,8 @@ def complaints(request: VideoRequest, own: GraphTemplate | None = None) -> Itera
 
     `own`: the graph that `request.graph` refers to. Without it nothing is said of what a user's own graph can do.
     """
+    if size := too_large(request):
+        yield size
     limit = PROMPT_LIMIT
     if request.provider is Provider.KLING:
         try:

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from temporalio import workflow
-
 from studio.contracts.clip import ClipOutcome, ClipRequest
+from workflows_temporal.history import is_long
 from workflows_temporal.outcome import stopped_clip
 from workflows_temporal.policies import CLIPS_IN_FLIGHT
 from workflows_temporal.stops import Stops
@@ -22,7 +21,7 @@ async def fan_out(
 
     async def make(clip: ClipRequest) -> ClipOutcome | None:
         async with window:
-            return None if workflow.info().is_continue_as_new_suggested() else await try_clip(clip)
+            return None if is_long() else await try_clip(clip)
 
     async def run_clip(clip: ClipRequest) -> bool:
         outcome = await stops.unless_stopped(clip.number, make(clip), stopped_clip(clip.number))

@@ -7,8 +7,20 @@ from activities.intake import IntakeActivities
 from activities.kling import KlingActivities
 from studio.contracts.film import FilmToCheck, Provider, VideoRequest
 from studio.contracts.gate import GateName
+from studio.contracts.size import too_large
+from studio.errors import InvalidRequest
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.policies import ACCOUNT, CHECK
+
+
+def refuse_what_cannot_travel(request: VideoRequest) -> None:
+    """Look at the request's size before anything is done with it.
+
+    Raises:
+        ApplicationError: type `InvalidRequest`; it would not fit into the input of a step or of the next run.
+    """
+    if refusal := too_large(request):
+        raise ApplicationError(refusal, type=InvalidRequest.__name__, non_retryable=True)
 
 
 async def refuse_what_cannot_be_made(request: VideoRequest) -> None:

@@ -11,25 +11,34 @@ from studio.contracts.desk import CALLBACK, Decision, DecisionKind, LostClip
 from studio.contracts.film import FilmName, OnUnknown, VideoRequest
 from studio.contracts.take import LateOrder
 from workflows_temporal.hints import Hints
+from workflows_temporal.history import is_long
 from workflows_temporal.late import look_after
 from workflows_temporal.policies import DECIDE, titled
+from workflows_temporal.slot import RunEnds
 from workflows_temporal.table import Table
 
 
 async def take_up(film: VideoRequest, clip: ClipId, take: str, reason: str, hints: Hints, table: Table) -> bool:
-    """Do as the film's policy says; True when the order can be taken up again, False when a person is needed."""
+    """Do as the film's policy says; True when the order can be taken up again, False when a person is needed.
+
+    Raises:
+        RunEnds: the next run of the film goes on waiting, until the same moment.
+    """
     if film.on_unknown is OnUnknown.RESUBMIT and await _resubmit(film, clip, take):
         return True
     if film.on_unknown is OnUnknown.FAIL:
         return False
     table.mark(clip.number, ClipStatus.UNKNOWN, reason)
-    deadline = workflow.time() + film.unknown_wait_seconds
+    deadline = table.unknown_until.setdefault(clip.number, workflow.time() + film.unknown_wait_seconds)
     while (left := deadline - workflow.time()) > 0:
         try:
-            await workflow.wait_condition(lambda: hints.about(clip.number), timeout=left)
+            await workflow.wait_condition(lambda: hints.about(clip.number) or is_long(), timeout=left)
         except TimeoutError:
             return False
+        if not hints.about(clip.number):
+            raise RunEnds
         if await look_into(clip, hints):
+            del table.unknown_until[clip.number]
             return True
     return False
 

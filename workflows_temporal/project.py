@@ -18,6 +18,7 @@ from studio.contracts.sentence import (
 )
 from studio.contracts.texts import markdown
 from workflows_temporal.addresses import CHANNEL
+from workflows_temporal.history import is_long, show
 from workflows_temporal.inbound import fitted
 from workflows_temporal.policies import CHECK, SENTENCES_IN_FLIGHT, titled
 from workflows_temporal.sentence import try_sentence
@@ -92,7 +93,7 @@ class ProjectWorkflow:
 
         async def make(sentence_id: str) -> SentenceOutcome | None:
             async with window:
-                if workflow.info().is_continue_as_new_suggested():
+                if is_long():
                     return None
                 wanted = self._wanted(sentence_id)
                 return await try_sentence(wanted, lambda stage: self._tell(sentence_id, stage), turns)
@@ -131,7 +132,7 @@ class ProjectWorkflow:
             f"- {failure.sentence_id}: {markdown(' '.join((failure.error or '').split()))}"
             for failure in failed[:_MOST_SHOWN]
         ]
-        workflow.set_current_details("\n".join([f"**{self._summary()}**", "", *rows]))
+        show("\n".join([f"**{self._summary()}**", "", *rows]))
 
     def _count(self, stage: Stage) -> int:
         return sum(standing.stage is stage for standing in self._standings.values())

@@ -8,7 +8,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
 from studio.contracts.sentence import (
-    LONGEST_REASON,
     SentenceOutcome,
     SentenceRequest,
     SentenceStanding,
@@ -39,7 +38,7 @@ class Single:
             if is_cancelled_exception(error):
                 self._tell(Stage.CANCELLED)
                 raise
-            self._tell(Stage.FAILED, reason_of(error)[:LONGEST_REASON])
+            self._tell(Stage.FAILED, reason_of(error))
             if isinstance(error.cause, ApplicationError):
                 raise error.cause from None
             raise
@@ -47,7 +46,7 @@ class Single:
         return outcome
 
     def _tell(self, stage: Stage, note: str = "") -> None:
-        self.standing = self.standing.model_copy(update={"stage": stage, "note": note})
+        self.standing = SentenceStanding(sentence_id=self.standing.sentence_id, stage=stage, note=note)
         workflow.set_current_details(f"**{stage}**")
 
 
@@ -73,5 +72,5 @@ async def try_sentence(wanted: SentenceToMake, tell: Tell, turns: asyncio.Lock) 
             sentence_id=wanted.sentence_id,
             status="failed",
             error_type=kind_of(error),
-            error=reason_of(error)[:LONGEST_REASON],
+            error=reason_of(error),
         )

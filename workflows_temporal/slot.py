@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from studio.contracts.clip import ClipId
-from studio.contracts.gate import GateNotice, Granted, Slot, Ticket
+from studio.contracts.gate import GateCarry, GateNotice, Granted, Slot, Ticket
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.policies import TICKETS_IN_LINE
 from workflows_temporal.waiting_tickets import WaitingTickets
@@ -52,7 +52,7 @@ class Place:
 class Gate:
     """One gate, for one film. Made once, in the workflow's `__init__`."""
 
-    def __init__(self, gate_id: str, *, priority: int) -> None:
+    def __init__(self, gate_id: str, *, priority: int, before: GateCarry) -> None:
         self.gate_id = gate_id
         self._priority = priority
         self._run = workflow.uuid4().hex[:8]
@@ -62,10 +62,10 @@ class Gate:
         self._room = asyncio.Semaphore(TICKETS_IN_LINE)
         self._line = WaitingTickets(gate_id)
         self._shut: GateShut | RunEnds | None = None
-        self._turned_back = False
-        self.closed: str | None = None
+        self._turned_back = before.turned_back
+        self.closed = before.closed
         self.line_full = False
-        self.opened = False
+        self.opened = before.opened
         """It turned this film back, and has opened since: what it refused may be tried again."""
         workflow.set_signal_handler("slots_granted", self._on_granted)
         workflow.set_signal_handler("gate_notice", self._on_notice)
@@ -100,6 +100,10 @@ class Gate:
             if not place.granted.cancel() and not place.granted.cancelled():
                 place.granted.exception()  # perhaps nobody waits for it any more
 
+    def carry(self) -> GateCarry:
+        """What the next run has to know. The gate tells it what this one would have been told."""
+        return GateCarry(closed=self.closed, turned_back=self._turned_back, opened=self.opened)
+
     @property
     def note(self) -> str | None:
         """Why those who wait are not let in, as far as the gate has told."""
@@ -118,7 +122,8 @@ class Gate:
         `for_all`: the gate itself has closed, for the other films too. It is asked to tell when it opens, and does so
         at once if it has opened meanwhile.
         """
-        self._turn_back(GateShut(reason, type=error_type))
+        if not isinstance(self._shut, GateShut):  # those who were turned back give the first reason, not a new one
+            self._turn_back(GateShut(reason, type=error_type))
         if for_all and not self._turned_back:
             self._turned_back, self.opened = True, False
             self._say(_STAND_BY, workflow.info().workflow_id)

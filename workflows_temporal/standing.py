@@ -9,15 +9,24 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from studio.contracts.clip import ClipOutcome, ClipStatus
-from studio.contracts.film import FilmName, StatusRecord, VideoProgress, VideoRequest, VideoStatus
+from studio.contracts.excerpt import excerpt
+from studio.contracts.film import (
+    LONGEST_MESSAGE,
+    FilmName,
+    StatusRecord,
+    VideoCarry,
+    VideoProgress,
+    VideoRequest,
+    VideoStatus,
+)
 from studio.contracts.notice import StatusNotice
 from studio.contracts.texts import markdown
 from workflows_temporal.addresses import CHANNEL, VIDEO_STATUS
+from workflows_temporal.history import show
 from workflows_temporal.policies import POST, RECORD
 from workflows_temporal.recorder import revision
 from workflows_temporal.table import Table
 
-_LONGEST_MESSAGE = 2_000
 _FINAL = (VideoStatus.VIDEO_READY, VideoStatus.CANCELLED)
 
 
@@ -44,8 +53,22 @@ class Standing:
         self._step = step
         self._show()
 
+    @property
+    def message(self) -> str:
+        """For people: why the film waits."""
+        return self._message
+
+    def take_over(self, carried: VideoCarry) -> None:
+        """Begin where the last run ended."""
+        self.status, self.summary, self._message = carried.status, carried.summary, carried.message
+
+    def show_status(self) -> None:
+        """Tell lists of workflows."""
+        workflow.upsert_search_attributes([CHANNEL.value_set(self.film.channel), VIDEO_STATUS.value_set(self.status)])
+
     async def change(self, status: VideoStatus, message: str = "") -> None:
         """The film stands otherwise from now on: write it down and tell everybody."""
+        message = excerpt(message, characters=LONGEST_MESSAGE, most_bytes=4 * LONGEST_MESSAGE)
         record = StatusRecord(
             channel=self.film.channel,
             video_id=self.film.video_id,
@@ -62,7 +85,7 @@ class Standing:
         """Tell everybody but PostgreSQL."""
         self.status, self._message = status, message
         self._show()
-        workflow.upsert_search_attributes([CHANNEL.value_set(self.film.channel), VIDEO_STATUS.value_set(status)])
+        self.show_status()
         if self._request.notion_page is None:
             return
         notice = StatusNotice(
@@ -80,17 +103,16 @@ class Standing:
                 raise
             workflow.logger.warning("notion.not_told", extra={"page": notice.page, "error": str(error.cause)})
 
-    def progress(self, outcomes: Iterable[ClipOutcome], *, gate_note: str | None) -> VideoProgress:
+    def progress(self, *, gate_note: str | None) -> VideoProgress:
         """Everything as a value."""
-        ended = list(outcomes)
         return VideoProgress(
             channel=self.film.channel,
             video_id=self.film.video_id,
             status=self.status,
             step=f"{self._step}; {gate_note}" if gate_note else self._step,
             total=len(self._request.clips),
-            done=sum(outcome.done for outcome in ended),
-            failed=sorted(outcome.number for outcome in ended if not outcome.done),
+            done=self._table.done,
+            failed=self._table.failed,
             clips=self._table.rows,
             cost_usd=self._table.cost_usd,
             message=self._message or self.summary,
@@ -98,7 +120,7 @@ class Standing:
 
     def _show(self) -> None:
         said = f"\n\n{markdown(self._message)}" if self._message else ""
-        workflow.set_current_details(f"**{self.status}**: {self._step}{said}\n\n{self._table.markdown()}")
+        show(f"**{self.status}**: {self._step}{said}\n\n{self._table.markdown()}")
 
 
 def standstill(outcomes: Iterable[ClipOutcome], total: int) -> tuple[VideoStatus, str]:
@@ -113,4 +135,4 @@ def standstill(outcomes: Iterable[ClipOutcome], total: int) -> tuple[VideoStatus
     lines = [f"Clip {', '.join(numbers)}: {reason}" for reason, numbers in by_reason.items()]
     only_budget = all(outcome.status is ClipStatus.HELD for outcome in missing)
     status = VideoStatus.BUDGET_REACHED if only_budget else VideoStatus.VIDEO_ERROR
-    return status, "\n".join([f"{len(missing)} of {total} clips are missing.", *lines])[:_LONGEST_MESSAGE]
+    return status, "\n".join([f"{len(missing)} of {total} clips are missing.", *lines])[:LONGEST_MESSAGE]

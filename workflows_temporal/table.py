@@ -1,12 +1,13 @@
 """The table of a film's clips: what the query answers and the web UI shows."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from temporalio import workflow
 
 from studio.contracts.clip import ClipOutcome, ClipStatus
+from studio.contracts.excerpt import excerpt
 from studio.contracts.film import ClipProgress, VideoRequest
 from studio.contracts.texts import markdown
 
@@ -15,12 +16,20 @@ _MOST_ROWS = 40
 """Rows shown in the web UI; a film of 500 clips shows those that are on their way or failed."""
 
 
+_LETTERS = {ClipStatus.DONE: "d", ClipStatus.FAILED: "f", ClipStatus.UNKNOWN: "u", ClipStatus.HELD: "h"}
+"""How a clip ended, as the next run of a film is told."""
+
+
 class Table:
     """One row per clip."""
 
     def __init__(self, request: VideoRequest) -> None:
         self._rows = {clip.number: ClipProgress(number=clip.number, cost_usd=Decimal(0)) for clip in request.clips}
         self._counts = Counter({ClipStatus.QUEUED: len(self._rows)})
+        self._carried_usd = Decimal(0)
+        self._failed: set[int] = set()
+        self.unknown_until: dict[int, float] = {}
+        """Per clip with a lost order: how long it is waited for, in Unix time."""
         self.on_change: Callable[[], None] = lambda: None
 
     @property
@@ -31,18 +40,61 @@ class Table:
     @property
     def cost_usd(self) -> Decimal:
         """What the finished clips cost."""
-        return sum((row.cost_usd for row in self._rows.values()), start=Decimal(0))
+        return sum((row.cost_usd for row in self._rows.values()), start=self._carried_usd)
+
+    @property
+    def done(self) -> int:
+        """How many clips are done."""
+        return self._counts[ClipStatus.DONE]
+
+    @property
+    def failed(self) -> list[int]:
+        """Clips that ended otherwise, and have not been made since."""
+        return sorted(self._failed)
+
+    @property
+    def letters(self) -> str:
+        """A letter per clip for the next run: how it ended, a dot when it has not."""
+        return "".join(_LETTERS.get(row.status, ".") for row in self._rows.values())
+
+    def take_over(self, letters: str, cost_usd: Decimal) -> None:
+        """Begin where the last run ended, until its outcomes have been read back."""
+        statuses = {letter: status for status, letter in _LETTERS.items()}
+        for row, letter in zip(list(self._rows.values()), letters, strict=False):
+            if letter in statuses:
+                self._put(row, status=statuses[letter])
+                self._note_end(row.number, statuses[letter])
+        self._carried_usd = cost_usd
+
+    def recall(self, outcomes: Iterable[ClipOutcome]) -> None:
+        """The last run's outcomes have been read back; what is not among them has not ended."""
+        self._carried_usd = Decimal(0)
+        self._failed.clear()
+        ended = {outcome.number: outcome for outcome in outcomes}
+        for row in list(self._rows.values()):
+            if row.number in ended:
+                self.end(ended[row.number])
+            else:
+                self._put(row, status=ClipStatus.QUEUED)
 
     def mark(self, number: int, status: ClipStatus, note: str = "") -> None:
         """A clip goes a step on; its first step counts as a try."""
         row = self._rows[number]
         begins = row.status in (ClipStatus.QUEUED, ClipStatus.FAILED, ClipStatus.UNKNOWN, ClipStatus.HELD)
-        self._put(row, status=status, tries=row.tries + begins, note=note)
+        self._put(row, status=status, tries=row.tries + begins, note=excerpt(note))
 
     def end(self, outcome: ClipOutcome) -> None:
         """A clip has ended, well or not."""
+        self.unknown_until.pop(outcome.number, None)
+        self._note_end(outcome.number, outcome.status)
         row = self._rows[outcome.number]
         self._put(row, status=outcome.status, cost_usd=outcome.cost_usd, note=outcome.error or "")
+
+    def _note_end(self, number: int, status: ClipStatus) -> None:
+        if status is ClipStatus.DONE:
+            self._failed.discard(number)
+        else:
+            self._failed.add(number)
 
     def cancel(self) -> list[int]:
         """Whatever is not done is cancelled; returns which clips that are."""

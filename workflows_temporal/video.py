@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.records import RecordActivities
 from studio.contracts.callback import CalledBack
@@ -20,14 +20,17 @@ from studio.contracts.film import (
     VideoResult,
     VideoStatus,
 )
-from studio.errors import stopping_types
+from studio.contracts.gate import GateCarry
+from studio.contracts.size import LARGEST_PAYLOAD, json_bytes
+from studio.errors import InvalidRequest, stopping_types
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.assembly import assemble, call_off
 from workflows_temporal.clip import try_clip
 from workflows_temporal.fan_out import fan_out
 from workflows_temporal.hints import Hints
+from workflows_temporal.history import is_long
 from workflows_temporal.inbound import fitted
-from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made
+from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made, refuse_what_cannot_travel
 from workflows_temporal.lost import failed_clips, heard_of, look_elsewhere, lost_clips
 from workflows_temporal.outcome import failure_of
 from workflows_temporal.policies import RECORD
@@ -52,7 +55,8 @@ class VideoWorkflow:
         self._table = Table(request)
         self._standing = Standing(request, self._table)
         self._recorder = Recorder(self._standing.film)
-        self._gate = Gate(KLING_GATE_ID, priority=request.priority)
+        before = request.carried.gate if request.carried else GateCarry()
+        self._gate = Gate(KLING_GATE_ID, priority=request.priority, before=before)
         self._hints = Hints()
         self._stops = Stops[int]()
         self._outcomes: dict[int, ClipOutcome] = {}
@@ -65,8 +69,11 @@ class VideoWorkflow:
     @workflow.run
     async def run(self, request: VideoRequest) -> VideoResult:
         try:
+            refuse_what_cannot_travel(request)
             if request.carried is None:
                 await self._open()
+            else:
+                await self._recall(request.carried)
             result = None
             while result is None:
                 while todo := self._missing():
@@ -104,7 +111,7 @@ class VideoWorkflow:
     @workflow.query
     def progress(self) -> VideoProgress:
         """How the film stands."""
-        return self._standing.progress(self._outcomes.values(), gate_note=self._gate.note)
+        return self._standing.progress(gate_note=self._gate.note)
 
     async def _open(self) -> None:
         await refuse_what_cannot_be_made(self._request)
@@ -124,7 +131,7 @@ class VideoWorkflow:
         await self._recorder.flush()
         await self._gate.flush()
         if tried < len(todo):
-            self._continue_as_new()
+            await self._next_run()
         self._existing = None
         generated = len(self._done()) - existing
         self._standing.summary = f"Skipped {existing} existing clips, generated {generated} new clips"
@@ -143,7 +150,15 @@ class VideoWorkflow:
         def try_one(one: ClipRequest) -> Coroutine[Any, Any, ClipOutcome | None]:
             return try_clip(self._request, one, self._takes[one.number - 1], self._gate, self._table, self._hints)
 
-        return await fan_out(todo, try_one, self._end, self._stops)
+        withdrawing = asyncio.create_task(self._withdraw_when_long())
+        try:
+            return await fan_out(todo, try_one, self._end, self._stops)
+        finally:
+            withdrawing.cancel()
+
+    async def _withdraw_when_long(self) -> None:
+        await workflow.wait_condition(is_long)
+        self._gate.withdraw()
 
     def _end(self, outcome: ClipOutcome) -> None:
         self._outcomes[outcome.number] = outcome
@@ -168,17 +183,27 @@ class VideoWorkflow:
         failed = failed_clips(self._standing.film, self._outcomes.values())
         if self._gate.opened or await heard_of(lost, failed, self._hints):
             return
-        self._standing.step = "waiting for resume"
         await self._standing.change(status, message)
-        while not (self._resumes or self._gate.opened or await heard_of(lost, failed, self._hints)):
-            await workflow.wait_condition(
-                lambda: (
-                    self._resumes > 0
-                    or self._gate.opened
-                    or any(self._hints.about(clip.number) for clip in lost)
-                    or any(self._hints.called(clip.number) for clip in failed)
-                )
+        await self._wait()
+
+    async def _wait(self) -> None:
+        """A run that becomes long leaves the waiting to the next one: signals that are refused could not end it."""
+        self._standing.step = "waiting for resume"
+        lost = lost_clips(self._standing.film, self._outcomes.values())
+        failed = failed_clips(self._standing.film, self._outcomes.values())
+
+        def heard() -> bool:
+            return (
+                self._resumes > 0
+                or self._gate.opened
+                or any(self._hints.about(clip.number) for clip in lost)
+                or any(self._hints.called(clip.number) for clip in failed)
             )
+
+        while not (self._resumes or self._gate.opened or await heard_of(lost, failed, self._hints)):
+            await workflow.wait_condition(lambda: heard() or is_long())
+            if not heard():
+                await self._next_run(waiting=True)
         await self._standing.change(VideoStatus.PROCESSING)
 
     async def _finish(self) -> VideoResult | None:
@@ -204,23 +229,50 @@ class VideoWorkflow:
         await self._gate.flush()
         await call_off(self._standing, unfinished=self._table.cancel())
 
-    def _continue_as_new(self) -> None:
-        ended, status = list(self._outcomes.values()), self._standing.status
+    async def _next_run(self, *, waiting: bool = False) -> None:
+        """Continue as new, with what the next run cannot read back from PostgreSQL."""
+        await self._recorder.flush()
+        await self._gate.flush()
         carried = VideoCarry(
-            outcomes=ended,
-            takes=self._takes,
-            status=status,
+            status=self._standing.status,
+            clips=self._table.letters,
+            cost_usd=self._table.cost_usd,
             existing=self._existing,
+            summary=self._standing.summary,
+            message=self._standing.message,
+            waiting=waiting,
+            resumed=self._resumes > 0,
+            gate=self._gate.carry() if waiting else GateCarry(closed=self._gate.closed),
+            unknown_until=self._table.unknown_until,
             called_back=self._hints.left()[:MOST_CARRIED_CALLBACKS],
         )
-        workflow.continue_as_new(self._request.model_copy(update={"carried": carried}))
+        request = self._request.model_copy(update={"carried": carried})
+        if (size := json_bytes(request)) > LARGEST_PAYLOAD:
+            reason = (
+                f"The next run's input has {size:,} bytes, Temporal takes {LARGEST_PAYLOAD:,} - Make several videos"
+            )
+            await self._standing.change(VideoStatus.VIDEO_ERROR, reason)
+            raise ApplicationError(reason, type=InvalidRequest.__name__, non_retryable=True)
+        workflow.continue_as_new(request)
 
     def _take_over(self, carried: VideoCarry) -> None:
-        for outcome in carried.outcomes:
-            self._outcomes[outcome.number] = outcome
-            self._table.end(outcome)
-        self._takes = carried.takes
-        self._standing.status = carried.status
+        self._standing.take_over(carried)
+        self._table.take_over(carried.clips, carried.cost_usd)
+        self._table.unknown_until.update(carried.unknown_until)
         self._existing = carried.existing
+        self._resumes = int(carried.resumed)
         for callback in carried.called_back:
             self._hints.called_back(callback)
+
+    async def _recall(self, carried: VideoCarry) -> None:
+        """Go on where the last run ended: how its clips ended is read back."""
+        self._standing.show_status()
+        film = self._standing.film
+        recalled = await workflow.execute_activity_method(RecordActivities.recall_film, film, **RECORD)
+        self._outcomes = {one.number: one.model_copy(update={"recorded": True}) for one in recalled.outcomes}
+        self._table.recall(recalled.outcomes)
+        self._takes = recalled.takes
+        if not self._takes:
+            await self._open()  # its rows were deleted: takes and orders are found again by what they are made from
+        elif carried.waiting:
+            await self._wait()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
+from studio.contracts.excerpt import Excerpt
 from studio.contracts.gate import Slot, Ticket
 from studio.contracts.texts import without_controls
 
@@ -219,8 +220,8 @@ class ClipOutcome(Contract):
     submission_id: str | None = None
     cost_usd: Usd = Decimal(0)
     generation_seconds: float = 0
-    error_type: str | None = None
-    error: str | None = None
+    error_type: Excerpt | None = None
+    error: Excerpt | None = None
 
     @property
     def done(self) -> bool:

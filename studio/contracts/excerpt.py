@@ -20,7 +20,7 @@ def excerpt(text: str, *, characters: int = LONGEST_REASON, most_bytes: int = MO
         return clean
     short = clean[: characters - 1]
     while _size(short) > most_bytes - 3:
-        short = short[: len(short) - 1 - (_size(short) - most_bytes) // 6]
+        short = short[: len(short) - 1 - max(_size(short) - most_bytes, 0) // 6]
     return f"{short}…"
 
 

@@ -1,6 +1,7 @@
 """A film: its clips, how it stands, what came out."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,6 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from studio.contracts.base import Contract, Identifier, MediaRef, SetByWorkflow, Sha256, Usd
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
+from studio.contracts.excerpt import Excerpt
+from studio.contracts.gate import GateCarry
 from studio.contracts.money import Cost
 from studio.contracts.render import MOST_LORAS, Lora, LoraPair, PromptPrefix
 from studio.contracts.texts import Title
@@ -17,7 +20,11 @@ KLING_MODEL = "kling/v2-5-turbo-image-to-video-pro"
 COMFYUI_GRAPH = "wan22_i2v"
 """What makes the clips of a film that names no model."""
 
-MOST_CARRIED_CALLBACKS = 100
+LARGEST_REQUEST = 1_900_000
+"""Bytes of a video's request as JSON, with all defaults. Temporal takes payloads of 2,097,152 bytes, and the request
+travels in larger ones: with the state of the previous run, with the record that is written of it."""
+LONGEST_MESSAGE = 2_000
+MOST_CARRIED_CALLBACKS = 50
 """Callbacks that a run hands to its next run."""
 
 Even = Annotated[int, Field(ge=64, le=4_096, multiple_of=2)]
@@ -54,12 +61,25 @@ class VideoStatus(StrEnum):
 
 
 class VideoCarry(Contract):
-    """What a long film hands to its next run when it continues as new."""
+    """What a video hands to its next run when it continues as new. Nothing in it grows with prompts or files.
 
-    outcomes: list[ClipOutcome]
-    takes: list[Sha256] = Field(default=[], description="The take each clip is to have, in the film's order.")
+    How its clips ended is in PostgreSQL; the next run reads it back.
+    """
+
     status: VideoStatus
+    clips: Annotated[str, StringConstraints(pattern=r"^[.dfuh]{0,500}$")] = Field(
+        default="", description="A letter per clip: done, failed, unknown, held; a dot for what has not ended."
+    )
+    cost_usd: Usd = Field(default=Decimal(0), description="Of the clips that are done.")
     existing: int | None = Field(default=None, description="Clips that were there when the present round began.")
+    summary: Excerpt = Field(default="", description="What the last round came to.")
+    message: str = Field(default="", max_length=LONGEST_MESSAGE, description="Why the video waits.")
+    waiting: bool = Field(default=False, description="It waits for `resume`, and goes on waiting.")
+    resumed: bool = Field(default=False, description="`resume` came as the run ended.")
+    gate: GateCarry = GateCarry()
+    unknown_until: dict[int, float] = Field(
+        default={}, max_length=500, description="Per clip with a lost order: how long it is waited for, in Unix time."
+    )
     called_back: Annotated[list[CalledBack], Field(max_length=MOST_CARRIED_CALLBACKS)] = Field(
         default=[], description="Callbacks that were not looked into yet."
     )
@@ -131,6 +151,13 @@ class VideoRequest(Contract):
         return self
 
 
+class RecalledFilm(Contract):
+    """What PostgreSQL knows of a video that is being made."""
+
+    takes: list[Sha256] = Field(description="The take each clip is to have, in the video's order; empty: not known.")
+    outcomes: list[ClipOutcome] = Field(description="Of the clips that have ended.")
+
+
 class ClipProgress(Contract):
     """One line of the table."""
 
@@ -139,7 +166,7 @@ class ClipProgress(Contract):
     since: datetime | None = Field(default=None, description="When the status began.")
     tries: int = Field(default=0, description="How often the clip was begun.")
     cost_usd: Usd
-    note: str = Field(default="", description="The reason of a failure, or what it waits for.")
+    note: Excerpt = Field(default="", description="The reason of a failure, or what it waits for.")
 
 
 class VideoProgress(Contract):

@@ -176,10 +176,18 @@ class Granted(Contract):
 class GateNotice(Contract):
     """Told to those who wait or stand by: the gate is closed, or open again (no reason)."""
 
-    closed: str | None
+    closed: Excerpt | None
     line_full: bool = Field(
         default=False, description="There is no room in the line for all tickets of this film: it asks again."
     )
+
+
+class GateCarry(Contract):
+    """What a video knows of its gate, from run to run."""
+
+    closed: Excerpt | None = Field(default=None, description="Why the gate is closed, as it last told.")
+    turned_back: bool = Field(default=False, description="The video was turned back, and waits for the gate to open.")
+    opened: bool = Field(default=False, description="The gate has opened since, and the video has not gone on yet.")
 
 
 class ChannelWeight(Contract):

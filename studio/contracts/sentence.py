@@ -1,10 +1,11 @@
 """A sentence's picture or clip on its way: the order, how it is made, how it ended; and many of them at once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from studio.contracts.base import Contract, Identifier, MediaRef, SetByWorkflow, Sha256
+from studio.contracts.excerpt import Excerpt, excerpt
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
 from studio.contracts.project import ProjectName, SentenceId
@@ -12,10 +13,23 @@ from studio.contracts.rendering import GraphToRender
 from studio.contracts.take import RenderedFile
 
 MOST_SENTENCES = 1_000
-"""How many sentences a batch may have: its result has up to 1 kB of each, and a payload 2 MB at most."""
+"""How many sentences a batch may have: its result has up to 1,500 bytes of each, and a payload 2 MiB at most."""
 
-LONGEST_REASON = 500
-"""Characters of a reason in the result of a batch."""
+
+def _short(text: str) -> str:
+    return excerpt(text, most_bytes=800)
+
+
+def _few(notes: Any) -> Any:
+    return tuple(notes)[:3] if isinstance(notes, (list, tuple)) else notes
+
+
+ShortReason = Annotated[str, AfterValidator(_short)]
+"""A reason, cut so that a thousand of them fit into a payload."""
+Notes = Annotated[
+    tuple[Annotated[str, AfterValidator(lambda note: excerpt(note, most_bytes=250))], ...], BeforeValidator(_few)
+]
+"""What people should know; the first three."""
 
 
 class SentenceRequest(SentenceId):
@@ -64,11 +78,9 @@ class SentenceOutcome(Contract):
     take: Sha256 | None = None
     reused: bool = Field(default=False, description="It was there already; nothing was rendered.")
     gpu_seconds: float = 0
-    notes: tuple[str, ...] = Field(
-        default=(), description="What people should know: rules of the graph, a stale picture."
-    )
-    error_type: str | None = None
-    error: str | None = None
+    notes: Notes = Field(default=(), description="What people should know: rules of the graph, a stale picture.")
+    error_type: Excerpt | None = None
+    error: ShortReason | None = None
 
 
 class BatchCarry(Contract):
@@ -82,7 +94,9 @@ class ProjectRequest(ProjectName):
     """Pictures or clips of many sentences: those that are dirty."""
 
     category: ModelCategory = Field(description="`image`: pictures; `video`: clips.")
-    sentence_ids: tuple[Identifier, ...] | None = Field(default=None, description="Only of these; none: of all.")
+    sentence_ids: Annotated[tuple[Identifier, ...], Field(max_length=MOST_SENTENCES)] | None = Field(
+        default=None, description="Only of these; none: of all."
+    )
     force: bool = Field(default=False, description="Also of those that fit: a further one each, the next variant.")
     carried: Annotated[BatchCarry | None, SetByWorkflow] = Field(
         default=None, description="Set by the workflow itself when it continues as new."
@@ -100,7 +114,7 @@ class SentenceStanding(Contract):
 
     sentence_id: Identifier
     stage: Stage
-    note: str = ""
+    note: ShortReason = ""
 
 
 class ProjectProgress(ProjectName):

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from studio.contracts.clip import ClipOutcome
-from studio.contracts.film import VideoRequest, VideoResult, VideoStatus
+from studio.contracts.film import RecalledFilm, VideoRequest, VideoResult, VideoStatus
 from studio.store.pool import Database
 
 
@@ -30,12 +30,12 @@ class FilmRow:
 
 
 _OPEN = """
-insert into films (channel, video_id, workflow_id, title, provider, status, clip_count, revision, request)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into films (channel, video_id, workflow_id, title, provider, status, clip_count, revision, request, takes)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (channel, video_id) do update
    set workflow_id = excluded.workflow_id, title = excluded.title, provider = excluded.provider,
        status = excluded.status, message = '', clip_count = excluded.clip_count,
-       revision = excluded.revision, request = excluded.request, updated_at = now()
+       revision = excluded.revision, request = excluded.request, takes = excluded.takes, updated_at = now()
  where films.revision <= excluded.revision
 """
 
@@ -50,14 +50,15 @@ update films
 
 _RECORD_CLIP = """
 insert into clips (channel, video_id, number, status, media_key, sha256, size_bytes, frames, seconds, task_id,
-                   cost_usd, generation_seconds, error_type, error, revision, take)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                   cost_usd, generation_seconds, error_type, error, revision, take, outcome)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 on conflict (channel, video_id, number) do update
    set status = excluded.status, media_key = excluded.media_key, sha256 = excluded.sha256,
        size_bytes = excluded.size_bytes, frames = excluded.frames, seconds = excluded.seconds,
        task_id = excluded.task_id, cost_usd = excluded.cost_usd,
        generation_seconds = excluded.generation_seconds, error_type = excluded.error_type,
-       error = excluded.error, revision = excluded.revision, take = excluded.take, updated_at = now()
+       error = excluded.error, revision = excluded.revision, take = excluded.take,
+       outcome = excluded.outcome, updated_at = now()
  where clips.revision <= excluded.revision
 """
 
@@ -86,8 +87,10 @@ class FilmStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, request: VideoRequest, workflow_id: str, status: VideoStatus, revision: int) -> None:
-        """Write a film down. Doing it again, or for a new run of the same film, is fine."""
+    async def open(
+        self, request: VideoRequest, workflow_id: str, status: VideoStatus, revision: int, takes: Sequence[str]
+    ) -> None:
+        """Write a film down, and which take each clip is to have. Doing it again, or for another run, is fine."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 _OPEN,
@@ -100,6 +103,7 @@ class FilmStore:
                 len(request.clips),
                 revision,
                 request.model_dump_json(),
+                list(takes),
             )
             await connection.execute(_FORGET_CLIPS, request.channel, request.video_id, revision)
 
@@ -129,6 +133,22 @@ class FilmStore:
                 result.total_cost_usd,
                 revision,
             )
+
+    async def recall(self, channel: str, video_id: str) -> RecalledFilm:
+        """What was written down of a film that is being made: what one of its runs leaves to the next."""
+        async with self._database.transaction() as connection:
+            takes = await connection.fetchval(
+                "select takes from films where channel = $1 and video_id = $2", channel, video_id
+            )
+            rows = await connection.fetch(
+                """select outcome from clips
+                    where channel = $1 and video_id = $2 and outcome is not null order by number""",
+                channel,
+                video_id,
+            )
+        return RecalledFilm(
+            takes=takes or [], outcomes=[ClipOutcome.model_validate_json(row["outcome"]) for row in rows]
+        )
 
     async def request(self, channel: str, video_id: str) -> VideoRequest | None:
         """What a film was last asked to be; None when there is no such film."""
@@ -172,4 +192,5 @@ def _clip_row(channel: str, video_id: str, outcome: ClipOutcome, revision: int) 
         outcome.error,
         revision,
         outcome.take,
+        outcome.model_dump_json(),
     )

@@ -38,6 +38,7 @@ ACTIVITIES = {
     "open_film": "RecordActivities",
     "plan_sentence": "SentenceActivities",
     "post_notice": "NoticeActivities",
+    "recall_film": "RecordActivities",
     "record_clip": "RecordActivities",
     "record_late": "RecordActivities",
     "remove_unfinished": "KeepingActivities",

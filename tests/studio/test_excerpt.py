@@ -29,6 +29,8 @@ def test_a_long_reason_is_cut_by_characters_and_by_bytes_of_json(script: str) ->
         assert not re.search(r"[\x00-\x08\x7f\ud800]", cut)
         assert excerpt(cut) == cut
         assert cut.endswith("…") == (len(cut) < length)
+        for most in (10, 250, 800):
+            assert len(json.dumps(excerpt(text, most_bytes=most), ensure_ascii=False).encode()) - 2 <= most
 
 
 def test_what_fits_stays_as_it_is() -> None:

@@ -42,13 +42,13 @@ def ticket(number: int) -> Ticket:
 
 
 async def listed(gate: GateHandle) -> list[Ticket]:
-    """All that wait, page by page."""
+    """All that wait, page by page; a gate that begins a new run meanwhile lists some again."""
     page = await gate.query(GateWorkflow.tickets, TicketsAfter(limit=200))
     waiting = page.tickets
     while page.more:
         page = await gate.query(GateWorkflow.tickets, TicketsAfter(after=waiting[-1].arrival, limit=200))
         waiting += page.tickets
-    return [one.ticket for one in waiting]
+    return list({one.ticket.name: one.ticket for one in waiting}.values())
 
 
 async def failed_tasks(studio: StudioAtWork) -> list[str]:

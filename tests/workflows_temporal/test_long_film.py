@@ -1,5 +1,6 @@
 """Films and batches longer than one history."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from temporalio.client import Client
 
 from local.processes import free_port, listening, spawn
-from local.temporal_server import server_flags, temporal_binary
+from local.temporal_server import answers, server_flags, temporal_binary
 from simulators.comfyui import ComfySimulator
 from simulators.kie import KieSimulator
 from studio.contracts.film import VideoStatus
@@ -42,6 +43,7 @@ async def short_histories(tmp_path: Path) -> AsyncIterator[Client]:
         "temporal", [*argv, *server_flags(), "--dynamic-config-value", limit], log=tmp_path / "temporal.log"
     )
     await server.until(lambda: listening(port))
+    await server.until(lambda: asyncio.ensure_future(answers(f"127.0.0.1:{port}")))
     yield await connect(f"127.0.0.1:{port}")
     await server.stop()
 

@@ -38,14 +38,14 @@ def films(database: Database) -> FilmStore:
 
 async def test_writing_the_same_again_changes_nothing(films: FilmStore) -> None:
     for _ in range(3):
-        await films.open(film(), "video/poke1/vid_1", VideoStatus.QUEUED, 1)
+        await films.open(film(), "video/poke1/vid_1", VideoStatus.QUEUED, 1, [])
         await films.record_clips("poke1", "vid_1", [done(1), failed(2)], 2)
     (row,) = await films.find()
     assert (row.clip_count, row.clips_done) == (2, 1)
 
 
 async def test_a_late_older_write_never_replaces_a_newer_one(films: FilmStore) -> None:
-    await films.open(film(), "w", VideoStatus.QUEUED, 1)
+    await films.open(film(), "w", VideoStatus.QUEUED, 1, [])
     await films.set_status("poke1", "vid_1", VideoStatus.VIDEO_READY, "", 30)
     await films.set_status("poke1", "vid_1", VideoStatus.PROCESSING, "late", 20)
     await films.record_clips("poke1", "vid_1", [done(1)], 30)
@@ -55,17 +55,17 @@ async def test_a_late_older_write_never_replaces_a_newer_one(films: FilmStore) -
 
 
 async def test_two_channels_may_have_a_film_of_the_same_name(films: FilmStore) -> None:
-    await films.open(film(), "w1", VideoStatus.QUEUED, 1)
-    await films.open(film(channel="poke2"), "w2", VideoStatus.VIDEO_ERROR, 1)
+    await films.open(film(), "w1", VideoStatus.QUEUED, 1, [])
+    await films.open(film(channel="poke2"), "w2", VideoStatus.VIDEO_ERROR, 1, [])
     await films.record_clips("poke1", "vid_1", [done(1)], 2)
     by_channel = {row.channel: (row.status, row.clips_done) for row in await films.find(video_id="vid_1")}
     assert by_channel == {"poke1": ("queued", 1), "poke2": ("video_error", 0)}
 
 
 async def test_a_film_started_again_begins_with_no_clips(films: FilmStore) -> None:
-    await films.open(film(3), "w", VideoStatus.QUEUED, 1)
+    await films.open(film(3), "w", VideoStatus.QUEUED, 1, [])
     await films.record_clips("poke1", "vid_1", [done(1), done(2), done(3)], 2)
-    await films.open(film(2), "w", VideoStatus.QUEUED, 10)
+    await films.open(film(2), "w", VideoStatus.QUEUED, 10, [])
     (row,) = await films.find()
     assert (row.clip_count, row.clips_done) == (2, 0)
 
