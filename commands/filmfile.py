@@ -17,14 +17,12 @@ from studio.contracts.clip import MOST_VARIANTS, CameraMove, ClipId, ClipRequest
 from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
 from studio.contracts.model import VisualStyle
 from studio.contracts.render import MOST_LORAS, Lora, LoraName, LoraPair, LoraStrength
+from studio.contracts.size import too_large
 from studio.errors import BadStill
 from studio.graphs import Casting
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.styles import style_loras
-
-LARGEST_REQUEST = 1_900_000
-"""Bytes; Temporal takes inputs of up to 2 MiB."""
 
 
 class FilmFileInvalid(Exception):
@@ -133,8 +131,8 @@ def build_film(path: Path, film: FilmFile, casting: Casting | None = None) -> Bu
         raise FilmFileInvalid(film.placed("\n".join(wrong)))
     if casting and casting.style:
         request = _styled(request, casting.style, casting)
-    if (size := len(request.model_dump_json().encode())) > LARGEST_REQUEST:
-        raise FilmFileInvalid(f"clips: {size:,} bytes of prompts and references; {LARGEST_REQUEST:,} are possible")
+    if size := too_large(request):  # a style adds to every prompt
+        raise FilmFileInvalid(size)
     fixed = frozenset(place for place, clip in enumerate(film.clips, start=1) if clip.variant is not None)
     return BuiltFilm(request, tuple(folder / clip.still for clip in film.clips), fixed)
 

@@ -1,6 +1,5 @@
 """Films and batches longer than one history."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,64 +7,40 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from local.processes import free_port, listening, spawn
-from local.temporal_server import answers, server_flags, temporal_binary
 from simulators.comfyui import ComfySimulator
 from simulators.kie import KieSimulator
 from studio.contracts.film import VideoStatus
+from tests.short_histories import short_histories
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork, make_studio
 from workflows_temporal.addresses import TaskQueue
-from workflows_temporal.connection import connect
 from workflows_temporal.project import ProjectWorkflow
 from workflows_temporal.video import VideoWorkflow
 
-SHORT_HISTORY = 150
-"""Events after which this server suggests to continue as new, instead of 4,096."""
-
 
 @pytest.fixture
-async def short_histories(tmp_path: Path) -> AsyncIterator[Client]:
+async def temporal(tmp_path: Path) -> AsyncIterator[Client]:
     """A server with short histories."""
-    port = free_port()
-    limit = f"limit.historyCount.suggestContinueAsNew={SHORT_HISTORY}"
-    argv: list[str | Path] = [
-        temporal_binary(),
-        "server",
-        "start-dev",
-        "--headless",
-        "--ip",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    server = await spawn(
-        "temporal", [*argv, *server_flags(), "--dynamic-config-value", limit], log=tmp_path / "temporal.log"
-    )
-    await server.until(lambda: listening(port))
-    await server.until(lambda: asyncio.ensure_future(answers(f"127.0.0.1:{port}")))
-    yield await connect(f"127.0.0.1:{port}")
-    await server.stop()
+    async with short_histories(tmp_path) as client:
+        yield client
 
 
 @pytest.fixture
-async def studio(
-    short_histories: Client, database_url: str, kie: KieSimulator, tmp_path: Path
-) -> AsyncIterator[StudioAtWork]:
+async def studio(temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path) -> AsyncIterator[StudioAtWork]:
     """A studio on such a server."""
     async with AsyncExitStack() as stack:
-        at_work = make_studio(short_histories, database_url, kie, tmp_path, stack, kling_slots=40)
+        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, kling_slots=40)
         await at_work.open()
         yield at_work
 
 
 @pytest.fixture
 async def gpu_studio(
-    short_histories: Client, database_url: str, kie: KieSimulator, comfy: ComfySimulator, tmp_path: Path
+    temporal: Client, database_url: str, kie: KieSimulator, comfy: ComfySimulator, tmp_path: Path
 ) -> AsyncIterator[StudioAtWork]:
     """One with a GPU."""
     async with AsyncExitStack() as stack:
-        at_work = make_studio(short_histories, database_url, kie, tmp_path, stack, comfyui_url=comfy.urls["api_url"])
+        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, comfyui_url=comfy.urls["api_url"])
         await at_work.open(TaskQueue.STUDIO, TaskQueue.GPU)
         yield at_work
 

@@ -1,0 +1,150 @@
+"""A film that waits, for a person, for a place or for news of an order, hears thousands of signals and goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from simulators.kie import KieSimulator
+from studio.contracts.callback import CalledBack
+from studio.contracts.clip import ClipStatus
+from studio.contracts.film import VideoStatus
+from tests.short_histories import EVENTS, short_histories
+from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
+from workflows_temporal.gate import GateWorkflow
+from workflows_temporal.video import VideoWorkflow
+
+AT_ONCE = 50
+
+
+@pytest.fixture(scope="module")
+async def temporal_server_with_short_histories(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    async with short_histories(tmp_path_factory.mktemp("temporal")) as client:
+        yield client
+
+
+@pytest.fixture
+async def studio(
+    temporal_server_with_short_histories: Client, database_url: str, kie: KieSimulator, tmp_path: Path
+) -> AsyncIterator[StudioAtWork]:
+    """A studio whose films hand their tickets in again after a fifth of a second."""
+    async with AsyncExitStack() as stack:
+        client = temporal_server_with_short_histories
+        at_work = make_studio(client, database_url, kie, tmp_path, stack, gate_ask_again_seconds=0.2)
+        await at_work.open()
+        yield at_work
+        await at_work.gate.terminate()
+
+
+async def runs(studio: StudioAtWork, handle: Handle) -> int:
+    """How many runs the film has had."""
+    return len([run async for run in studio.temporal.list_workflows(f"WorkflowId = '{handle.id}'")])
+
+
+async def bombard(handle: Handle, count: int) -> None:
+    """So many signals about a clip that the film does not wait for."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def send() -> None:
+        async with turns:
+            await handle.signal(VideoWorkflow.order_decided, 500)
+
+    await asyncio.gather(*(send() for _ in range(count)))
+
+
+async def test_a_film_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    kie.order(match="corridor 02", fail="internal", count=1)
+    handle = await studio.start(await studio.request("patient", clips=3))
+    before = await studio.waiting(handle)
+    await bombard(handle, 3 * EVENTS)
+    await eventually(lambda: runs(studio, handle), lambda count: count >= 3)
+    now = await handle.query(VideoWorkflow.progress)
+    assert (now.status, now.message, now.done, now.failed) == (before.status, before.message, 2, [2])
+    assert now.cost_usd == before.cost_usd
+    assert now.clips[1].note == before.clips[1].note
+    await handle.signal(VideoWorkflow.resume)
+    result = await handle.result()
+    assert result.summary == "Skipped 2 existing clips, generated 1 new clips"
+    assert (kie.ledger.accepted, kie.ledger.billed) == (4, 3)
+    assert [clip.reused for clip in result.clips] == [False] * 3
+
+
+async def test_a_resume_among_thousands_of_other_signals_is_not_lost(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.order(match="corridor 01", fail="internal", count=1)
+    handle = await studio.start(await studio.request("busy", clips=1))
+    await studio.waiting(handle)
+    bombarding = asyncio.create_task(bombard(handle, 2 * EVENTS))
+    await eventually(lambda: runs(studio, handle), lambda count: count >= 2)
+    await handle.signal(VideoWorkflow.resume)
+    await asyncio.gather(bombarding, return_exceptions=True)  # the film may end before all have arrived
+    await handle.result()
+    assert kie.ledger.accepted == 2
+
+
+async def test_a_film_that_waits_for_a_place_begins_new_runs_and_is_let_in(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    await eventually(studio.gate.describe, lambda gate: gate.close_time is None)
+    await studio.gate.execute_update(GateWorkflow.set_limit, 0)
+    handle = await studio.start(await studio.request("outside", clips=3))
+    await eventually(studio.gate_state, lambda status: status.waiting == 3)
+    await bombard(handle, 2 * EVENTS)
+    await eventually(lambda: runs(studio, handle), lambda count: count >= 2)
+    await eventually(studio.gate_state, lambda status: status.waiting == 3)
+    await studio.gate.execute_update(GateWorkflow.set_limit, 2)
+    result = await handle.result()
+    assert result.summary == "Skipped 0 existing clips, generated 3 new clips"
+    assert kie.ledger.accepted == 3
+
+
+async def test_a_film_the_gate_turned_back_goes_on_in_another_run_when_it_opens(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    kie.script("createTask", [{"body_code": 401}])
+    handle = await studio.start(await studio.request("turned-back", clips=2))
+    await studio.waiting(handle)
+    await bombard(handle, 2 * EVENTS)
+    await eventually(lambda: runs(studio, handle), lambda count: count >= 2)
+    assert "the gate is closed" in (await handle.query(VideoWorkflow.progress)).step
+    await studio.gate.signal(GateWorkflow.resume)
+    await handle.result()
+    assert kie.ledger.accepted == 2
+
+
+async def test_a_lost_order_is_waited_for_until_the_same_moment_and_adopted_in_another_run(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    kie.script("createTask", ["reset_after"])
+    handle = await studio.start(await studio.request("lost", clips=1, unknown_wait_seconds=3_600))
+
+    async def waits() -> bool:
+        return (await handle.query(VideoWorkflow.progress)).clips[0].status is ClipStatus.UNKNOWN
+
+    await eventually(waits, bool)
+    await bombard(handle, 2 * EVENTS)
+    await eventually(lambda: runs(studio, handle), lambda count: count >= 2)
+    await eventually(waits, bool)
+    (order,) = await studio.rows("select id from submissions where video_id = 'lost'")
+    (task,) = kie.ledger_json()["tasks"]
+    callback = CalledBack(submission_id=str(order["id"]), number=1, task_id=task["task_id"])
+    await handle.signal(VideoWorkflow.called_back, callback)
+    await handle.result()
+    assert kie.ledger.accepted == 1
+
+
+async def test_a_film_is_cancelled_in_a_later_run_and_keeps_what_an_earlier_one_made(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    kie.order(match="corridor 01", fail="internal", count=1)
+    handle = await studio.start(await studio.request("cancelled", clips=2))
+    await studio.waiting(handle)
+    await bombard(handle, 2 * EVENTS)
+    await eventually(lambda: runs(studio, handle), lambda count: count >= 2)
+    await handle.cancel()
+    progress = await studio.waiting(handle, VideoStatus.CANCELLED)
+    assert [clip.status for clip in progress.clips] == [ClipStatus.CANCELLED, ClipStatus.DONE]
