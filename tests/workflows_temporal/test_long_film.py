@@ -46,18 +46,18 @@ async def gpu_studio(
 
 
 async def test_a_long_film_continues_as_new_and_makes_every_clip_once(studio: StudioAtWork, kie: KieSimulator) -> None:
-    kie.order(match="corridor 130", fail="internal", count=1)
-    handle = await studio.start(await studio.request(clips=140))
+    kie.order(match="corridor 50", fail="internal", count=1)
+    handle = await studio.start(await studio.request(clips=60))
     progress = await studio.waiting(handle)
-    assert progress.failed == [130]
+    assert progress.failed == [50]
     await handle.signal(VideoWorkflow.resume)
     result = await handle.result()
-    assert result.summary == "Skipped 139 existing clips, generated 1 new clips"
-    assert kie.ledger.accepted == 141
-    assert kie.ledger.billed == 140
+    assert result.summary == "Skipped 59 existing clips, generated 1 new clips"
+    assert kie.ledger.accepted == 61
+    assert kie.ledger.billed == 60
     runs = [run async for run in studio.temporal.list_workflows(f"WorkflowId = '{handle.id}'")]
     assert len(runs) >= 2
-    assert (await studio.waiting(handle, VideoStatus.VIDEO_READY)).done == 140
+    assert (await studio.waiting(handle, VideoStatus.VIDEO_READY)).done == 60
 
 
 async def test_a_long_batch_continues_as_new_and_makes_every_picture_once(
