@@ -1,7 +1,7 @@
 """The table of a film's clips: what the query answers and the web UI shows."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from decimal import Decimal
 
 from temporalio import workflow
@@ -52,15 +52,15 @@ class Table:
         """Clips that ended otherwise, and have not been made since."""
         return sorted(self._failed)
 
-    @property
-    def letters(self) -> str:
-        """A letter per clip for the next run: how it ended, a dot when it has not."""
-        return "".join(_LETTERS.get(row.status, ".") for row in self._rows.values())
+    def letters(self, ended: Container[int]) -> str:
+        """A letter per clip for the next run: how it ended, a dot when it has not; a capital one for those `ended`."""
+        letters = {row.number: _LETTERS.get(row.status, ".") for row in self._rows.values()}
+        return "".join(letter.upper() if number in ended else letter for number, letter in letters.items())
 
     def take_over(self, letters: str, cost_usd: Decimal) -> None:
         """Begin where the last run ended, until its outcomes have been read back."""
         statuses = {letter: status for status, letter in _LETTERS.items()}
-        for row, letter in zip(list(self._rows.values()), letters, strict=False):
+        for row, letter in zip(list(self._rows.values()), letters.lower(), strict=False):
             if letter in statuses:
                 self._put(row, status=statuses[letter])
                 self._note_end(row.number, statuses[letter])

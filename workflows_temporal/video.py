@@ -62,6 +62,8 @@ class VideoWorkflow:
         self._outcomes: dict[int, ClipOutcome] = {}
         self._takes: list[str] = []
         self._existing: int | None = None
+        self._ended: set[int] = set()
+        """Clips that have ended in the present round, which may be longer than a run: each is tried once in it."""
         self._resumes = 0
         if request.carried is not None:
             self._take_over(request.carried)
@@ -123,9 +125,12 @@ class VideoWorkflow:
     async def _make(self, todo: list[ClipRequest]) -> None:
         """One round: everything that is missing, all at once."""
         self._standing.step = "making clips"
+        if self._existing is None:
+            self._ended.clear()
+        todo = [clip for clip in todo if clip.number not in self._ended]
         for outcome in await use_takes(self._standing.film, self._takes, todo):
             self._end(outcome)
-        todo = [clip for clip in self._missing() if clip.take is None]
+        todo = [clip for clip in self._missing() if clip.take is None and clip.number not in self._ended]
         existing = self._existing = len(self._done()) if self._existing is None else self._existing
         tried = await self._try(todo) if todo else 0
         await self._recorder.flush()
@@ -162,6 +167,7 @@ class VideoWorkflow:
 
     def _end(self, outcome: ClipOutcome) -> None:
         self._outcomes[outcome.number] = outcome
+        self._ended.add(outcome.number)
         self._table.end(outcome)
         if not outcome.recorded:
             self._recorder.add(outcome)
@@ -235,7 +241,7 @@ class VideoWorkflow:
         await self._gate.flush()
         carried = VideoCarry(
             status=self._standing.status,
-            clips=self._table.letters,
+            clips=self._table.letters(self._ended),
             cost_usd=self._table.cost_usd,
             existing=self._existing,
             summary=self._standing.summary,
@@ -260,6 +266,7 @@ class VideoWorkflow:
         self._table.take_over(carried.clips, carried.cost_usd)
         self._table.unknown_until.update(carried.unknown_until)
         self._existing = carried.existing
+        self._ended = {number for number, letter in enumerate(carried.clips, start=1) if letter.isupper()}
         self._resumes = int(carried.resumed)
         for callback in carried.called_back:
             self._hints.called_back(callback)

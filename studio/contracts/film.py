@@ -67,8 +67,10 @@ class VideoCarry(Contract):
     """
 
     status: VideoStatus
-    clips: Annotated[str, StringConstraints(pattern=r"^[.dfuh]{0,500}$")] = Field(
-        default="", description="A letter per clip: done, failed, unknown, held; a dot for what has not ended."
+    clips: Annotated[str, StringConstraints(pattern=r"^[.dfuhDFUH]{0,500}$")] = Field(
+        default="",
+        description="A letter per clip: done, failed, unknown, held, a capital one when it ended in the present round; "
+        "a dot for what has not ended.",
     )
     cost_usd: Usd = Field(default=Decimal(0), description="Of the clips that are done.")
     existing: int | None = Field(default=None, description="Clips that were there when the present round began.")

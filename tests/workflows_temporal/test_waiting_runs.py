@@ -12,6 +12,7 @@ from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoStatus
+from tests.conftest import NOBODY
 from tests.short_histories import EVENTS, short_histories
 from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
 from workflows_temporal.gate import GateWorkflow
@@ -30,10 +31,10 @@ async def temporal_server_with_short_histories(tmp_path_factory: pytest.TempPath
 async def studio(
     temporal_server_with_short_histories: Client, database_url: str, kie: KieSimulator, tmp_path: Path
 ) -> AsyncIterator[StudioAtWork]:
-    """A studio whose films hand their tickets in again after a fifth of a second."""
+    """A studio whose films hand their tickets in again after a fifth of a second; its orders ask for callbacks."""
     async with AsyncExitStack() as stack:
-        client = temporal_server_with_short_histories
-        at_work = make_studio(client, database_url, kie, tmp_path, stack, gate_ask_again_seconds=0.2)
+        client, changes = temporal_server_with_short_histories, {"kie_callback_url": NOBODY}
+        at_work = make_studio(client, database_url, kie, tmp_path, stack, gate_ask_again_seconds=0.2, **changes)
         await at_work.open()
         yield at_work
         await at_work.gate.terminate()
@@ -63,7 +64,7 @@ async def test_a_film_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
     before = await studio.waiting(handle)
     await bombard(handle, 3 * EVENTS)
     await eventually(lambda: runs(studio, handle), lambda count: count >= 3)
-    now = await handle.query(VideoWorkflow.progress)
+    now = await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: bool(p.clips[1].note))
     assert (now.status, now.message, now.done, now.failed) == (before.status, before.message, 2, [2])
     assert now.cost_usd == before.cost_usd
     assert now.clips[1].note == before.clips[1].note
