@@ -29,7 +29,7 @@ async def test_500_clips_of_1300_chinese_characters_are_refused_with_the_figures
     still: MediaRef = await studio.still(ClipId(channel="poke1", video_id="a", number=1))
     before = await studio.objects.keys("channels")
     clips = [{"still": "poke1-a-1.png", "prompt": "幽靈飄過走廊" * 216 + "。慢慢推近"} for _ in range(500)]
-    film = {"channel": "poke2", "video_id": "long", "width": 192, "height": 108, "clips": clips}
+    film = {"channel": "poke2", "film": "long", "width": 192, "height": 108, "clips": clips}
     path = tmp_path / "film.yaml"
     path.write_text(yaml.safe_dump(film, allow_unicode=True))
     for command in ("start", "request", "plan"):
