@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from studio.contracts.base import Contract, Identifier, MediaRef, SetByWorkflow, Sha256, Usd
 from studio.contracts.callback import CalledBack
