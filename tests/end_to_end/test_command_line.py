@@ -122,5 +122,5 @@ def test_a_draft_can_be_started_as_it_is(starter: Starter, film_file: FilmFile, 
     path = tmp_path / "draft.yaml"
     path.write_text(drafted)
     refused = starter("film", "start", str(path), check=False)
-    assert "clips.3.still: stills/clip_04.png: No such file" in refused.stderr
+    assert "clip 4, still: stills/clip_04.png: no such file" in refused.stderr
     assert "prompt" not in refused.stderr
