@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from studio.contracts.base import IDENTIFIER, OBJECT_KEY, PRINTABLE, SHA_256, Contract
+from studio.contracts.texts import NOTION_PAGE
 
 MOST_PROBLEMS = 5_000
 """More are counted: to write them all down takes longer than a workflow task may."""
@@ -18,6 +19,7 @@ _PATTERNS = {
     IDENTIFIER: "must have 1 to 100 letters (A-Z, a-z), digits, - or _",
     OBJECT_KEY: "must be a path in the object store such as channels/demo/stills/a.png: relative, without ..",
     SHA_256: "must be 64 hexadecimal digits in lower case",
+    NOTION_PAGE: "must be the id of a Notion page: 32 hexadecimal digits, with or without dashes",
     PRINTABLE: "must have letters, digits and signs without spaces",
 }
 _KINDS: Mapping[str, str] = {

@@ -14,7 +14,7 @@ from studio.contracts.excerpt import Excerpt
 from studio.contracts.gate import GateCarry
 from studio.contracts.money import Cost
 from studio.contracts.render import MOST_LORAS, Lora, LoraPair, PromptPrefix
-from studio.contracts.texts import Title
+from studio.contracts.texts import NotionPage, Title
 
 KLING_MODEL = "kling/v2-5-turbo-image-to-video-pro"
 COMFYUI_GRAPH = "wan22_i2v"
@@ -133,7 +133,7 @@ class VideoRequest(Contract):
     most_resubmits: int = Field(
         default=1, ge=0, le=100, description="Lost orders sent again without asking, with on_unknown: resubmit."
     )
-    notion_page: str | None = Field(default=None, description="The Notion page whose status follows the film.")
+    notion_page: NotionPage | None = Field(default=None, description="The Notion page whose status follows the film.")
     carried: Annotated[VideoCarry | None, SetByWorkflow] = Field(
         default=None, description="Set by continue-as-new; not for callers."
     )

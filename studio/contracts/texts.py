@@ -60,7 +60,8 @@ Title = Annotated[str, StringConstraints(max_length=200), AfterValidator(readabl
 MimeType = Annotated[str, AfterValidator(_listed), WithJsonSchema({"type": "string", "enum": list(MIME_TYPES)})]
 """A media type of `MIME_TYPES`."""
 
-NotionPage = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$")]
+NOTION_PAGE = r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$"
+NotionPage = Annotated[str, StringConstraints(pattern=NOTION_PAGE)]
 """The id of a Notion page: 32 hexadecimal digits, with or without dashes. It becomes part of an address."""
 
 

@@ -124,7 +124,7 @@ def sample(schema: Mapping[str, Any], whole: Mapping[str, Any], *, rich: bool = 
         case "string" if schema.get("format") == "date-time":
             return "2026-01-31T12:00:00Z"
         case "string":
-            return next(text for text in ("a", "0" * 64, "") if re.search(schema.get("pattern", ""), text))
+            return next(text for text in ("a", "0" * 32, "0" * 64, "") if re.search(schema.get("pattern", ""), text))
         case "integer" | "number":
             return schema.get("minimum", int(rich))
         case "boolean":

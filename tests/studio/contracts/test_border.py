@@ -75,6 +75,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"clips": []}, "clips: is empty"),
     ({"clips": None}, "clips: is missing"),
     ({"model": ""}, "model: is empty"),
+    ({"notion_page": "my page"}, "notion_page: must be the id of a Notion page: 32 hexadecimal digits"),
     ({"video_id": None, "videoId": "f1"}, "video_id: is missing (videoId is unknown; did you mean video_id?)"),
     ({"video_id": "a b"}, 'video_id: must have 1 to 100 letters (A-Z, a-z), digits, - or _, not "a b"'),
     ({"width": 1_921}, "width: must be a multiple of 2, not 1921"),
@@ -111,6 +112,7 @@ def test_the_zero_values_of_go_are_refused_with_a_line_for_each_and_never_half_t
         "width",
         "height",
         "priority",
+        "notion_page",
     ]
 
 
