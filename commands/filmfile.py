@@ -18,6 +18,7 @@ from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
 from studio.contracts.model import VisualStyle
 from studio.contracts.render import MOST_LORAS, Lora, LoraName, LoraPair, LoraStrength
 from studio.contracts.size import too_large
+from studio.contracts.texts import NotionPage
 from studio.errors import BadStill
 from studio.graphs import Casting
 from studio.objects import keys
@@ -87,7 +88,7 @@ class FilmFile(WrittenFile):
     clip_deadline_seconds: int | None = Field(default=None, ge=1, le=7_200)
     budget_usd: Usd | None = Field(default=None, ge=0)
     on_unknown: OnUnknown = OnUnknown.WAIT
-    notion_page: str | None = None
+    notion_page: NotionPage | None = None
     clips: Annotated[list[FilmClip], Field(min_length=1, max_length=500)]
 
 

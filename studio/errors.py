@@ -39,7 +39,7 @@
     │       ├── ServerGone              down, unreachable, or no proper answer  retryable
     │       ├── ServerBusy              others' prompts, for too long           retryable
     │       └── OutputMissing           done, but the file is not there         retryable
-    │           └── OutputPreviewed       the graph makes previews, no file
+    │           └── OutputPreviewed       the graph makes previews, no file                final
     ├── MediaError                  a file is not what it should be
     │   ├── BadClip                   delivered, but not what was ordered
     │   │   └── ClipUnreadable          empty, a page, cut off or damaged: perhaps only this copy of it

@@ -84,7 +84,7 @@ async def test_what_cannot_be_made_is_said_before_anything_is_written(
     document["sentences"][0]["still"] = "nothing.png"
     put = await starter("project", "put", str(_written(story_file.parent, document)))
     assert put.code == 2
-    assert "sentences.0.still: nothing.png: No such file or directory" in put.stderr
+    assert "sentence 1, still: nothing.png: no such file" in put.stderr
     assert await gpu_studio.rows("select 1 from projects") == []
 
 
