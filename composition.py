@@ -116,6 +116,22 @@ class Tools:
         return TakeStore(self.database)
 
 
+WORKFLOWS: tuple[type, ...] = (
+    VideoWorkflow,
+    GateWorkflow,
+    DeskWorkflow,
+    LateClipWorkflow,
+    NoticeWorkflow,
+    ImageWorkflow,
+    ClipWorkflow,
+    ProjectWorkflow,
+    ProjectDraftWorkflow,
+    ProjectReviewWorkflow,
+    UnknownWorkflow,
+)
+"""Every workflow, on the queue `studio`."""
+
+
 async def serve_studio(tools: Tools) -> Serving:
     """Workflows, records, short errands. It needs no key of anybody."""
     intake = IntakeActivities(tools.objects, tools.takes)
@@ -127,19 +143,7 @@ async def serve_studio(tools: Tools) -> Serving:
     notices = await _notices(tools)
     tickets = TicketActivities(_gates(tools))
     return Serving(
-        workflows=[
-            VideoWorkflow,
-            GateWorkflow,
-            DeskWorkflow,
-            LateClipWorkflow,
-            NoticeWorkflow,
-            ImageWorkflow,
-            ClipWorkflow,
-            ProjectWorkflow,
-            ProjectDraftWorkflow,
-            ProjectReviewWorkflow,
-            UnknownWorkflow,
-        ],
+        workflows=list(WORKFLOWS),
         activities=[
             intake.check_film,
             records.open_film,

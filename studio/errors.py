@@ -63,7 +63,7 @@ Only Temporal retries. `activities/_failures.py` hands `retryable`, `benign` and
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 
 class StudioError(Exception):
@@ -236,11 +236,8 @@ class NodeMissing(GraphRefused):
     @classmethod
     def named(cls, node_type: str, where: str = "") -> Self:
         """With the node's class and, where known, which node of the graph it is: `node 72 "concat"`."""
-        place = f" ({where})" if where else ""
-        return cls(
-            f"Node {node_type}{place} is not installed on this ComfyUI server; "
-            "update ComfyUI or install the custom node that brings it"
-        )
+        node, cure = f"{node_type} ({where})" if where else node_type, "install the custom node that brings it"
+        return cls(f"Node {node} is not installed on this ComfyUI server; update ComfyUI or {cure}")
 
 
 class InvalidValue(GraphRefused):
@@ -398,11 +395,6 @@ def non_retryable_types() -> list[str]:
     return sorted({error.__name__ for error in error_types() if not error.retryable})
 
 
-def stopping_types() -> frozenset[str]:
-    """The names of the errors after which nobody should ask the same provider again."""
-    return frozenset(error.__name__ for error in error_types() if error.stops_everyone)
-
-
-def top_up_types() -> frozenset[str]:
-    """The names of the errors that a top-up of the provider's account may end."""
-    return frozenset(error.__name__ for error in error_types() if error.until_top_up)
+def types_with(flag: Literal["stops_everyone", "until_top_up"]) -> frozenset[str]:
+    """The names of the errors after which nothing should ask the same provider, or that a top-up may end."""
+    return frozenset(error.__name__ for error in error_types() if getattr(error, flag))

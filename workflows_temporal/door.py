@@ -3,7 +3,7 @@
 from typing import Any
 
 from studio.contracts.gate import Closing, GateState, TopUpAwaited
-from studio.errors import top_up_types
+from studio.errors import types_with
 
 MOST_STANDING_BY = 400
 """Films a gate remembers. Telling them is a signal each, and all that a gate knows must stay below 1 MiB; a film that
@@ -11,7 +11,7 @@ comes when there are so many waits for a `resume`."""
 LONGEST_WORKFLOW_ID = 255
 """Bytes of a workflow id that is remembered; a film's has 207 at most."""
 
-_TOP_UP = top_up_types()
+_TOP_UP = types_with("until_top_up")
 
 
 class Door:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
 from decimal import Decimal
+from types import MappingProxyType
 
 from temporalio import workflow
 
@@ -16,7 +17,9 @@ _MOST_ROWS = 40
 """Rows shown in the web UI; a film of 500 clips shows those that are on their way or failed."""
 
 
-_LETTERS = {ClipStatus.DONE: "d", ClipStatus.FAILED: "f", ClipStatus.UNKNOWN: "u", ClipStatus.HELD: "h"}
+_LETTERS = MappingProxyType(
+    {ClipStatus.DONE: "d", ClipStatus.FAILED: "f", ClipStatus.UNKNOWN: "u", ClipStatus.HELD: "h"}
+)
 """How a clip ended, as the next run of a film is told."""
 
 

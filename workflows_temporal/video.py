@@ -22,7 +22,7 @@ from studio.contracts.film import (
 )
 from studio.contracts.gate import GateCarry
 from studio.contracts.size import LARGEST_PAYLOAD, json_bytes
-from studio.errors import InvalidRequest, stopping_types
+from studio.errors import InvalidRequest, types_with
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.assembly import assemble, call_off
 from workflows_temporal.clip import try_clip
@@ -41,7 +41,7 @@ from workflows_temporal.standing import Standing, standstill
 from workflows_temporal.stops import Stops
 from workflows_temporal.table import Table
 
-_STOPPING = stopping_types()
+_STOPPING = types_with("stops_everyone")
 
 
 @workflow.defn

@@ -100,7 +100,7 @@ class Desk:
 
     async def lies_there(self, file: MediaRef | None, key: str = PLACE) -> bool:
         """Whether the place has these bytes."""
-        found = await self.objects.refer(key, "")
+        found = await self.objects.refer(key, "image/png")
         return file is not None and found is not None and found.sha256 == file.sha256
 
 

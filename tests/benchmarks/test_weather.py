@@ -1,4 +1,7 @@
-"""Bad weather of `python -m benchmarks weather`, with a few videos."""
+"""Bad weather of `python -m benchmarks weather`, with a few videos.
+
+Without stalled senders: to meet an order on its way depends on the machine; the whole benchmark has them.
+"""
 
 import argparse
 
@@ -12,7 +15,7 @@ async def test_videos_in_bad_weather_are_made_once_each_and_without_an_operator(
     parser = argparse.ArgumentParser()
     weather.arguments(parser)
     words = ["--videos", "3", "--orders", "0", "--failures", "0", "--without", "stall,drip", "--seed", "2"]
-    words += ["--events", "stall,postgresql"]
+    words += ["--events", "limiter,postgresql"]
     found = await weather.run(parser.parse_args(words))
     assert {key: found[key] for key in ("doubled", "lost", "orphaned", "stuck", "untrue", "books_equal")} == {
         "doubled": 0,
@@ -24,6 +27,5 @@ async def test_videos_in_bad_weather_are_made_once_each_and_without_an_operator(
     }
     assert found["clips"] == found["billed"] == 9
     assert found["finished"] == 3
-    assert found["stalled_senders"] == 2
     assert all(found["refused"].values()), found["refused"]
     assert found["odd_kinds"] > 10

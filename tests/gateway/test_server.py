@@ -77,8 +77,9 @@ async def test_a_request_that_does_not_get_on_is_ended_wherever_it_stops(
         (head("/nowhere", "Content-Length: 100000"), b" ", b"404"),  # answered before its body is here
     ]
     answers = await asyncio.gather(*(dripped(gateway, first, text) for first, text, _ in stops))
-    for (first, _, status), answer in zip(stops, answers, strict=True):
-        assert answer.startswith(b"HTTP/1.1 " + status), (first, answer)
+    for (first, drip, status), answer in zip(stops, answers, strict=True):
+        # A connection that is closed while its sender goes on is reset, and the reset may overtake the answer.
+        assert answer.startswith(b"HTTP/1.1 " + status) or (drip and not answer), (first, answer)
 
 
 async def test_half_open_connections_by_the_hundred_are_gone_soon_and_others_are_served_meanwhile(

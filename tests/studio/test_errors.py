@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from studio import errors
-from studio.errors import RateLimited, StudioError, error_types, non_retryable_types, stopping_types, top_up_types
+from studio.errors import RateLimited, StudioError, error_types, non_retryable_types, types_with
 
 _BRANCH = re.compile(r"^    (?P<indent>[│ ]*)(?:├──|└──) (?P<name>\w+)(?P<words>.*)$", re.MULTILINE)
 
@@ -96,19 +96,19 @@ def test_an_order_nobody_knows_of_is_never_sent_again() -> None:
 
 
 def test_these_errors_stop_everyone_and_nothing_else_does() -> None:
-    assert stopping_types() == {
+    assert types_with("stops_everyone") == {
         "AuthenticationError",
         "InsufficientCredits",
         "SpendingCapReached",
         "PriceMismatch",
         "DeliveryMismatch",
     }
-    assert stopping_types() <= set(non_retryable_types())
+    assert types_with("stops_everyone") <= set(non_retryable_types())
 
 
 def test_a_top_up_ends_what_is_a_matter_of_money_and_nothing_else() -> None:
-    assert top_up_types() == {"InsufficientCredits", "SpendingCapReached"}
-    assert top_up_types() <= stopping_types()
+    assert types_with("until_top_up") == {"InsufficientCredits", "SpendingCapReached"}
+    assert types_with("until_top_up") <= types_with("stops_everyone")
 
 
 def test_no_two_errors_share_a_name() -> None:
