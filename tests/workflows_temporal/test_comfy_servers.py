@@ -191,9 +191,11 @@ async def test_a_person_who_removes_a_render_is_believed_also_on_a_server_that_w
 async def test_a_clip_whose_film_is_cancelled_while_its_file_comes_home_is_kept(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
-    comfy.script("view", [{"slow_body": 2}], nth=2)
+    comfy.order(seconds=LONG, count=1)
     film = await gpu_studio.request(clips=1, **FILM)
     handle = await gpu_studio.start(film)
+    await until(comfy, lambda seen: "running" in seen)
+    comfy.script("view", [{"slow_body": 2}])  # looks for a finished file are over: this is the download
     await eventually(lambda: heartbeat_of(handle), lambda told: b'"keeping"' in told)
     await handle.cancel()
     await eventually(lambda: gpu_studio.rows("select 1 from takes where file is not null"), bool)
