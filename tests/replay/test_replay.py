@@ -6,33 +6,12 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from composition import WORKFLOWS
 from tests.replay import fingerprints
 from tests.replay.record import GPU_SCENARIOS, HISTORIES, SCENARIOS
 from workflows_temporal.connection import StudioPlugin
-from workflows_temporal.desk import DeskWorkflow
-from workflows_temporal.gate import GateWorkflow
-from workflows_temporal.image import ImageWorkflow
-from workflows_temporal.late import LateClipWorkflow
-from workflows_temporal.notice import NoticeWorkflow
-from workflows_temporal.project import ProjectWorkflow
-from workflows_temporal.project_draft import ProjectDraftWorkflow
-from workflows_temporal.project_review import ProjectReviewWorkflow
-from workflows_temporal.sentence_clip import ClipWorkflow
-from workflows_temporal.video import VideoWorkflow
 
 RECORDED = {path.stem: path.read_text(encoding="utf-8") for path in sorted(HISTORIES.glob("*.json"))}
-WORKFLOWS = (
-    VideoWorkflow,
-    GateWorkflow,
-    DeskWorkflow,
-    LateClipWorkflow,
-    NoticeWorkflow,
-    ImageWorkflow,
-    ClipWorkflow,
-    ProjectWorkflow,
-    ProjectDraftWorkflow,
-    ProjectReviewWorkflow,
-)
 CHANGED = """The commands of workflows_temporal/{name}.py are not those of the recorded histories.
 
 A film that runs while this is deployed replays its history with the new code and fails where they differ.
