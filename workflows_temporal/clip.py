@@ -32,6 +32,7 @@ from workflows_temporal.policies import DRAW, HOST, KLING_SUBMIT, titled
 from workflows_temporal.recorder import revision
 from workflows_temporal.render import render_clip
 from workflows_temporal.slot import Gate, GateShut, Place, RunEnds
+from workflows_temporal.stops import undisturbed
 from workflows_temporal.table import Table
 from workflows_temporal.watch import look_after_job, watch
 
@@ -80,7 +81,7 @@ async def order_clip(
         if is_cancelled_exception(error) and rendered.submission_id:
             # Its order is done and its slot given back: nobody else would bring it home.
             order = LateOrder(submission_id=rendered.submission_id, task_id=rendered.task_id, receipt=True)
-            await look_after(order)
+            await undisturbed(look_after(order))
         raise
     return ClipOutcome(
         number=clip.number,
@@ -172,13 +173,23 @@ async def _submit(submission: ClipSubmission, place: Place, label: str) -> ClipJ
     try:
         return await asyncio.shield(ordering)
     except asyncio.CancelledError:
-        ordering.cancel()  # ends it at once while it waits for another try; one that is being sent goes on
-        await workflow.wait([ordering])
+        await undisturbed(_cut_short(ordering))
         if not ordering.cancelled() and ordering.exception() is None:
-            await look_after_job(ordering.result())
+            await undisturbed(look_after_job(ordering.result()))
         raise
     finally:
         place.ordered = _may_be_ordered(ordering)
+
+
+async def _cut_short(ordering: asyncio.Task[ClipJob]) -> None:
+    """End an order at once while it waits for another try; one that is being sent goes on to its answer.
+
+    What arrived together with the cancellation is heard first: to cancel an activity that has just completed would
+    hide its result.
+    """
+    await workflow.wait_condition(lambda: True)
+    ordering.cancel()
+    await workflow.wait([ordering])
 
 
 def _may_be_ordered(ordering: asyncio.Task[ClipJob]) -> bool:

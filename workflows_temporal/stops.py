@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from temporalio.exceptions import is_cancelled_exception
@@ -43,3 +44,12 @@ class Stops(Generic[K]):
         finally:
             del self._going[which]
             self._stopped.discard(which)
+
+
+async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Do it to its end, however often the task that asks is cancelled meanwhile: for what a cancellation has to do."""
+    doing = asyncio.create_task(work)
+    while not doing.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(doing)
+    doing.result()

@@ -12,6 +12,7 @@ from studio.contracts.take import LateOrder
 from workflows_temporal.hints import Hints
 from workflows_temporal.late import look_after
 from workflows_temporal.policies import WAKES, kling_await, titled
+from workflows_temporal.stops import undisturbed
 
 
 async def watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> RenderedClip:
@@ -23,7 +24,7 @@ async def watch(job: ClipJob, seconds: int, label: str, hints: Hints) -> Rendere
         return await _watch(job, seconds, label, hints)
     except BaseException as error:
         if is_cancelled_exception(error):
-            await look_after_job(job)
+            await undisturbed(look_after_job(job))
         raise
 
 

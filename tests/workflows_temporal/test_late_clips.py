@@ -1,6 +1,10 @@
 """Clips that are finished when nobody waits for them any more: they were paid for, so they become takes."""
 
+from contextlib import AsyncExitStack
+from pathlib import Path
+
 import pytest
+from temporalio.client import Client
 
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
@@ -10,7 +14,8 @@ from studio.contracts.take import LateOrder
 from studio.objects import keys
 from studio.store.desk import DeskStore
 from studio.store.takes import TakeStore
-from tests.studio_at_work import Handle, StudioAtWork, eventually
+from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
+from worker import working
 from workflows_temporal.addresses import TaskQueue, desk_workflow_id, late_workflow_id
 from workflows_temporal.desk import DeskWorkflow
 from workflows_temporal.late import LateClipWorkflow
@@ -49,6 +54,24 @@ async def test_the_clip_of_a_cancelled_film_becomes_a_take(studio: StudioAtWork,
     assert kie.ledger.accepted == 1
     assert result.summary == SKIPPED.format(1, 0)
     assert not await look_after(studio, LateOrder(submission_id=order)), "it is here already"
+
+
+async def test_an_order_accepted_in_the_moment_of_the_cancellation_becomes_a_take(
+    temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path
+) -> None:
+    """The cancellation and the receipt reach the workflow in one task: the cancellation does not hide the receipt."""
+    kie.script("createTask", [{"slow_headers": 3}])
+    async with AsyncExitStack() as stack:
+        studio = make_studio(temporal, database_url, kie, tmp_path, stack)
+        await studio.open(TaskQueue.KLING, TaskQueue.MEDIA)
+        async with working(studio.settings, (TaskQueue.STUDIO,), temporal):
+            handle = await studio.start(await studio.request(clips=1))
+            rows = await eventually(lambda: studio.rows("select id from submissions where state = 'sent'"), bool)
+        await handle.cancel()
+        await eventually(handle.describe, lambda video: not video.raw_description.pending_activities)
+        async with working(studio.settings, (TaskQueue.STUDIO,), temporal):
+            await ended(handle)
+            assert await temporal.get_workflow_handle(late_workflow_id(str(rows[0]["id"]))).result()
 
 
 async def test_a_clip_that_was_written_off_and_bought_again_becomes_a_further_take(
