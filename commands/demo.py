@@ -16,7 +16,7 @@ import yaml
 from commands.filmfile import put_stills, read_film_file
 from commands.models import built_film
 from commands.running import Handle, look, settled, start_film
-from commands.session import Session, fail, open_session, out, show_json
+from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.stills import STORY, TITLE, Part, draw_stills, render_stills
 from commands.table import SETTLED, follow
 from commands.telling import show_result
@@ -74,7 +74,7 @@ def demo(
     Kling makes clips of stills that are drawn here, ComfyUI makes the stills as well, animatic needs no provider.
     """
     if seconds not in (5, 10):
-        fail("--seconds: 5 or 10", code=2)
+        fail("--seconds: 5 or 10", code=WRONG_INPUT)
     simulate = provider is Provider.KLING
     # Nobody listens there: KIE.ai calls back, and only the looks find out that a clip is done.
     settings = {"KIE_CALLBACK_URL": f"http://127.0.0.1:{free_port()}"} if faults else {}

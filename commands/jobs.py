@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from commands.failures import is_no_such_workflow
 from commands.gpu import gpu_standing
 from commands.session import WRONG_INPUT, Session, fail
 from studio.contracts.film import VideoProgress, VideoResult
@@ -146,7 +147,7 @@ async def status_of(handle: AnyHandle) -> WorkflowExecutionStatus | None:
     try:
         return (await handle.describe()).status
     except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
+        if is_no_such_workflow(error):
             return None
         raise
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from commands.failures import is_no_such_workflow
 from commands.session import WRONG_INPUT, Session, fail
 from commands.table import SETTLED
 from studio.contracts.film import FilmName, VideoProgress, VideoRequest, VideoResult
@@ -133,7 +134,7 @@ async def _described(handle: Handle) -> WorkflowExecutionDescription | None:
     try:
         return await handle.describe()
     except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
+        if is_no_such_workflow(error):
             return None
         raise
 

@@ -14,10 +14,11 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from temporalio.client import Client
 
+from commands.failures import ExitCode, Failure, end_with
 from local.stack import read_addresses
 from studio.contracts.texts import printable
 from studio.objects.store import ObjectStore, open_store
-from studio.secrets import hide, keep_secret
+from studio.secrets import keep_secret
 from studio.settings import Settings, SettingsInvalid
 from studio.store.films import FilmStore
 from studio.store.pool import Database, open_database
@@ -42,8 +43,9 @@ class Terminal(Console):
 out = Terminal(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Terminal(stderr=True)
 
-WRONG_INPUT = 2
-FAILED = 1
+WRONG_INPUT = ExitCode.WRONG_INPUT
+FAILED = ExitCode.FAILED
+UNAVAILABLE = ExitCode.UNAVAILABLE
 
 
 @dataclass(kw_only=True)
@@ -112,7 +114,11 @@ async def open_session(data: Path) -> AsyncIterator[Session]:
     try:
         temporal = await connect(**settings.temporal())
     except RuntimeError as error:
-        fail(f"Temporal does not answer at {settings.temporal_address}: {error}")
+        fail(
+            f"Temporal does not answer at {settings.temporal_address}: {error} - Start the stack with `starter.py up`, "
+            "or check TEMPORAL_ADDRESS",
+            code=UNAVAILABLE,
+        )
     async with stores_of(settings) as stores:
         yield Session(settings=settings, database=stores.database, objects=stores.objects, temporal=temporal)
 
@@ -122,7 +128,6 @@ def show_json(value: BaseModel | Mapping[str, Any] | list[Any]) -> None:
     print(printable(value.model_dump_json()) if isinstance(value, BaseModel) else json.dumps(value, default=str))
 
 
-def fail(message: str, *, code: int = FAILED) -> NoReturn:
-    """Say what is wrong, and end."""
-    err.print(hide(message), style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(code)
+def fail(message: str, *, code: ExitCode = FAILED) -> NoReturn:
+    """Say what is wrong, and end; with `--json` as JSON on standard error."""
+    end_with(Failure(message, code), err)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from docs.cli import cli_page, filled
 from docs.graphs import graphs_page
 from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
 from studio.contracts.gate import ChannelWeight, GateStatus, TicketPage, TicketsAfter
@@ -41,6 +42,7 @@ def generated() -> dict[Path, str]:
     files = {ROOT / "docs" / "schemas" / f"{model.__name__}.json": _schema(model) for model in SCHEMAS}
     files[ROOT / "README.md"] = _filled("README.md", "settings", _settings_table())
     files[ROOT / "docs" / "for_services.md"] = _filled("docs/for_services.md", "errors", _errors_table())
+    files[ROOT / "docs" / "cli.md"] = cli_page((ROOT / "docs" / "cli.md").read_text(encoding="utf-8"))
     files[ROOT / "docs" / "graphs.md"] = graphs_page()
     return files
 
@@ -62,13 +64,7 @@ def _schema(model: type[BaseModel]) -> str:
 
 def _filled(name: str, part: str, text: str) -> str:
     """The file with what stands between its markers replaced."""
-    source = (ROOT / name).read_text(encoding="utf-8")
-    begin, end = f"<!-- {part}: generated -->\n", f"<!-- /{part} -->"
-    head, _, rest = source.partition(begin)
-    _, _, tail = rest.partition(end)
-    if not rest or (not tail and end not in rest):
-        raise SystemExit(f"{name} has no place for {part}")
-    return f"{head}{begin}{text}{end}{tail}"
+    return filled((ROOT / name).read_text(encoding="utf-8"), part, text)
 
 
 def _settings_table() -> str:

@@ -240,9 +240,12 @@ async def running_stack(options: StackOptions) -> AsyncIterator[Stack]:
 def read_addresses(data: Path) -> dict[str, str]:
     """The settings of the stack that runs on `data`; empty when none does."""
     try:
-        return {name: value for name, value in json.loads((data / ADDRESSES).read_text()).items() if name.isupper()}
-    except (OSError, ValueError):
+        found = json.loads((data / ADDRESSES).read_text())
+    except (OSError, ValueError, RecursionError):
         return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if name.isupper() and isinstance(value, str)}
 
 
 async def _first_line(process: Process, *, seconds: float = 60) -> str:

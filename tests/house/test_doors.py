@@ -22,7 +22,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "aiohttp": ("simulators",),
     "pydantic_settings": ("studio.settings",),
     "yaml": ("commands",),
-    "typer": ("commands", "starter", "benchmarks"),
+    "typer": ("commands", "starter", "benchmarks", "docs"),
     "rich": ("commands",),
     "subprocess": ("studio.media._ffmpeg", "local", "benchmarks"),
     "psutil": ("benchmarks", "local"),
