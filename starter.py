@@ -9,6 +9,7 @@ import typer
 from commands import comfy, film, gate, lost, money, project
 from commands.demo import demo
 from commands.failures import CommandLine
+from commands.temporal import temporal
 from commands.up import up
 from commands.watch import watch
 from studio.ending import run_and_leave
@@ -39,6 +40,9 @@ def main(
 app.command()(demo)
 app.command()(up)
 app.command()(watch)
+app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
+)(temporal)
 app.add_typer(film.app, name="film")
 app.add_typer(project.app, name="project")
 app.add_typer(comfy.app, name="comfy")

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -102,9 +103,10 @@ async def _demo(
 ) -> Report:
     began, folder = time.monotonic(), options.data / "demo"
     parts = [STORY[place % len(STORY)] for place in range(clips)]
-    async with running_stack(options) as stack, open_session(options.data) as session:
+    async with running_stack(options) as stack, open_session(stack.data) as session:
         if not as_json:
             show_addresses(stack)
+        before = await _ordered(stack)
         stills, pictures = await _stills(session, folder, parts, provider)
         if pictures and not as_json:
             out.print(f"ComfyUI made {pictures} stills: {folder / 'pictures'}", highlight=False, soft_wrap=True)
@@ -120,7 +122,7 @@ async def _demo(
             clips=progress.total,
             pictures=pictures,
             worker_kills=kills,
-            **await _seen(stack, pictures),
+            **await _seen(stack, pictures, before),
             status=progress.status,
             verified=outcome is not None and await _verify(session, outcome),
             seconds=round(time.monotonic() - began, 1),
@@ -230,14 +232,25 @@ async def _busy_worker(stack: Stack, progress: VideoProgress) -> str | None:
 # ── what the simulated providers saw ─────────────────────────────────────────
 
 
-async def _seen(stack: Stack, pictures: int) -> dict[str, int]:
+async def _ordered(stack: Stack) -> Counter[str]:
+    """What the simulated KIE.ai has seen since it was started for the first time."""
+    if not stack.kie:
+        return Counter()
+    ledger = await _admin(stack.kie, "ledger")
+    seen = Counter({name: ledger["counters"].get(name, 0) for name in ("accepted", "billed", "refused")})
+    seen["lost"] = sum(delivery["status"] == 0 for delivery in ledger["callbacks"])
+    return seen
+
+
+async def _seen(stack: Stack, pictures: int, before: Counter[str]) -> dict[str, int]:
     """Figures of the report."""
-    kling = await _admin(stack.kie, "ledger") if stack.kie else {"counters": {}, "callbacks": []}
+    ordered = await _ordered(stack)
+    ordered.subtract(before)
     seen = {
-        "submissions": kling["counters"].get("accepted", 0) - pictures,
-        "billed": kling["counters"].get("billed", 0),
-        "refused": kling["counters"].get("refused", 0),
-        "callbacks_lost": sum(delivery["status"] == 0 for delivery in kling["callbacks"]),
+        "submissions": ordered["accepted"] - pictures,
+        "billed": ordered["billed"],
+        "refused": ordered["refused"],
+        "callbacks_lost": ordered["lost"],
         "replies_lost": 0,
     }
     for server in stack.comfyui_urls.values():

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-DATA = Path("data")
+from commands.session import USUAL_DATA
+
+DATA = USUAL_DATA
 
 Data = Annotated[Path, typer.Option("--data", help="Data directory of the stack to talk to.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -15,7 +15,7 @@ from rich.segment import Segment
 from temporalio.client import Client
 
 from commands.failures import ExitCode, Failure, end_with
-from local.stack import read_addresses
+from local.addresses import data_directory, read_addresses
 from studio.contracts.texts import printable
 from studio.objects.store import ObjectStore, open_store
 from studio.secrets import keep_secret
@@ -24,6 +24,8 @@ from studio.store.films import FilmStore
 from studio.store.pool import Database, open_database
 from workflows_temporal.connection import connect
 
+USUAL_DATA = Path("data")
+"""The data directory that is meant when a command names none."""
 PIPE_WIDTH = 160
 """Columns of a table that goes into a file or a pipe."""
 
@@ -33,6 +35,10 @@ class Terminal(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
+
+    def tell(self, sentence: str) -> None:
+        """A sentence on lines of its own, wrapped by the terminal and not by us."""
+        self.print(sentence, highlight=False, soft_wrap=True)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """What is printed, also in the cells of a table; only rich's own control codes pass as they are."""
@@ -76,9 +82,12 @@ class Session(Stores):
 
 
 def settings_for(data: Path) -> Settings:
-    """The environment, and for what it does not say the stack that runs on `data`."""
+    """The environment, and for what it does not say the stack that runs on `data`.
+
+    From any folder: for the usual data directory `local.addresses.data_directory` says which stack is meant.
+    """
     try:
-        settings = Settings.from_env(read_addresses(data))
+        settings = Settings.from_env(read_addresses(data_directory(data, USUAL_DATA)))
         keep_secret(settings.secrets())
         return settings
     except SettingsInvalid as error:
@@ -88,7 +97,7 @@ def settings_for(data: Path) -> Settings:
 def settings_if_any(data: Path) -> Settings | None:
     """The same, or None: for commands that can do without a stack."""
     try:
-        return Settings.from_env(read_addresses(data))
+        return Settings.from_env(read_addresses(data_directory(data, USUAL_DATA)))
     except SettingsInvalid:
         return None
 

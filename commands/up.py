@@ -3,14 +3,17 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands.session import fail, out, show_json
+from commands.session import err, fail, out, show_json
+from local.addresses import ADDRESSES, announce
 from local.processes import ProcessFailed
-from local.stack import ADDRESSES, Stack, StackOptions, running_stack
+from local.stack import Stack, StackOptions, running_stack
+from local.supervisor import Supervisor
 
 _SECRETS = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD", "_USERHASH", "_KEY_ID", "DATABASE_URL")
 """How the names of settings end that no terminal and no log of a CI shall hold."""
@@ -48,14 +51,48 @@ def up(
 
 
 async def _up(options: StackOptions, as_json: bool) -> None:
-    stopping = asyncio.Event()
+    """Raises `ProcessFailed` when the stack does not start, or when what it cannot do without keeps ending."""
+    signals = Signals()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with running_stack(options) as stack:
-        show_json(addresses(stack)) if as_json else show_addresses(stack)
-        await stopping.wait()
-    if not as_json:
+        asyncio.get_running_loop().add_signal_handler(number, signals.arrived)
+
+    async def serve() -> None:
+        async with running_stack(options) as stack:
+            signals.hurry = stack.hurry
+            announce(stack.data)
+            show_json(addresses(stack)) if as_json else show_addresses(stack)
+            supervisor = asyncio.create_task(Supervisor(stack.children, err.tell if as_json else out.tell).run())
+            try:
+                await asyncio.wait([supervisor])
+            finally:
+                supervisor.cancel()
+            supervisor.result()
+
+    serving = asyncio.create_task(serve())
+    signals.stop = serving.cancel
+    await asyncio.wait([serving])
+    if not serving.cancelled():
+        serving.result()
+    elif not as_json:
         out.print("stopped")
+
+
+class Signals:
+    """Ctrl-C: the first one stops the stack, and a further one does not wait for it."""
+
+    def __init__(self) -> None:
+        self.stop: Callable[[], object] = lambda: None
+        self.hurry: Callable[[], object] = lambda: None
+        self._stopping = False
+
+    def arrived(self) -> None:
+        """Take a signal."""
+        if self._stopping:
+            self.hurry()
+            return
+        self._stopping = True
+        err.tell("Stopping: work under way may be finished first, an order above all. Ctrl-C again ends it at once.")
+        self.stop()
 
 
 def addresses(stack: Stack) -> dict[str, str]:
@@ -72,6 +109,8 @@ def addresses(stack: Stack) -> dict[str, str]:
 
 def show_addresses(stack: Stack) -> None:
     """How to reach a stack, for people."""
+    for note in stack.notes:
+        out.tell(note)
     for name, value in address_lines(stack).items():
         out.print(f"{name:<11} {value}", highlight=False, soft_wrap=True)
     example = "examples/harbour_comfyui.yaml" if stack.comfyui_urls else "examples/harbour.yaml"

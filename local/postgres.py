@@ -10,13 +10,15 @@ import os
 import secrets
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
 
-from local.processes import Process, ProcessFailed, free_port, spawn
+from local.processes import Process, ProcessFailed, free_port, gone_if_failing, spawn
+from studio.subprocesses import bare_environment
 
 _USER = "longtake"
 _NOT_DURABLE = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0"]
@@ -49,11 +51,14 @@ class Postgres:
         await self.process.stop(signal.SIGINT)
 
 
-async def start_postgres(data: Path, *, logs: Path, port: int | None = None, durable: bool = True) -> Postgres:
+async def start_postgres(
+    data: Path, *, logs: Path, port: int | None = None, durable: bool = True, holding: Sequence[int] = ()
+) -> Postgres:
     """Start a server on the cluster in `data`, which is made when it is not there. TCP on loopback, with a password.
 
     Args:
         durable: False for a server whose data is thrown away: it does not wait for the disk.
+        holding: file descriptors it keeps open.
 
     Raises:
         ProcessFailed: it does not come up.
@@ -65,9 +70,12 @@ async def start_postgres(data: Path, *, logs: Path, port: int | None = None, dur
     argv = [*_as_nobody_special(), str(_binary("postgres")), "-D", str(data / "cluster")]
     for setting in settings:
         argv += ["-c", setting]
-    process = await spawn("postgres", argv, log=logs / "postgres.log")
+    # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients.
+    log = logs / "postgres.log"
+    process = await spawn("PostgreSQL", argv, log=log, parent_died=signal.SIGINT, holding=holding)
     server = Postgres(process, port, password)
-    await process.until(lambda: asyncio.ensure_future(_answers(server)), seconds=60)
+    async with gone_if_failing(process):
+        await process.until(lambda: asyncio.ensure_future(_answers(server)), seconds=60)
     return server
 
 
@@ -90,7 +98,7 @@ def _ensure_cluster(data: Path) -> str:
     password_file.write_text(secrets.token_urlsafe(18))
     command = [*_as_nobody_special(), str(_binary("initdb")), "-D", str(data / "cluster"), "-U", _USER]
     command += ["--encoding=utf8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={password_file}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=bare_environment())
     if done.returncode:
         raise ProcessFailed(f"initdb failed:\n{done.stdout}{done.stderr}")
     return password_file.read_text().strip()

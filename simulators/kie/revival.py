@@ -1,15 +1,13 @@
 """Going on after a kill: the journal is played back, and running tasks run on."""
 
+import time
+
 from simulators.kie.core import Core
 from simulators.kie.ledger import Delivery
 from simulators.kie.links import Link, Links
 from simulators.kie.tasks import Task
 from simulators.kie.uploads import Upload, Uploads
 from simulators.refusals import Refusal
-
-
-class OtherClock(Exception):
-    """The journal was written at another speed: its times would mean something else."""
 
 
 class Revival:
@@ -20,14 +18,17 @@ class Revival:
         self._links = links
         self._uploads = uploads
         self._called: set[str] = set()
-        self._ahead = 0.0
         self._started: float | None = None
+        self._speed = 1.0
+        self._alive = (0.0, 0.0)
+        """Real and virtual time at the last sign of life."""
 
     def play(self) -> None:
         for event in self._core.journal.read():
             getattr(self, f"_{event.pop('event')}")(**event)
         if self._started is not None:
-            self._core.clock.resume(self._started, self._ahead)
+            wall, now = self._alive
+            self._core.clock.resume(self._started, now, max(0.0, time.time() - wall))
 
     @property
     def running(self) -> list[Task]:
@@ -39,17 +40,27 @@ class Revival:
         ended = (task for task in self._core.book if task.finished is not None)
         return [task for task in ended if task.task_id not in self._called]
 
-    def _opened(self, started: float, speed: float) -> None:
-        if speed != self._core.clock.speed:
-            raise OtherClock(f"the journal was written at speed {speed:g}, not {self._core.clock.speed:g}")
+    def _opened(self, started: float, speed: float, wall: float, now: float) -> None:
         if self._started is None:
             self._started = started
+        self._speed = speed
+        self._alive = (wall, now)
+
+    def _closed(self, wall: float) -> None:
+        self._seen(wall)
+
+    def _seen(self, wall: float) -> None:
+        before, now = self._alive
+        if wall > before:
+            self._alive = (wall, now + (wall - before) * self._speed)
 
     def _advanced(self, seconds: float) -> None:
-        self._ahead += seconds
+        wall, now = self._alive
+        self._alive = (wall, now + seconds)
 
     def _accepted(self, **data: object) -> None:
         task = Task.from_json(data)
+        self._seen(task.wall)
         self._core.book.add(task)
         self._core.account.charge(task.key, task.billed, task.created)
 
@@ -73,6 +84,7 @@ class Revival:
         self._core.ledger.note_download()
 
     def _polled(self, wall: float) -> None:
+        self._seen(wall)
         self._core.ledger.note_poll(wall)
 
     def _refused(self, **data: object) -> None:

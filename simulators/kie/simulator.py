@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -92,7 +93,10 @@ class KieSimulator(Simulator[KieConfig]):
         self._revival = Revival(core, self._links, self._uploads)
         self._revival.play()
         self._journal.open()
-        self._journal.write("opened", started=self.clock.started, speed=self.clock.speed)
+        clock = self.clock
+        self._journal.write("opened", started=clock.started, speed=clock.speed, wall=time.time(), now=clock.now())
+        if config.top_up and self._core.account.balance < config.credits:
+            self.configured({"credits": config.credits})
 
     def applications(self) -> dict[str, tuple[int, web.Application]]:
         config, weather = self.config, self._weather
@@ -112,6 +116,7 @@ class KieSimulator(Simulator[KieConfig]):
     async def close(self) -> None:
         if hasattr(self, "_maker"):
             await self._maker.close()
+        self._journal.write("closed", wall=time.time())
         self._journal.close()
 
     # ── what the admin door asks ─────────────────────────────────────────

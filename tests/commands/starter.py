@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.stack import ADDRESSES, ROOT
+from local.addresses import ADDRESSES
+from local.stack import ROOT
 from tests.command_line import Done, run_command
 
 HANG_GUARD = 250

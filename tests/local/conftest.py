@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from local.processes import Process, spawn
+from local.stack import Stack, StackOptions
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 
@@ -20,20 +21,32 @@ class Stubborn:
 
     process: Process
     stopping: asyncio.Task[float]
+    worker: Process
+    """Asked to end at the same moment, as a stack asks its workers."""
+    stack: Stack
+    stack_stopping: asyncio.Task[None]
 
 
 @pytest.fixture(scope="session", autouse=True)
 async def stubborn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stubborn]:
-    log = tmp_path_factory.mktemp("stubborn") / "deaf.log"
-    process = await spawn("deaf", [sys.executable, "-c", DEAF], log=log, listen=True)
-    assert await process.stdout.readline() == b"deaf\n"
+    folder = tmp_path_factory.mktemp("stubborn")
+    process, worker = [
+        await spawn("deaf", [sys.executable, "-c", DEAF], log=folder / "deaf.log", listen=True) for _ in range(2)
+    ]
+    for deaf in (process, worker):
+        assert await deaf.stdout.readline() == b"deaf\n"
+    stack = Stack(StackOptions(data=folder))
+    stack.adopt_worker("busy", worker)
 
     async def stop() -> float:
         began = time.monotonic()
         await process.stop(signal.SIGTERM)
         return time.monotonic() - began
 
+    stack_stopping = asyncio.create_task(stack.stop_workers())
     stopping = asyncio.create_task(stop())
-    yield Stubborn(process, stopping)
-    stopping.cancel()
+    yield Stubborn(process, stopping, worker, stack, stack_stopping)
+    for task in (stopping, stack_stopping):
+        task.cancel()
     await process.kill()
+    await worker.kill()

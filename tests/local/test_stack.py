@@ -2,23 +2,29 @@
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
+from commands.running import look
 from commands.session import open_session
+from local.addresses import ADDRESSES, read_addresses
 from local.processes import STOP_SECONDS, ProcessFailed, listening
-from local.stack import ADDRESSES, ROOT, USUAL_TEMPORAL_PORT, StackOptions, read_addresses, running_stack
+from local.stack import ROOT, USUAL_TEMPORAL_PORT, WORKER_STOP_SECONDS, Stack, StackOptions, running_stack
+from studio.contracts.clip import ClipStatus
 from studio.contracts.film import VideoResult
 from tests.end_to_end.films import films_of
 from tests.local.conftest import Stubborn
 from tests.studio_at_work import Handle, eventually
-from workflows_temporal.addresses import video_workflow_id
+from workflows_temporal.addresses import TaskQueue, video_workflow_id
 from workflows_temporal.connection import connect
+from workflows_temporal.policies import GRACE
 from workflows_temporal.video import VideoWorkflow
 
 KIE: dict[str, Any] = {"clips": "placeholder", "duration": [20, 30]}
@@ -29,16 +35,33 @@ def options(data: Path) -> StackOptions:
 
 
 def processes_of(data: Path) -> list[str]:
-    """Every process that has the data directory in its command line or its settings."""
+    """Every process that has the data directory in its command line or its settings, or its log there.
+
+    Without ourselves, and without the processes that PostgreSQL divides its work among.
+    """
     found = []
     for process in psutil.process_iter():
         try:
-            told = [*process.cmdline(), *process.environ().values()]
+            command = process.cmdline()
+            if process.pid == os.getpid() or (command and command[0].startswith("postgres:")):
+                continue
+            told = [*command, *process.environ().values(), *(file.path for file in process.open_files())]
             if process.status() != psutil.STATUS_ZOMBIE and any(str(data) in word for word in told):
-                found.append(" ".join(process.cmdline()))
+                found.append(" ".join(command))
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
+
+
+def reached(data: Path) -> dict[str, str]:
+    """The addresses of the stack that runs there."""
+    return {name: value for name, value in read_addresses(data).items() if name.endswith(("_URL", "_ADDRESS"))}
+
+
+async def provider(stack: Stack, route: str, body: dict[str, Any]) -> None:
+    """Tell the simulated KIE.ai what to do."""
+    async with httpx.AsyncClient() as http:
+        (await http.post(f"{stack.kie['admin_url']}/__sim/{route}", json=body)).raise_for_status()
 
 
 @dataclass
@@ -55,6 +78,9 @@ class Lives:
     film: VideoResult | None = None
     left: list[list[str]] = field(default_factory=list)
     published_afterwards: bool = True
+    ports: list[dict[str, Any]] = field(default_factory=list)
+    modes: dict[str, int] = field(default_factory=dict)
+    carried_over: VideoResult | None = None
     found_again: dict[str, Any] = field(default_factory=dict)
 
 
@@ -80,15 +106,25 @@ async def _first(seen: Lives) -> None:
                 pass
         seen.refusal = str(refusal.value)
         seen.addresses = read_addresses(seen.data)
-        handle = await (await films_of(stack)).start("vid_1", clips=1)
+        films = await films_of(stack)
+        handle = await films.start("vid_1", clips=1)
         seen.film = await handle.result()
+        await provider(stack, "faults", {"route": "task", "script": [{"duration": 1_000_000}]})
+        long = await films.start("long", clips=1)
+        await eventually(lambda: look(long), lambda progress: progress.clips[0].status is ClipStatus.RENDERING)
+        seen.ports.append(reached(seen.data))
+        seen.modes = {path.name: path.stat().st_mode & 0o077 for path in (seen.data, seen.data / ADDRESSES)}
         async with open_session(seen.data) as session:
             seen.place = Path(session.place(seen.film.film.key))
 
 
 async def _second(seen: Lives) -> None:
     async with running_stack(options(seen.data)) as stack, open_session(seen.data) as session:
+        seen.ports.append(reached(seen.data))
         temporal = await connect(stack.temporal.address)
+        long: Handle = temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("crash", "long"))
+        await provider(stack, "advance", {"seconds": 1_000_000})
+        seen.carried_over = await long.result()
         handle: Handle = temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("crash", "vid_1"))
         result = await handle.result()
         another = await (await films_of(stack)).start("vid_2", clips=1)
@@ -114,9 +150,21 @@ def test_a_later_stack_finds_the_films_and_makes_others(lives: Lives) -> None:
     assert lives.found_again == {
         "history": lives.film,
         "query": "video_ready",
-        "database": [("vid_1", "video_ready"), ("vid_2", "video_ready")],
+        "database": [("long", "video_ready"), ("vid_1", "video_ready"), ("vid_2", "video_ready")],
         "film": lives.film.film.size,
     }
+
+
+def test_a_film_in_flight_goes_on_when_the_stack_is_started_again(lives: Lives) -> None:
+    """The simulated provider keeps its ledger: the clip it was making is made, and ordered once."""
+    assert lives.carried_over is not None
+    assert lives.film is not None
+    assert lives.carried_over.total_cost_usd == lives.film.total_cost_usd
+
+
+def test_every_address_is_the_same_after_a_restart(lives: Lives) -> None:
+    assert lives.ports[0] == lives.ports[1]
+    assert len(lives.ports[0]) >= 5
 
 
 def test_everything_is_stopped_at_the_end(lives: Lives) -> None:
@@ -158,6 +206,7 @@ def test_a_person_is_told_where_the_film_is(lives: Lives) -> None:
 def test_the_addresses_are_for_us_alone(lives: Lives) -> None:
     """They hold the database's password."""
     assert (lives.data / "postgres" / "password").stat().st_mode & 0o077 == 0
+    assert lives.modes == {lives.data.name: 0, ADDRESSES: 0}
 
 
 def test_workers_write_one_json_object_per_line(lives: Lives) -> None:
@@ -206,6 +255,16 @@ async def test_nothing_outlives_a_stack_that_is_killed(tmp_path: Path) -> None:
 
 
 async def test_who_does_not_listen_is_killed_in_the_end(stubborn: Stubborn) -> None:
-    """The last test here, because it began with the first one: `stop` is patient."""
+    """The last tests here, because they began with the first one: `stop` is patient."""
     assert STOP_SECONDS <= await stubborn.stopping < STOP_SECONDS + 5
     assert not stubborn.process.running
+
+
+async def test_a_worker_is_left_to_finish_an_order_unless_it_is_hurried(stubborn: Stubborn) -> None:
+    assert WORKER_STOP_SECONDS > GRACE[TaskQueue.KLING].total_seconds() > STOP_SECONDS
+    await stubborn.stopping
+    assert stubborn.worker.running
+    assert not stubborn.stack_stopping.done()
+    stubborn.stack.hurry()
+    await stubborn.stack_stopping
+    assert not stubborn.worker.running

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from simulators.clock import Clock
 from simulators.journal import Journal
 from simulators.kie import KieConfig, KieSimulator
-from simulators.kie.revival import OtherClock
 from tests.simulators.callers import ELSEWHERE, KieCaller, Receiver, order, png, until
 
 
@@ -188,11 +188,38 @@ async def test_a_reset_and_a_top_up_survive_as_well(start_kie: Any, tmp_path: Pa
     assert [event["event"] for event in Journal(tmp_path / "two" / "journal.jsonl").read()].count("opened") == 3
 
 
-async def test_a_journal_of_another_speed_is_not_read(start_kie: Any, stack: Any, tmp_path: Path) -> None:
-    kie = await start_kie(data=tmp_path / "one", persist=True)
-    config = killed(kie, tmp_path / "two").model_copy(update={"speed": 60.0})
-    with pytest.raises(OtherClock, match="at speed 1, not 60"):
-        await stack.enter_async_context(KieSimulator(config))
+async def test_a_ledger_goes_on_at_another_speed(start_kie: Any, stack: Any, tmp_path: Path) -> None:
+    """`starter.py demo` and `starter.py up` on one data directory run at different speeds."""
+    kie = await start_kie(data=tmp_path / "one", persist=True, duration=(100, 100))
+    async with KieCaller(kie) as caller:
+        task = await caller.task()
+        kie.advance(60)
+    config = killed(kie, tmp_path / "two").model_copy(update={"speed": 3_000.0})
+    again = await stack.enter_async_context(KieSimulator(config))
+    assert again.clock.now() >= kie.clock.now() - 1  # a kill leaves the time of the last sign of life
+    async with KieCaller(again) as caller:
+        assert (await caller.ended(task))["state"] == "success"
+
+
+def test_while_no_process_runs_running_tasks_end_and_files_do_not_expire() -> None:
+    """A night off at speed 20 is no week: results are kept for a day. (speed, seconds off, virtual seconds passed)"""
+    for speed, away, passed in ((20, 1, 20), (20, 3_600, 3_600), (20, 36_000, 36_000), (1, 50, 50), (0.5, 50, 50)):
+        clock = Clock(speed)
+        clock.resume(1_000.0, 2_000.0, away)
+        assert 2_000 + passed <= clock.now() < 2_000 + passed + speed, (speed, away)
+
+
+async def test_an_account_is_topped_up_at_the_start_when_asked(start_kie: Any, tmp_path: Path) -> None:
+    """A rehearsal's ledger is kept for ever; its credits must not run out some day."""
+    kie = await start_kie(data=tmp_path / "one", persist=True, credits=100)
+    async with KieCaller(kie) as caller:
+        await caller.task()
+    spent = kie.counters()["balance"]
+    assert spent < 100
+    for changes, expected in (({}, spent), ({"top_up": True}, 100), ({"top_up": True, "credits": 60}, 100)):
+        async with KieSimulator(kie.config.model_copy(update=changes)) as again:
+            assert again.counters()["balance"] == expected, changes
+        assert again.ledger.accepted == 1
 
 
 async def test_without_persist_nothing_is_kept(start_kie: Any, tmp_path: Path) -> None:
