@@ -14,16 +14,16 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from local.postgres import Postgres, start_postgres
-from local.temporal_server import TemporalServer, start_temporal
 from simulators.comfyui import ComfyConfig, ComfySimulator
 from simulators.kie import KieConfig, KieSimulator
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
 from tests.databases import TEMPLATE, Databases
+from tests.dev_server import connect_patiently, dev_server
 from tests.schedule import SLOW, ByFile, rank
 from tests.studio_at_work import StudioAtWork, make_studio
 from workflows_temporal.addresses import TaskQueue
-from workflows_temporal.connection import StudioPlugin, ensure_search_attributes
+from workflows_temporal.connection import ensure_search_attributes
 
 NOBODY = "http://127.0.0.1:9"
 """Where nobody listens."""
@@ -48,18 +48,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 @pytest.fixture(scope="session")
-async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
-    """One dev server for all tests, in memory, with the flags every server of ours has."""
-    server = await start_temporal(None, logs=tmp_path_factory.mktemp("temporal"))
-    yield server
-    await server.process.stop()
+async def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """One dev server for all tests."""
+    async with dev_server(tmp_path_factory.mktemp("temporal")) as address:
+        yield address
 
 
 @pytest.fixture
-async def temporal(temporal_server: TemporalServer) -> Client:
+async def temporal(temporal_address: str) -> Client:
     """A client in a namespace of the test's own: queues, the gate and workflow ids are as in production."""
     namespace = f"test-{uuid.uuid4().hex[:12]}"
-    client = await Client.connect(temporal_server.address, namespace=namespace, plugins=[StudioPlugin()])
+    client = await connect_patiently(temporal_address, namespace)
     await client.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=Duration(seconds=3 * 86_400))
     )

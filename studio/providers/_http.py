@@ -7,8 +7,10 @@ harmless. A request whose body was on its way when the line broke may have been 
 import asyncio
 import codecs
 import email.utils
+import functools
 import json
 import math
+import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,6 +34,12 @@ LAST_TURNS = 1.0
 """Seconds in which an answer that lay in the socket while this process stood still is read after its deadline."""
 UNPACKED = {"Accept-Encoding": "identity"}
 """Header of every request: a small answer never unpacks to a large one."""
+
+
+@functools.cache
+def tls() -> ssl.SSLContext:
+    """TLS as all clients of this process speak it. Reading the certificates takes 25 ms, so they are read once."""
+    return httpx.create_ssl_context()
 
 
 class AnswerLost(Exception):

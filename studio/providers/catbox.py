@@ -65,5 +65,7 @@ class CatboxClient:
 async def open_catbox(*, url: str = API_URL, userhash: str = "") -> AsyncIterator[CatboxClient]:
     """A client and its connections."""
     keep_secret([userhash])
-    async with httpx.AsyncClient(base_url=url, headers=_AGENT, timeout=httpx.Timeout(None, connect=10)) as http:
+    async with httpx.AsyncClient(
+        base_url=url, verify=_http.tls(), headers=_AGENT, timeout=httpx.Timeout(None, connect=10)
+    ) as http:
         yield CatboxClient(http, userhash=userhash)

@@ -307,7 +307,7 @@ class ComfyClient:
 @asynccontextmanager
 async def open_comfyui(*, url: str = API_URL, patience: float = PATIENCE) -> AsyncIterator[ComfyClient]:
     """A client of the server at `url`, and its connections. `patience`: seconds without a byte before it is gone."""
-    async with httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(patience, connect=5)) as http:
+    async with httpx.AsyncClient(base_url=url, verify=_http.tls(), timeout=httpx.Timeout(patience, connect=5)) as http:
         yield ComfyClient(http, patience=patience)
 
 

@@ -75,7 +75,7 @@ async def open_files(
             the internet: `LOOPBACK` where the providers are simulated.
     """
     networks = tuple(rehearsal)
-    context = httpx.create_ssl_context()
+    context = _http.tls()
     async with (
         httpcore.AsyncConnectionPool(context, network_backend=GuardedNetwork(networks, resolve=resolver)) as secure,
         httpcore.AsyncConnectionPool(network_backend=GuardedNetwork(networks, public=False, resolve=resolver)) as plain,

@@ -176,9 +176,11 @@ async def open_kie(
     headers = _AGENT | {"Authorization": f"Bearer {key}"}
     fresh = httpx.Limits(max_keepalive_connections=0)
     async with (
-        httpx.AsyncClient(base_url=api_url, headers=headers, timeout=_CONNECT) as api,
-        httpx.AsyncClient(base_url=api_url, headers=headers, timeout=_CONNECT, limits=fresh) as orders,
-        httpx.AsyncClient(base_url=upload_url, headers=headers, timeout=_CONNECT) as uploads,
+        httpx.AsyncClient(base_url=api_url, verify=_http.tls(), headers=headers, timeout=_CONNECT) as api,
+        httpx.AsyncClient(
+            base_url=api_url, verify=_http.tls(), headers=headers, timeout=_CONNECT, limits=fresh
+        ) as orders,
+        httpx.AsyncClient(base_url=upload_url, verify=_http.tls(), headers=headers, timeout=_CONNECT) as uploads,
     ):
         yield KieClient(api, orders, uploads, order_deadline=order_deadline)
 

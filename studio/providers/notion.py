@@ -58,7 +58,9 @@ async def open_notion(
     """A client and its connections."""
     keep_secret([token])
     headers = {"Authorization": f"Bearer {token}", "Notion-Version": VERSION}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(30, connect=10)) as http:
+    async with httpx.AsyncClient(
+        base_url=url, verify=_http.tls(), headers=headers, timeout=httpx.Timeout(30, connect=10)
+    ) as http:
         yield NotionClient(http, property_name=property_name, kind=kind)
 
 

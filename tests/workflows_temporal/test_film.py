@@ -54,7 +54,7 @@ async def test_postgres_tells_the_same_story(studio: StudioAtWork) -> None:
 
 async def test_never_more_than_the_gate_allows_are_in_flight(studio: StudioAtWork, kie: KieSimulator) -> None:
     kie.configure(duration=(120, 120))  # long enough for the gate to fill
-    await studio.make(await studio.request(clips=14))
+    await studio.make(await studio.request(clips=8))
     assert kie.ledger.max_in_flight == 5
 
 

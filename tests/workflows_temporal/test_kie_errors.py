@@ -75,22 +75,22 @@ async def test_what_would_meet_everybody_costs_one_refused_order_and_closes_the_
     studio: StudioAtWork, kie: KieSimulator, code: int, kind: str, words: str
 ) -> None:
     kie.script("createTask", [{"body_code": code}], repeat=True)
-    handle = await studio.start(await studio.request(clips=18))
+    handle = await studio.start(await studio.request(clips=8))
     progress = await studio.waiting(handle)
     assert kie.ledger.billed == 0
     assert [refusal["code"] for refusal in kie.ledger_json()["refused"]] == [code]
     assert sum(clip.note.startswith(words) for clip in progress.clips) == 1
-    assert sum(clip.note.startswith(f"Not ordered: {words}") for clip in progress.clips) == 17
+    assert sum(clip.note.startswith(f"Not ordered: {words}") for clip in progress.clips) == 7
     assert (await studio.gate_state()).closed is not None
     kie.reset("faults")
     await handle.signal(VideoWorkflow.resume)
     await handle.result()
-    assert kie.ledger.billed == 18
+    assert kie.ledger.billed == 8
 
 
 async def test_a_bad_key_costs_one_refused_request_in_all(studio: StudioAtWork, kie: KieSimulator) -> None:
     kie.configure(api_keys=["another-key"])
-    progress = await stopped(studio, clips=18)
+    progress = await stopped(studio, clips=8)
     assert [(r["route"], r["code"]) for r in kie.ledger_json()["refused"]] == [("credit", 401)]
     assert {clip.note for clip in progress.clips} == {"KIE.ai authentication failed - Check KIE_API_KEY"}
 

@@ -29,7 +29,7 @@ async def temporal(tmp_path: Path) -> AsyncIterator[Client]:
 async def studio(temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path) -> AsyncIterator[StudioAtWork]:
     """A studio on such a server."""
     async with AsyncExitStack() as stack:
-        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, kling_slots=40)
+        at_work = make_studio(temporal, database_url, kie, tmp_path, stack, kling_slots=8)
         await at_work.open()
         yield at_work
 
@@ -46,32 +46,32 @@ async def gpu_studio(
 
 
 async def test_a_long_film_continues_as_new_and_makes_every_clip_once(studio: StudioAtWork, kie: KieSimulator) -> None:
-    kie.order(match="corridor 50", fail="internal", count=1)
-    handle = await studio.start(await studio.request(clips=60))
+    kie.order(match="corridor 20", fail="internal", count=1)
+    handle = await studio.start(await studio.request(clips=24))
     progress = await studio.waiting(handle)
-    assert progress.failed == [50]
+    assert progress.failed == [20]
     await handle.signal(VideoWorkflow.resume)
     result = await handle.result()
-    assert result.summary == "Skipped 59 existing clips, generated 1 new clips"
-    assert kie.ledger.accepted == 61
-    assert kie.ledger.billed == 60
+    assert result.summary == "Skipped 23 existing clips, generated 1 new clips"
+    assert kie.ledger.accepted == 25
+    assert kie.ledger.billed == 24
     runs = [run async for run in studio.temporal.list_workflows(f"WorkflowId = '{handle.id}'")]
     assert len(runs) >= 2
-    assert (await studio.waiting(handle, VideoStatus.VIDEO_READY)).done == 60
+    assert (await studio.waiting(handle, VideoStatus.VIDEO_READY)).done == 24
 
 
 async def test_a_long_batch_continues_as_new_and_makes_every_picture_once(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
     story, comfy.config.prompt_seconds = Story(gpu_studio), 1
-    names = [f"s{number:02d}" for number in range(1, 41)]
+    names = [f"s{number:02d}" for number in range(1, 25)]
     await story.begin(*names)
     comfy.order(fail="the tensor is haunted", count=1)
     handle = await story.start_batch()
     result = await handle.result()
-    assert result.summary == "39 of 40 done, 1 failed"
+    assert result.summary == "23 of 24 done, 1 failed"
     assert sorted(one.sentence_id for one in result.outcomes) == names
-    assert (comfy.ledger.accepted, comfy.ledger.duplicates) == (40, {})
+    assert (comfy.ledger.accepted, comfy.ledger.duplicates) == (24, {})
     runs = [run async for run in gpu_studio.temporal.list_workflows(f"WorkflowId = '{handle.id}'")]
     assert len(runs) >= 2
-    assert (await handle.query(ProjectWorkflow.progress)).done == 39
+    assert (await handle.query(ProjectWorkflow.progress)).done == 23

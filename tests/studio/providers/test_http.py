@@ -1,5 +1,6 @@
 """What every provider's client shares: failed exchanges, Retry-After, and words that may be repeated."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,11 @@ from studio.providers import _foreign, _http
 from tests.simulators.callers import serve
 
 KEY = "sk-PLANTED-4f9a1c"
+
+
+def test_clients_check_the_names_of_hosts_with_certificates_that_are_read_once() -> None:
+    assert (_http.tls().verify_mode, _http.tls().check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert _http.tls() is _http.tls()
 
 
 def told_to_wait(text: str) -> timedelta | None:
