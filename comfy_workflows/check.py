@@ -93,7 +93,8 @@ def name_of(node: str, content: Mapping[str, Any]) -> str:
     """How people know a node: `node 86 "high noise pass" (KSamplerAdvanced)`."""
     meta = content.get("_meta")
     title = meta.get("title") if isinstance(meta, Mapping) else None
-    return f'node {node} "{title}" ({content["class_type"]})' if title else f"node {node} ({content['class_type']})"
+    class_type = f" ({content['class_type']})" if content["class_type"] else ""
+    return f'node {node} "{title}"{class_type}' if title else f"node {node}{class_type}"
 
 
 def _malformed(graph: Mapping[str, Any]) -> Iterator[Complaint]:

@@ -22,13 +22,17 @@ class GraphType(StrEnum):
 
 
 class ParameterName(StrEnum):
-    """The parameters a graph may have. `split` follows from `steps`: where the second of two passes begins."""
+    """The parameters a graph may have. `split` follows from `steps`: where the second of two passes begins.
+
+    `length` is a number of frames, `seconds` a length in seconds of which the graph computes its frames.
+    """
 
     PROMPT = "prompt"
     NEGATIVE = "negative"
     WIDTH = "width"
     HEIGHT = "height"
     LENGTH = "length"
+    SECONDS = "seconds"
     FPS = "fps"
     SEED = "seed"
     STEPS = "steps"
@@ -63,6 +67,13 @@ class Parameter(Contract):
         return f"{self.step}n+{self.offset}" if self.offset else f"a multiple of {self.step}"
 
 
+class FramesPlace(Place):
+    """An input at which a length in frames arrives, and which lengths its node makes: others are rounded down."""
+
+    step: int = Field(default=1, ge=1, description="Lengths are n * step + offset.")
+    offset: int = Field(default=0, ge=0)
+
+
 class Output(Contract):
     """The node whose file is the result."""
 
@@ -70,6 +81,12 @@ class Output(Contract):
     kind: Kind
     prefix: str = Field(default="filename_prefix", description="Its input for the name of the file.")
     fps: float | None = Field(default=None, description="Of a clip, when it is no parameter.")
+    frames: tuple[FramesPlace, ...] = Field(
+        default=(), description="Where the clip's frames arrive, when other nodes compute them of the marked number."
+    )
+    rates: tuple[Place, ...] = Field(
+        default=(), description="Where its frames per second arrive, when other nodes compute them."
+    )
 
 
 class ReferenceChain(Contract):

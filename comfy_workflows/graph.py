@@ -10,7 +10,10 @@ from typing import Any
 
 from comfy_workflows.camera import POSES, speed_of
 from comfy_workflows.declaration import GraphDeclaration, Kind, ModelFile, ParameterName
+from comfy_workflows.lengths import rate_of
 from comfy_workflows.loaders import model_files
+from comfy_workflows.ordered_length import frames_made
+from comfy_workflows.passes import follow_steps
 from comfy_workflows.rewire import Graph, add_loras, add_references, cut_loose_ends, put
 from comfy_workflows.values import Values, values_for
 from studio.contracts.base import Contract
@@ -72,13 +75,15 @@ class GraphTemplate(Contract):
             if parameter.name in values:
                 for place in parameter.places:
                     put(graph, place, values[parameter.name])
+        frames = frames_made(self.declaration, graph, values, parameters, notes)
+        follow_steps(self.declaration, self.graph, graph)
         self._put_images(graph, images)
         few_steps = self.declaration.fast.loras if parameters.fast and self.declaration.fast else ()
         add_loras(graph, self.declaration, parameters.loras, few_steps=few_steps)
         self._put_camera(graph, parameters, notes)
         output = self.declaration.output
         graph[output.node]["inputs"][output.prefix] = prefix
-        return self._bound(cut_loose_ends(graph, output.node), values, notes)
+        return self._bound(cut_loose_ends(graph, output.node), values, frames, notes)
 
     def trial(self, *, fast: bool = False) -> BoundGraph:
         """The graph with its defaults and no pictures of its own: for asking a server whether it would run."""
@@ -108,17 +113,17 @@ class GraphTemplate(Contract):
         put(graph, places.pose, pose.name)
         put(graph, places.speed, speed_of(parameters.strength))
 
-    def _bound(self, graph: Graph, values: Values, notes: list[str]) -> BoundGraph:
+    def _bound(self, graph: Graph, values: Values, frames: int | None, notes: list[str]) -> BoundGraph:
         output = self.declaration.output
         video = output.kind == "video"
-        fps = _number(values, ParameterName.FPS) or output.fps
+        fps = rate_of(graph, output.rates) or _number(values, ParameterName.FPS) or output.fps
         return BoundGraph(
             graph=graph,
             output_node=output.node,
             kind=output.kind,
             width=_whole(values, ParameterName.WIDTH),
             height=_whole(values, ParameterName.HEIGHT),
-            frames=_whole(values, ParameterName.LENGTH) if video else None,
+            frames=(frames or _whole(values, ParameterName.LENGTH)) if video else None,
             fps=fps if video else None,
             notes=tuple(notes),
             model_files=model_files(graph),

@@ -1,6 +1,7 @@
 """The markers in the titles of a user's nodes: `in:prompt`, `in:split=end_at_step`, `out:video`."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "width": ("width", "value"),
     "height": ("height", "value"),
     "length": ("length", "num_frames", "frames", "value"),
+    "seconds": ("seconds", "duration", "duration_seconds", "value"),
     "fps": ("fps", "frame_rate", "value"),
     "steps": ("steps", "value"),
     "cfg": ("cfg", "guidance", "value"),
@@ -23,7 +25,8 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 """Marker → what the input is usually called; the first one the node has counts."""
 OUTPUTS = ("video", "image")
 
-_PLACE = re.compile(r"(?<![\w-])(in|out)(\s*:\s*)([^\s,;()\[\]]+)", re.IGNORECASE)
+_PLACE = re.compile(r"(?<![A-Za-z0-9_-])(in|out)(\s*:\s*)([^\s,;()\[\]{}<>|/\u2e80-\U0010ffff]+)", re.IGNORECASE)
+"""A word ends where writing without spaces goes on."""
 _MARKER = re.compile(r"([a-z]+)(\d*)(?:=([\w.]+))?", re.IGNORECASE)
 
 
@@ -40,12 +43,13 @@ class Marker(NamedTuple):
 def markers_of(node: str, content: Mapping[str, Any]) -> Iterator[Marker]:
     """What the title of a node says.
 
-    White space may stand around the colon; then other words than markers are just words: "Zoom in: slowly".
+    Full-width letters and colons count as their plain forms, and invisible characters are not there. White space may
+    stand around the colon; then other words than markers are just words: "Zoom in: slowly".
 
     Raises:
         InvalidRequest: `in:` or `out:` with something that is no marker.
     """
-    for way, colon, word in _PLACE.findall(str(content.get("_meta", {}).get("title", ""))):
+    for way, colon, word in _PLACE.findall(_plain_title(content)):
         way, word = way.lower(), word.rstrip(".:!?")
         known = USUAL if way == "in" else OUTPUTS
         found = _MARKER.fullmatch(word)
@@ -57,3 +61,9 @@ def markers_of(node: str, content: Mapping[str, Any]) -> Iterator[Marker]:
                 f"{name_of(node, content)}: {way}:{word} is no marker; known are "
                 f"{', '.join(f'{way}:{one}' for one in known)}"
             )
+
+
+def _plain_title(content: Mapping[str, Any]) -> str:
+    meta = content.get("_meta")
+    title = unicodedata.normalize("NFKC", str(meta.get("title") or "")) if isinstance(meta, Mapping) else ""
+    return "".join(character for character in title if unicodedata.category(character) != "Cf")

@@ -5,8 +5,6 @@ that is called so or has the usual name (`noise_seed` for the seed); `in:split=e
 marker on several nodes sets all of them. Exactly one node is `out:video` or `out:image`.
 """
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +14,9 @@ from pydantic import ValidationError
 from comfy_workflows.check import name_of
 from comfy_workflows.declaration import GraphDeclaration, GraphType, Kind, Output, Place
 from comfy_workflows.graph import GraphTemplate
+from comfy_workflows.graph_file import GraphFile, read_graph_file
 from comfy_workflows.known_nodes import KNOWN
+from comfy_workflows.lengths import RATES, rate_of, rate_places, with_lengths
 from comfy_workflows.loaders import model_files
 from comfy_workflows.markers import Marker, markers_of
 from comfy_workflows.own_parameters import parameters_of, place_of
@@ -26,10 +26,6 @@ from comfy_workflows.savers import ensure_saves
 from comfy_workflows.schema import ObjectInfo
 from studio.contracts.complaint import complaint
 from studio.errors import InvalidRequest
-
-EXPORT = "open it in ComfyUI and choose Workflow → Export (API)"
-DEEPEST = 64
-"""Lists and objects within each other in a file; a graph needs five or six."""
 
 
 def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | None = None) -> GraphTemplate:
@@ -42,23 +38,14 @@ def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | No
         InvalidRequest: another format, markers that are missing, unknown or lead nowhere, or a result that could not
             be what was asked for.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
-        raise InvalidRequest(
-            f"name: {name!r} has something else than letters without accents, digits, - and _, or more than 100 of "
-            "them; give it another name, --name"
-        )
-    graph = _api_graph(text)
-    markers = [marker for node, content in graph.items() for marker in markers_of(node, content)]
-    output = _output(graph, [marker for marker in markers if marker.way == "out"])
-    graph = cut_loose_ends(graph, output.node)
-    inward = [marker for marker in markers if marker.way == "in"]
-    for marker in inward:
-        if marker.node not in graph:
-            raise InvalidRequest(f"in:{marker.what} is on node {marker.node}, which does not lead to the output")
+    _ensure_name(name)
+    graph, output, inward = _marked(read_graph_file(text))
     images = _images(graph, [marker for marker in inward if marker.what == "image"])
     graph = cut_loose_ends(graph, output.node)
-    parameters = parameters_of(graph, [one for one in inward if one.what != "image"], object_info or KNOWN)
+    schema = object_info or KNOWN
+    parameters = parameters_of(graph, [one for one in inward if one.what != "image"], schema)
     ensure_kept(graph, parameters)
+    output = with_lengths(graph, output, parameters, schema)
     try:
         declaration = GraphDeclaration(
             name=name,
@@ -74,50 +61,28 @@ def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | No
     return GraphTemplate(declaration=declaration, graph=graph)
 
 
-def _api_graph(text: str | bytes) -> Graph:
-    try:
-        graph = json.loads(text, parse_constant=_number, parse_float=_number, parse_int=_whole_number)
-    except ValueError as error:
-        raise InvalidRequest(f"this file is not JSON: {error}") from None
-    except RecursionError:
-        graph = None
-    if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
+def _ensure_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
         raise InvalidRequest(
-            "this file is a workflow as the editor saves it, with its nodes' places on the screen. A server cannot run "
-            f"it; {EXPORT}"
+            f"name: {name!r} has something else than letters without accents, digits, - and _, or more than 100 of "
+            "them; give it another name, --name"
         )
-    if not isinstance(graph, dict) or not graph or not all(map(_is_node, graph.values())) or _is_too_deep(graph):
-        raise InvalidRequest(f"this file is not a graph in API format (node id → class_type and inputs): {EXPORT}")
-    return graph
 
 
-def _number(word: str) -> float:
-    number = float(word)
-    if not math.isfinite(number):
-        raise ValueError(f"{word} is no number")
-    return number
-
-
-def _whole_number(word: str) -> int:
-    _number(word)
-    return int(word)
-
-
-def _is_node(content: object) -> bool:
-    return (
-        isinstance(content, dict)
-        and isinstance(content.get("class_type"), str)
-        and isinstance(content.get("inputs"), dict)
-        and isinstance(content.get("_meta", {}), dict)
-    )
-
-
-def _is_too_deep(graph: object) -> bool:
-    level = [graph]
-    for _ in range(DEEPEST):
-        parts = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
-        level = [inner for part in parts for inner in part]
-    return bool(level)
+def _marked(read: GraphFile) -> tuple[Graph, Output, list[Marker]]:
+    """The graph, cut to what leads to its output, and the markers of what goes in."""
+    markers = [marker for node, content in read.graph.items() for marker in markers_of(node, content)]
+    for marker in markers:
+        if marker.node in read.broken:
+            raise InvalidRequest(f"{name_of(marker.node, read.graph[marker.node])}: {read.broken[marker.node]}")
+    output = _output(read.graph, [marker for marker in markers if marker.way == "out"])
+    graph = cut_loose_ends(read.graph, output.node)
+    _ensure_whole(graph, read.broken)
+    inward = [marker for marker in markers if marker.way == "in"]
+    for marker in inward:
+        if marker.node not in graph:
+            raise InvalidRequest(f"in:{marker.what} is on node {marker.node}, which does not lead to the output")
+    return graph, output, inward
 
 
 def _output(graph: Mapping[str, Any], markers: list[Marker]) -> Output:
@@ -143,11 +108,24 @@ def _output(graph: Mapping[str, Any], markers: list[Marker]) -> Output:
     )
 
 
+def _ensure_whole(graph: Graph, broken: Mapping[str, str]) -> None:
+    """Every node that leads to the output can be run, and every link leads to a node."""
+    for node, content in graph.items():
+        name = name_of(node, content)
+        if node in broken:
+            raise InvalidRequest(f"{name}: {broken[node]}")
+        for key, value in content["inputs"].items():
+            if is_link(value) and value[0] not in graph:
+                raise InvalidRequest(f"{name}: {key} comes from node {value[0]}, which is not in this file")
+
+
 def _only_fps(graph: Mapping[str, Any], output: str) -> float | None:
-    """Frames per second, when the nodes before the output agree on it."""
+    """Frames per second: what is said nearest before the output, else where all nodes before it agree."""
+    if (rate := rate_of(graph, rate_places(graph, output))) is not None:
+        return rate
     inputs = [content["inputs"] for content in cut_loose_ends(dict(graph), output).values()]
-    said = {float(i[key]) for i in inputs for key in ("fps", "frame_rate") if isinstance(i.get(key), (int, float))}
-    return said.pop() if len(said) == 1 else None
+    said = {float(i[key]) for i in inputs for key in RATES if isinstance(i.get(key), (int, float))}
+    return said.pop() if len(said) == 1 and not rate_places(graph, output) else None
 
 
 def _images(graph: Graph, markers: list[Marker]) -> tuple[Place, ...]:

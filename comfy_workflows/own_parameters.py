@@ -1,17 +1,26 @@
 """The parameters of a user's own graph: where each one goes, what it is by itself, which values its places take."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from comfy_workflows.check import name_of
+from comfy_workflows.computed import (
+    holds_a_number,
+    holds_whole_numbers,
+    plain_number,
+    slider_input,
+)
 from comfy_workflows.declaration import Parameter, ParameterName, Place
 from comfy_workflows.markers import USUAL, Marker
-from comfy_workflows.rewire import is_link
+from comfy_workflows.rewire import cut_loose_ends, is_link
 from comfy_workflows.schema import InputSpec, ObjectInfo, inputs_of, node_of
 from studio.errors import InvalidRequest
 
 _TEXTS = (ParameterName.PROMPT, ParameterName.NEGATIVE)
-_NUMBERS = (ParameterName.FPS, ParameterName.CFG)
+_NUMBERS = (ParameterName.FPS, ParameterName.CFG, ParameterName.SECONDS)
+MOST_NAMED = 6
+"""Nodes that a message names."""
 _ALWAYS_GIVEN = (ParameterName.PROMPT, ParameterName.SEED)
 """What the file says of these never counts."""
 
@@ -44,6 +53,8 @@ def place_of(graph: Mapping[str, Any], marker: Marker) -> Place:
     inputs = content["inputs"]
     wanted = (marker.input,) if marker.input else USUAL[marker.what]
     found = next((name for name in wanted if name in inputs), None)
+    if not marker.input and (slider := slider_input(content)):
+        found = slider
     where = name_of(marker.node, content)
     if found is None:
         named = f"in:{marker.what}=…"
@@ -51,8 +62,27 @@ def place_of(graph: Mapping[str, Any], marker: Marker) -> Place:
             f"{where} has no input {' or '.join(wanted) or 'that is meant'}: name it as {named}, of {', '.join(inputs)}"
         )
     if is_link(inputs[found]):
-        raise InvalidRequest(f"{where}: {found} comes from node {inputs[found][0]}; put in:{marker.what} there")
+        raise InvalidRequest(f"{where}: {found} comes from node {inputs[found][0]}{_instead(graph, marker, found)}")
     return Place(node=marker.node, input=found)
+
+
+def _instead(graph: Mapping[str, Any], marker: Marker, found: str) -> str:
+    """Where the marker belongs: of a computed number, at the numbers it is computed of."""
+    source = graph[marker.node]["inputs"][found][0]
+    holders = [
+        node
+        for node, content in cut_loose_ends(dict(graph), source).items()
+        if (holds_a_number(content) or slider_input(content))
+    ]
+    if source in holders or not holders or marker.what not in ("length", "seconds", "fps"):
+        return f"; put in:{marker.what} there"
+    named = ", ".join(name_of(node, graph[node]) for node in holders[:MOST_NAMED])
+    if marker.what == "fps":
+        return f", which computes it of {named}: title the one that holds the frames per second in:fps"
+    return (
+        f", which computes it of {named}: title the one that holds the clip's length in seconds in:seconds, or the one "
+        "that holds its frames in:length"
+    )
 
 
 def _parameter(
@@ -62,6 +92,10 @@ def _parameter(
     if name in _TEXTS:
         return Parameter(name=name, places=places, type="text", default=default)
     specs = [spec for place in places for spec in _specs(graph, place, object_info)]
+    if name is ParameterName.SECONDS:
+        specs = specs[: len(places)]  # what gets the number takes frames or a rate, not seconds
+        if any(holds_whole_numbers(graph[place.node]) for place in places):
+            return Parameter(name=name, places=places, type="integer", default=math.ceil(default), **_range(specs))
     if name in _NUMBERS and not any(spec.type == "INT" for spec in specs):
         return Parameter(name=name, places=places, type="number", default=default, **_range(specs))
     return Parameter(name=name, places=places, type="integer", default=int(default), **_range(specs), **_rule(specs))
@@ -70,6 +104,8 @@ def _parameter(
 def _default(graph: Mapping[str, Any], name: ParameterName, places: tuple[Place, ...]) -> Any:
     """What the file says: the same in all places."""
     values = [graph[place.node]["inputs"][place.input] for place in places]
+    if name not in _TEXTS:
+        values = [value if (number := plain_number(value)) is None else number for value in values]
     for place, value in zip(places, values, strict=True):
         if name in _TEXTS and not isinstance(value, str):
             raise InvalidRequest(f"in:{name}: {_what(place)} is {value!r}, not a text")

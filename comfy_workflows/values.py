@@ -56,6 +56,7 @@ def _wanted(declaration: GraphDeclaration, asked: GraphParameters, notes: list[s
         NAMES.WIDTH: asked.width,
         NAMES.HEIGHT: asked.height,
         NAMES.LENGTH: _frames(declaration, asked, notes),
+        NAMES.SECONDS: _seconds(declaration, asked),
         NAMES.FPS: asked.fps if asked.fps != declaration.fps or declaration.parameter(NAMES.FPS) else None,
         NAMES.SEED: asked.seed,
         NAMES.STEPS: steps,
@@ -84,10 +85,13 @@ def _pace(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str
 
 def _frames(declaration: GraphDeclaration, asked: GraphParameters, notes: list[str]) -> int | None:
     """Frames for what was asked: never fewer than its seconds need, so that the rest can be cut off."""
+    if declaration.parameter(NAMES.SECONDS) is not None:
+        return None
     if declaration.parameter(NAMES.LENGTH) is None and (asked.seconds or asked.frames):
         if declaration.output.kind == "video":
             raise InvalidRequest(
-                f"{declaration.name} cannot be told how long a clip is: mark its frames with in:length"
+                f"{declaration.name} cannot be told how long a clip is: mark its frames with in:length, or its seconds "
+                "with in:seconds"
             )
         if asked.seconds:
             notes.append(f"seconds left out: {declaration.name} makes pictures")
@@ -98,6 +102,16 @@ def _frames(declaration: GraphDeclaration, asked: GraphParameters, notes: list[s
     if fps is None:
         raise InvalidRequest(f"{declaration.name} does not say its frames per second: mark them with in:fps")
     return math.ceil(round(asked.seconds * fps, 6))
+
+
+def _seconds(declaration: GraphDeclaration, asked: GraphParameters) -> float | None:
+    """The duration, of a graph that computes its frames of one."""
+    if declaration.parameter(NAMES.SECONDS) is None or asked.frames is None:
+        return asked.seconds if declaration.parameter(NAMES.SECONDS) else None
+    fps = _fps(declaration, asked.fps)
+    if fps is None:
+        raise InvalidRequest(f"{declaration.name} does not say its frames per second: mark them with in:fps")
+    return round(asked.frames / fps, 4)
 
 
 def _fps(declaration: GraphDeclaration, asked: float | None) -> float | None:
@@ -119,14 +133,14 @@ def _fitting(
         raised = max(whole, math.ceil(least)) if parameter.name is NAMES.LENGTH and least is not None else whole
         fitting = raised + (parameter.offset - raised) % parameter.step
         if fitting > whole:
-            notes.append(f"{parameter.name} {value} → {fitting} ({parameter.rule or f'at least {_plain(least)}'})")
+            notes.append(f"{parameter.name} {value} → {fitting} ({parameter.rule or f'at least {plain(least)}'})")
         value = fitting
     if (least is not None and value < least) or (most is not None and value > most):
         rate = _fps(declaration, fps)
         if parameter.name is NAMES.LENGTH and rate and most is not None:
             longest = int(most) - (int(most) - parameter.offset) % parameter.step
             raise InvalidRequest(_too_long(declaration.name, int(value), longest, rate))
-        raise InvalidRequest(f"{declaration.name}: {parameter.name} {_plain(value)} is not {_range(parameter)}")
+        raise InvalidRequest(f"{declaration.name}: {parameter.name} {plain(value)} is not {_range(parameter)}")
     return value
 
 
@@ -146,11 +160,11 @@ def _too_long(graph: str, frames: int, most: int, fps: float) -> str:
 
 def _range(parameter: Parameter) -> str:
     if parameter.least is None or parameter.most is None:
-        return f"at least {_plain(parameter.least)}" if parameter.most is None else f"at most {_plain(parameter.most)}"
-    return f"between {_plain(parameter.least)} and {_plain(parameter.most)}"
+        return f"at least {plain(parameter.least)}" if parameter.most is None else f"at most {plain(parameter.most)}"
+    return f"between {plain(parameter.least)} and {plain(parameter.most)}"
 
 
-def _plain(number: float | None) -> str:
+def plain(number: float | str | None) -> str:
     """`16` for 16.0; a seed keeps all its digits."""
     return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
 

@@ -147,8 +147,16 @@ _NEEDED = {
 }
 
 
+_LENGTHS = (ParameterName.LENGTH, ParameterName.SECONDS)
+"""Two ways to say the same: a graph has one of them."""
+
+
 def _concerns(name: ParameterName, declaration: GraphDeclaration) -> bool:
-    of_clips = name in (ParameterName.LENGTH, ParameterName.FPS)
+    of_clips = name in (ParameterName.LENGTH, ParameterName.SECONDS, ParameterName.FPS)
+    if name in _LENGTHS and any(declaration.parameter(other) for other in _LENGTHS if other is not name):
+        return False
+    if name is ParameterName.SECONDS and declaration.parameter(name) is None:
+        return False
     return name is not ParameterName.SPLIT and (not of_clips or declaration.output.kind == "video")
 
 
@@ -251,9 +259,10 @@ def _ensure_makes_clips(declaration: GraphDeclaration) -> None:
             f"{declaration.name} takes {len(declaration.images)} pictures, and a clip is made of one: title only the "
             "node of the start picture in:image, the others stay as the file has them"
         )
-    if declaration.parameter(ParameterName.LENGTH) is None:
+    if all(declaration.parameter(name) is None for name in (ParameterName.LENGTH, ParameterName.SECONDS)):
         raise InvalidRequest(
-            f"{declaration.name} cannot be told how long a clip is: title the node that has its frames in:length"
+            f"{declaration.name} cannot be told how long a clip is: title the node that has its frames in:length, or "
+            "the one that has its duration in:seconds"
         )
     if declaration.fps is None:
         raise InvalidRequest(

@@ -125,12 +125,13 @@ def test_a_marker_on_a_number_has_the_steps_of_the_inputs_that_get_it(clip: Grap
         assert (length.least, length.most, length.rule) == (1, 16_384, "4n+1")
 
 
-def test_a_node_that_computes_hands_no_steps_back(clip: Graph, object_info: Graph) -> None:
+def test_a_length_that_an_unknown_node_computes_is_refused(clip: Graph, object_info: Graph) -> None:
     clip["98"]["_meta"]["title"] = "Size"
     inputs = {"value": 20, "times": 4, "plus": 1}
     clip["200"] = {"class_type": "Sum", "inputs": inputs, "_meta": {"title": "in:length"}}
     clip["98"]["inputs"]["length"] = ["200", 0]
-    assert bind(read(clip, object_info=object_info), images=("x.png",), frames=30).notes == ()
+    with pytest.raises(InvalidRequest, match=r"reaches the length only through node 200 .* is not known here"):
+        read(clip, object_info=object_info)
 
 
 @pytest.mark.parametrize(
@@ -342,9 +343,11 @@ def test_frames_per_second_are_read_where_they_are_no_parameter(clip: Graph) -> 
     assert (bound.fps, bound.frames) == (16, 33)
 
 
-def test_two_frame_rates_before_the_output_are_none(clip: Graph) -> None:
+def test_the_frame_rate_nearest_before_the_output_is_the_clips(clip: Graph) -> None:
     clip["94"]["_meta"]["title"] = "Create Video"
     clip["90"]["inputs"]["frame_rate"] = 24
+    assert bind(read(clip), images=("x.png",)).fps == 16
+    clip["94"]["inputs"]["frame_rate"] = 24
     assert bind(read(clip), images=("x.png",)).fps is None
 
 
@@ -389,7 +392,7 @@ def test_a_file_of_boxes_in_boxes_is_refused() -> None:
             read_own_graph(text, name="mine")
 
 
-@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\x00", '{"1": NaN}', '{"1": 1e999}', '{"1": 1' + "0" * 400 + "}"])
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\x00"])
 def test_a_file_that_is_no_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(InvalidRequest, match="this file is not JSON"):
         read_own_graph(text, name="mine")
