@@ -13,7 +13,7 @@ from studio.ending import run_and_leave
 
 NAMES = (
     *("resume", "gate", "overhead", "join", "waiting", "killsweep", "lostreply", "budget", "callback", "retake"),
-    "weather",
+    *("weather", "cases"),
     *("gpu_overhead", "gpu_crash", "gpu_cancel", "gpu_spread"),
 )
 

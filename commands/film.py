@@ -10,6 +10,7 @@ from rich.table import Table
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from commands.check import check_film
 from commands.draft import draft_film
 from commands.filmfile import BuiltFilm, FilmFileInvalid, put_stills
 from commands.gpu import gpu_standing
@@ -29,6 +30,7 @@ from workflows_temporal.video import VideoWorkflow
 
 app = typer.Typer(no_args_is_help=True, help="Films: start, watch, change, resume, cancel.")
 app.command("draft")(draft_film)
+app.command("check")(check_film)
 app.command("plan")(plan_film)
 app.command("edit")(edit_clip)
 app.command("takes")(list_takes)

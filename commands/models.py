@@ -19,11 +19,16 @@ async def built_film(stores: Stores, path: Path) -> BuiltFilm:
         FilmFileInvalid: something cannot be made.
     """
     film = await asyncio.to_thread(read_film_file, path)
-    casting = await _casting(stores, film) if film.provider is Provider.COMFYUI else None
+    casting = await casting_of(stores, film) if film.provider is Provider.COMFYUI else None
     return await asyncio.to_thread(build_film, path, film, casting)
 
 
-async def _casting(stores: Stores, film: FilmFile) -> Casting:
+async def casting_of(stores: Stores, film: FilmFile) -> Casting:
+    """The graph and the style of a video by comfyui.
+
+    Raises:
+        FilmFileInvalid: there is none of that name.
+    """
     store = ModelStore(stores.database)
     try:
         style = graphs.film_style(await store.styles(), film.style)

@@ -35,6 +35,10 @@ class WrittenFile(Fields):
         """Problems such as `clips.2.prompt: too long`, each with its line: `line 12, clip 3, prompt: too long`."""
         return placed(problems, self._source)
 
+    def line_of(self, place: Place) -> int:
+        """The line of a value, from 1; 0 when it is not known."""
+        return _line(self._source, place)
+
 
 M = TypeVar("M", bound=WrittenFile)
 
@@ -49,12 +53,16 @@ def read_as(model: type[M], file: YamlFile) -> M:
         raise YamlFileInvalid("line 1: the file must begin with a field such as `channel: demo`")
     fitting = _Fitting(file)
     data = fitting.fit(model, file.content, ())
-    if fitting.problems:
-        raise YamlFileInvalid(_listed(fitting.problems))
+    problems = fitting.problems
     try:
         read = model.model_validate(data)
     except ValidationError as error:
-        raise YamlFileInvalid(placed(complaint(error), file)) from None
+        seen = {problem.partition(": ")[0] for problem in problems}
+        found = [one for one in complaint(error).splitlines() if one.partition(": ")[0] not in fitting.meant]
+        further = placed("\n".join(found), file).splitlines()
+        problems = [*problems, *(one for one in further if one.partition(": ")[0] not in seen)]
+    if problems:
+        raise YamlFileInvalid(_listed(problems))
     read._source = file
     return read
 
@@ -102,6 +110,8 @@ class _Fitting:
     def __init__(self, file: YamlFile) -> None:
         self._file = file
         self.problems: list[str] = []
+        self.meant: set[str] = set()
+        """Paths of fields that are there under a name that is not known."""
 
     def fit(self, annotation: Any, value: Any, place: Place) -> Any:
         match value:
@@ -124,7 +134,10 @@ class _Fitting:
         given = {}
         for key, one in value.items():
             if key not in known:
-                self._complain((*place, key), f"is unknown{_meant(key, known)}")
+                near = _nearest(key, known)
+                self.meant.add(".".join(map(str, (*place, near))))
+                meant = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
+                self._complain((*place, key), f"is unknown; {meant}")
             elif one is not None:  # null means absent
                 given[key] = self.fit(known[key], one, (*place, key))
         return given
@@ -155,10 +168,11 @@ def _short(text: str) -> str:
     return f"{text[:LONGEST_SHOWN]}…" if len(text) > LONGEST_SHOWN else text
 
 
-def _meant(name: str, known: Mapping[str, Any]) -> str:
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    """The known field that was probably meant, or nothing."""
     spelt = {one.replace("_", ""): one for one in known}
     near = get_close_matches(name.replace("_", "").replace("-", "").lower(), spelt, n=1, cutoff=0.6)
-    return f"; did you mean {spelt[near[0]]}?" if near else f"; known are {', '.join(known)}"
+    return spelt[near[0]] if near else ""
 
 
 def _options(annotation: Any) -> Iterator[Any]:

@@ -62,7 +62,15 @@ def read_yaml_file(path: Path) -> YamlFile:
         YamlFileInvalid: no regular file, not UTF-8, no YAML, duplicate keys, more than one document, tags, or values
             nested more than 40 levels deep.
     """
-    text = _text_of(path)
+    return read_yaml_text(text_of(path))
+
+
+def read_yaml_text(text: str) -> YamlFile:
+    """The same for the text of a file, whose lines end with a line feed.
+
+    Raises:
+        YamlFileInvalid: as above.
+    """
     try:
         reader = _Reader(text)
         content = reader.read()
@@ -77,7 +85,12 @@ def read_yaml_file(path: Path) -> YamlFile:
     return YamlFile(content, reader.lines)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a file, with line feeds only.
+
+    Raises:
+        YamlFileInvalid: no regular file, more than 8 MB, or neither UTF-8 nor UTF-16.
+    """
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
