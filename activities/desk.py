@@ -46,6 +46,8 @@ class DeskActivities:
             words = "counted as paid"
         credits = await balance_of(self._kie)
         found = await self._desk.decide(decision, words=words, credits=credits, proven=proven)
+        if decision.who == CALLBACK and found.state == "settled" and not proven:
+            raise InvalidRequest(f"{words}, which is known: the order has failed")
         _log.info("order.decided", submission_id=found.submission_id, kind=decision.kind, who=decision.who, said=words)
         return found
 

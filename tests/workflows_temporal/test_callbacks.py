@@ -1,9 +1,14 @@
 """A callback brings the next look forward, and is not believed."""
 
+import pytest
+
+from activities.desk import DeskActivities
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress
+from studio.contracts.film import VideoProgress, VideoRequest, VideoStatus
+from studio.providers.kie import open_kie
+from tests.conftest import NOBODY
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.policies import WAKES
 from workflows_temporal.video import VideoWorkflow
@@ -65,3 +70,84 @@ async def test_our_id_and_the_film_ride_in_the_order(rarely_looking: StudioAtWor
     kie.advance(3_000)
     await handle.signal(VideoWorkflow.called_back, told)
     await handle.result()
+
+
+async def test_a_forged_callback_about_a_clip_does_not_hide_the_one_that_finds_its_lost_order(
+    studio_with_callbacks: StudioAtWork, kie: KieSimulator
+) -> None:
+    """Both, and one about another order of the clip, arrive while no worker runs: the video takes them up at once."""
+    studio = studio_with_callbacks
+    kie.script("createTask", ["accept_then_reset"])
+    handle = await studio.start(await studio.request(clips=1))
+    await studio.waiting(handle)
+    (order,) = await studio.rows("select id from submissions where state = 'unknown'")
+    (task,) = kie.ledger.tasks
+    await studio.close()
+    for submission_id, task_id in ((order["id"], "forged"), ("another", task.task_id), (order["id"], task.task_id)):
+        told = CalledBack(submission_id=submission_id, number=1, task_id=task_id)
+        await handle.signal(VideoWorkflow.called_back, told)
+    await studio.open()
+    await handle.result()
+    assert (kie.ledger.accepted, kie.ledger.billed) == (1, 1)
+
+
+@pytest.mark.parametrize("verdict", ["refused", "failed"])
+async def test_a_callback_that_proves_that_a_refused_or_failed_order_was_accepted_brings_its_clip(
+    studio_with_callbacks: StudioAtWork, kie: KieSimulator, verdict: str
+) -> None:
+    studio = studio_with_callbacks
+    if verdict == "refused":
+        kie.script("createTask", [{"body_code": 422}])
+    else:
+        kie.order(match="corridor 01", fail="internal", count=1)
+    request = await studio.request(clips=1)
+    handle = await studio.start(request)
+    await studio.waiting(handle)
+    (order,) = await studio.rows("select id from submissions")
+    task = await accepted_under(order["id"], request, studio)
+    await handle.signal(VideoWorkflow.called_back, CalledBack(submission_id=order["id"], number=1, task_id=task))
+    result = await handle.result()
+    assert result.clips[0].task_id == task
+    assert await studio.rows("select task_id, verdict from submissions") == [{"task_id": task, "verdict": "delivered"}]
+    assert kie.ledger.billed == 1
+
+
+async def test_a_callback_about_a_task_that_is_known_to_have_failed_buys_nothing(
+    studio_with_callbacks: StudioAtWork, kie: KieSimulator
+) -> None:
+    studio = studio_with_callbacks
+    kie.order(match="corridor 01", fail="internal", count=1)
+    handle = await studio.start(await studio.request(clips=1))
+    await studio.waiting(handle)
+    (order,) = await studio.rows("select id, task_id from submissions")
+    told = CalledBack(submission_id=order["id"], number=1, task_id=order["task_id"])
+    await handle.signal(VideoWorkflow.called_back, told)
+    await eventually(lambda: looked_into(handle), lambda count: count == 1)
+    assert (await handle.query(VideoWorkflow.progress)).status is VideoStatus.VIDEO_ERROR
+    assert kie.ledger.accepted == 1
+    assert await studio.rows("select 1 from decisions") == []
+
+
+async def looked_into(handle: Handle) -> int:
+    """How many callbacks the film has looked into, to the end."""
+    asked, ended = set(), 0
+    async for event in handle.fetch_history_events():
+        kind = event.activity_task_scheduled_event_attributes.activity_type.name
+        if kind == DeskActivities.decide_order.__name__:
+            asked.add(event.event_id)
+        ended += event.activity_task_completed_event_attributes.scheduled_event_id in asked
+        ended += event.activity_task_failed_event_attributes.scheduled_event_id in asked
+    return ended
+
+
+async def accepted_under(submission_id: str, request: VideoRequest, studio: StudioAtWork) -> str:
+    """A task that the provider makes under an order's id, although it has refused the order or failed it."""
+    clip, kie = request.clips[0], studio.kie
+    async with open_kie(key="sim-key", api_url=kie.api_url, upload_url=kie.upload_url) as client:
+        return await client.create_task(
+            model=request.model,
+            prompt=str(clip.prompt),
+            image_url=await client.host(await studio.objects.read(clip.still), name="still.png", mime="image/png"),
+            seconds=5,
+            callback_url=f"{NOBODY}/callbacks/kie/{submission_id}?channel=poke1&film=vid_1&clip=1",
+        )

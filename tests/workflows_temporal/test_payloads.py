@@ -373,6 +373,27 @@ async def test_a_workflow_that_was_sent_everything_still_does_its_work(spine: Cl
     assert await failed_tasks(gate) == []
 
 
+async def test_a_payload_with_a_byte_order_mark_or_odd_whitespace_is_read(spine: Client) -> None:
+    """As editors save files, and shells send their lines."""
+    raw = Raw(spine)
+    gate = await spine.start_workflow(
+        GateWorkflow.run, GateState(limit=0), id=KLING_GATE_ID, task_queue=TaskQueue.STUDIO
+    )
+    limits = [b"\xef\xbb\xbf1", b" \r\n2\t", b"\xef\xbb\xbf\r\n 3 \r\n", b"\n4"]
+    for limit, data in enumerate(limits, start=1):
+        assert await raw.update(KLING_GATE_ID, "set_limit", [_json(data)]) == ("", ""), data
+        assert (await gate.query(GateWorkflow.state)).limit == limit
+    sent = b'\xef\xbb\xbf \r\n{"channel" :\t"a" ,\r\n "weight":2.5 }\n'
+    assert await raw.update(KLING_GATE_ID, "set_weight", [_json(sent)]) == ("", "")
+    await raw.signal(KLING_GATE_ID, "trip", [_json(b'\xef\xbb\xbf\n"by hand"\r\n')])
+    assert (await gate.query(GateWorkflow.state)).closed == "by hand"
+    request = request_for("VideoWorkflow")
+    marked = b"\xef\xbb\xbf\r\n" + json.dumps(request, indent="\t").encode() + b"\r\n"
+    handle = await raw.start("VideoWorkflow", id_for("VideoWorkflow", request), [_json(marked)])
+    assert (await handle.query(VideoWorkflow.progress)).total == 1
+    assert (await failed_tasks(handle), await failed_tasks(gate)) == ([], [])
+
+
 async def test_an_update_that_does_not_fit_is_rejected_before_it_is_accepted(spine: Client) -> None:
     raw = Raw(spine)
     gate = await spine.start_workflow(

@@ -11,10 +11,12 @@ from temporalio.client import Client
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoStatus
+from studio.contracts.film import OnUnknown, VideoStatus
+from studio.store.takes import TakeStore
 from tests.conftest import NOBODY
 from tests.short_histories import EVENTS, short_histories
 from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
+from workflows_temporal.addresses import late_workflow_id
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
@@ -149,3 +151,27 @@ async def test_a_film_is_cancelled_in_a_later_run_and_keeps_what_an_earlier_one_
     await handle.cancel()
     progress = await studio.waiting(handle, VideoStatus.CANCELLED)
     assert [clip.status for clip in progress.clips] == [ClipStatus.CANCELLED, ClipStatus.DONE]
+
+
+async def test_a_callback_about_an_earlier_order_of_a_clip_is_followed_at_the_end_also_in_a_later_run(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    """It was written off and ordered again; the video ends with the second clip, and the first is paid for, too."""
+    kie.script("createTask", ["accept_then_reset"], match="corridor 01")
+    kie.order(match="corridor 02", fail="internal", count=1)
+    handle = await studio.start(await studio.request("twice", clips=2, on_unknown=OnUnknown.RESUBMIT))
+    await studio.waiting(handle)
+    (order,) = await studio.rows("select id from submissions where verdict = 'written_off'")
+    task = next(task for task in kie.ledger.tasks if "corridor 01" in task.prompt)
+    await handle.signal(
+        VideoWorkflow.called_back, CalledBack(submission_id=order["id"], number=1, task_id=task.task_id)
+    )
+    await bombard(handle, 2 * EVENTS)
+    await eventually(lambda: runs(studio, handle), lambda count: count >= 2)
+    await handle.signal(VideoWorkflow.resume)
+    result = await handle.result()
+    assert await studio.temporal.get_workflow_handle(late_workflow_id(order["id"])).result()
+    takes = await TakeStore(studio.database).of_clip(studio.clip(1, "twice"))
+    assert [take.verdict for take in takes if take.file is not None] == ["chosen", "good"]
+    assert result.clips[0].task_id != task.task_id
+    assert kie.ledger.accepted == 4

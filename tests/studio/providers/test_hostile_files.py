@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import re
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address, ip_network
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpcore
 import pytest
 
+from local.stack import ROOT
 from studio.errors import AddressRefused, DownloadBroken, LinkExpired, NotAVideo, ProviderUnavailable, StudioError
 from studio.providers._addresses import GuardedNetwork, is_public
 from studio.providers.files import LOOPBACK, DownloadLimits, FileClient, open_files
@@ -293,3 +295,42 @@ async def test_nothing_of_the_environment_travels_or_leads_elsewhere(
     names = {line.split(":")[0].lower() for request in server.requests for line in request.splitlines()[1:] if line}
     assert names == {"host", "accept", "accept-encoding", "user-agent"}
     assert server.requests[0].startswith("GET /clip.mp4?signature=1 HTTP/1.1") and "identity" in server.requests[0]
+
+
+_WITH_A_PUBLIC_ADDRESS_OF_ITS_OWN = """
+import asyncio, fcntl, socket, struct, sys
+from studio.providers._addresses import GuardedNetwork
+
+def interface(number, value):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, number, struct.pack("16s24s", b"lo", value))
+
+interface(0x8916, struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton(sys.argv[1])))  # SIOCSIFADDR
+interface(0x8914, struct.pack("h", 1))  # SIOCSIFFLAGS: IFF_UP
+
+async def connect(address):
+    async def there(name, port):
+        return [address]
+    try:
+        await GuardedNetwork(resolve=there).connect_tcp("files.example", 443, timeout=1)
+    except Exception as error:
+        print(type(error).__name__)
+
+for address in sys.argv[1:]:
+    asyncio.run(connect(address))
+"""
+"""Run in a network of its own, in which the machine has the first of these addresses and no way to the others."""
+
+
+async def test_an_address_on_the_internet_that_is_this_machines_own_is_refused() -> None:
+    """A worker on a machine with a public address would reach its own services by it."""
+    own, another = "93.184.215.14", "198.41.0.4"
+    argv = ["unshare", "--user", "--map-root-user", "--net"]
+    argv += [sys.executable, "-c", _WITH_A_PUBLIC_ADDRESS_OF_ITS_OWN, own, another]
+    child = await asyncio.create_subprocess_exec(
+        *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    output, complaint = await child.communicate()
+    if b"unshare" in complaint:
+        pytest.skip("this machine has no user namespaces")
+    assert (output.decode().split(), complaint) == (["AddressRefused", "ConnectError"], b"")
