@@ -106,7 +106,7 @@ class Render:
             if self._news.state.sent:
                 self._lost()
                 return None
-            await ensure_taken(self._comfy, bound)
+            prompt.bound = await ensure_taken(self._comfy, bound)
             await prompt.send(previews=self._previews is not None)
         job = await self._waited_for(prompt)
         if job is None:

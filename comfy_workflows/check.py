@@ -25,12 +25,14 @@ from comfy_workflows.complaints import (
     none_of,
 )
 from comfy_workflows.declaration import Place
-from comfy_workflows.loaders import FOLDERS, folder_of
+from comfy_workflows.editor_nodes import NO_CLASS
+from comfy_workflows.loaders import FOLDERS, files_named, folder_of
 from comfy_workflows.rewire import is_link
 from comfy_workflows.schema import (
     ANYTHING,
     CHOICE,
     CHOICE_WITH_INPUTS,
+    TAKES_EVERYTHING,
     InputSpec,
     ObjectInfo,
     inputs_of,
@@ -38,6 +40,7 @@ from comfy_workflows.schema import (
     node_of,
     outputs_of,
 )
+from comfy_workflows.spelling import as_listed, listed_files, plain_path
 
 _SOCKETS = frozenset(
     "MODEL CLIP VAE CONDITIONING LATENT IMAGE MASK VIDEO AUDIO NOISE GUIDER SAMPLER SIGMAS CLIP_VISION "
@@ -101,7 +104,9 @@ def _malformed(graph: Mapping[str, Any]) -> Iterator[Complaint]:
     if not graph:
         yield NotAGraph("", "", "the graph has no nodes")
     for node, content in graph.items():
-        if not isinstance(content, Mapping) or not isinstance(content.get("class_type"), str):
+        if isinstance(content, Mapping) and "class_type" in content and not content["class_type"]:
+            yield NotAGraph(str(node), name_of(node, content), NO_CLASS)
+        elif not isinstance(content, Mapping) or not isinstance(content.get("class_type"), str):
             yield NotAGraph(str(node), f"node {node}", "has no class_type: this is not a graph in API format")
         elif not isinstance(content.get("inputs"), Mapping):
             yield NotAGraph(str(node), f"node {node}", "has no inputs: this is not a graph in API format")
@@ -136,10 +141,31 @@ def _about_node(node: str, graph: Mapping[str, Any], object_info: ObjectInfo) ->
     for key, value in given.items():
         if key in specs and is_link(value):
             yield from _about_link(at, specs[key], value, graph, object_info)
+        elif at.class_type in TAKES_EVERYTHING:
+            continue
         elif key in specs:
             yield from _about_value(at, specs[key], _unwrapped(value))
-        elif not key.startswith(growing):
+        elif not key.startswith(growing) and not (at.custom and _may_be_read(key, value)):
             yield UnknownInput(node, name, key)
+    yield from _about_unlisted_files(at, given, specs, object_info)
+
+
+def _may_be_read(key: str, value: object) -> bool:
+    """Custom nodes whose inputs grow in the editor read what their schema does not list: `lora_1`, rows, headings."""
+    return key[-1:].isdigit() or not key.isidentifier() or (isinstance(value, (Mapping, list)) and not is_link(value))
+
+
+def _about_unlisted_files(
+    at: _Node, given: Mapping[str, Any], specs: Mapping[str, InputSpec], object_info: ObjectInfo
+) -> Iterator[Complaint]:
+    """Model files in inputs that the schema does not describe: such a node leaves out what it does not find."""
+    for file in files_named(at.class_type, given):
+        spec = specs.get(file.key)
+        listed = listed_files(object_info, file.folder) if file.folder and (not spec or spec.choices is None) else []
+        if listed and plain_path(file.name) not in map(plain_path, listed):
+            other = _same_file(file.name, tuple(listed))
+            if other is None or not at.custom:  # custom stacks find a file by its last name
+                yield MissingModel(at.id, at.name, file.key, file.folder, file.name, other)
 
 
 def _about_link(
@@ -196,8 +222,11 @@ def _about_choice(at: _Node, spec: InputSpec, choices: tuple[object, ...], value
     # Loaders we know take what they list, also those from outside ComfyUI.
     certain = not at.custom or (at.class_type, spec.name) in FOLDERS
     for one in value if isinstance(value, list) else [value]:
-        if one in choices:
+        if one in choices or as_listed(one, choices) is not None:
             continue
+        loader = (at.class_type, spec.name) in FOLDERS
+        if not choices and not loader and folder_of(at.class_type, spec.name, one) is None:
+            continue  # an empty list is filled in the editor, or says nothing
         folder = folder_of(at.class_type, spec.name, one)
         if folder is None:
             yield InvalidValue(at.id, at.name, spec.name, one, none_of(choices), certain=certain)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from comfy_workflows.editor_nodes import editor_only
+
 MOST_CHOICES = 8
 
 
@@ -69,6 +71,8 @@ class MissingNode(Complaint):
 
     @property
     def text(self) -> str:
+        if (reason := editor_only(self.class_type)) is not None:
+            return f"{self.class_type} {reason}"
         return f"this server has no node {self.class_type}: ComfyUI is too old, or a custom node is not installed"
 
 

@@ -1,7 +1,7 @@
 """Nodes that load model files, and the folder below the server's `models` each reads."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from comfy_workflows.declaration import ModelFile
 
@@ -43,6 +43,16 @@ FOLDERS: Mapping[tuple[str, str], str] = {
     ("LatentUpscaleModelLoader", "model_name"): "latent_upscale_models",
     ("AudioEncoderLoader", "audio_encoder_name"): "audio_encoders",
     ("ModelPatchLoader", "name"): "model_patches",
+    ("LTXAVTextEncoderLoader", "text_encoder"): "text_encoders",
+    ("LTXAVTextEncoderLoader", "ckpt_name"): "checkpoints",
+    ("LTXVAudioVAELoader", "ckpt_name"): "checkpoints",
+    ("LoadMoGeModel", "model_name"): "geometry_estimation",
+    ("LoadDA3Model", "model_name"): "geometry_estimation",
+    ("LoadBackgroundRemovalModel", "bg_removal_name"): "background_removal",
+    ("OpticalFlowLoader", "model_name"): "optical_flow",
+    ("FrameInterpolationModelLoader", "model_name"): "frame_interpolation",
+    ("LoadLoraModel", "lora_name"): "loras",
+    ("LoadLoraTextEncoder", "lora_name"): "loras",
 }
 NO_FILES = ("pixel_space", "taesd", "taesdxl", "taesd3", "taef1", "taef2")
 """What the list of VAEs holds besides files."""
@@ -51,22 +61,58 @@ SMALL_VAES = ("taehv", "lighttae", "taeltx", "taeh3")
 ENDINGS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pth", ".pt", ".bin", ".onnx")
 
 
+LORAS = "loras"
+SWITCHES = ("on", "enabled", "active", "use")
+"""What switches one row of a stack off, when it is false."""
+
+
+class NamedFile(NamedTuple):
+    """A model file that an input of a node names, also one inside of objects and lists."""
+
+    key: str
+    """The input, and the way inside of it: `lora_1.lora`."""
+    name: str
+    folder: str
+    """Below the server's `models`; empty: not known."""
+
+
 def folder_of(class_type: str, input_name: str, value: object) -> str | None:
     """The folder of the model file this input names; empty: an unknown loader; None: no model file."""
     if not isinstance(value, str):
         return None
     if class_type == "VAELoader" and value.startswith(SMALL_VAES):
         return "vae_approx"
-    if (class_type, input_name) in FOLDERS:
-        return FOLDERS[class_type, input_name] if value not in NO_FILES else None
-    return "" if value.lower().endswith(ENDINGS) else None
+    last = input_name.rpartition(".")[2]
+    if (class_type, last) in FOLDERS:
+        return FOLDERS[class_type, last] if value not in NO_FILES else None
+    if not value.lower().endswith(ENDINGS):
+        return None
+    return LORAS if "lora" in input_name.lower() else ""
+
+
+def files_named(class_type: str, inputs: Mapping[str, Any]) -> Iterator[NamedFile]:
+    """Every model file a node's inputs name. Rows of a stack that are switched off name none."""
+    for key, value in inputs.items():
+        if not any(inputs.get(f"{key.rpartition('.')[0]}.{switch}") is False for switch in SWITCHES):
+            yield from _named(class_type, key, value)
+
+
+def _named(class_type: str, key: str, value: object) -> Iterator[NamedFile]:
+    if isinstance(value, Mapping):
+        if not any(value.get(switch) is False for switch in SWITCHES):
+            for inner, one in value.items():
+                yield from _named(class_type, f"{key}.{inner}", one)
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _named(class_type, f"{key}.{number}", one)
+    elif (folder := folder_of(class_type, key, value)) is not None:
+        yield NamedFile(key, str(value), folder)
 
 
 def model_files(graph: Mapping[str, Mapping[str, Any]]) -> tuple[ModelFile, ...]:
     """Every model file a graph loads, in the order of its nodes."""
     return tuple(
-        ModelFile(folder=folder, name=value, node=node)
+        ModelFile(folder=file.folder, name=file.name, node=node)
         for node, content in graph.items()
-        for name, value in content["inputs"].items()
-        if (folder := folder_of(content["class_type"], name, value)) is not None
+        for file in files_named(content["class_type"], content["inputs"])
     )

@@ -1,8 +1,9 @@
 """A server's node schema (`/object_info`): which inputs a node has, of which type, in which range.
 
 Two spellings are in use: `[["a", "b"], {…}]` and `["COMBO", {"options": ["a", "b"]}]` for a choice. Newer nodes have
-inputs that depend on a value (`COMFY_DYNAMICCOMBO_V3`: `format` brings `format.codec`) and inputs that grow. Of an
-input in any other spelling nothing is known: one odd custom node must not stand in every graph's way.
+inputs that depend on a value (`COMFY_DYNAMICCOMBO_V3`: `format` brings `format.codec`), inputs that grow, and rows of
+inputs (`COMFY_DYNAMICGROUP_V3`: `loras.0.lora_name`). VHS_VideoCombine lists under `formats` what its format adds. Of
+an input in any other spelling nothing is known: one odd custom node must not stand in every graph's way.
 """
 
 import math
@@ -14,7 +15,9 @@ ObjectInfo = Mapping[str, Any]
 """The answer to GET /object_info: class → inputs and outputs."""
 
 ANYTHING = ("*", "COMFY_MATCHTYPE_V3")
-CHOICE, CHOICE_WITH_INPUTS = "COMBO", "COMFY_DYNAMICCOMBO_V3"
+CHOICE, CHOICE_WITH_INPUTS, ROWS = "COMBO", "COMFY_DYNAMICCOMBO_V3", "COMFY_DYNAMICGROUP_V3"
+TAKES_EVERYTHING = frozenset({"CustomCombo"})
+"""Core classes that check none of their inputs: the editor fills the list, the server knows nothing of it."""
 _FREE_FORM = "COMFY_"
 _UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload", "animated_image_upload")
 
@@ -87,25 +90,53 @@ def _specs(name: str, spec: object, given: Mapping[str, Any], *, required: bool)
     kind, options = spec[0], _mapping(spec[1] if len(spec) > 1 else None)
     if isinstance(kind, list):
         yield _choice(name, required, kind, options)
+        yield from _of_format(options, given.get(name), given)
     elif kind == CHOICE_WITH_INPUTS:
         keys = tuple(option["key"] for option in _listed(options))
         yield InputSpec(name, kind, required, keys, options)
         yield from _brought_along(name, options, given)
     elif kind == CHOICE:
         yield _choice(name, required, options.get("options"), options)
+        yield from _of_format(options, given.get(name), given)
+    elif kind == ROWS:
+        yield InputSpec(name, ROWS, required, None, options)
+        yield from _of_rows(name, options, given)
     else:
         yield InputSpec(name, str(kind), required, None, options)
 
 
 def _brought_along(name: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[InputSpec]:
-    """What the chosen option adds, under `name.…`. None of it is demanded: the server knows older spellings, too."""
+    """What the chosen option adds, under `name.…`, and demands: unless it is there in the older, plain spelling.
+
+    A choice that is not made brings nothing along, and a server does not miss it.
+    """
     for option in _listed(options):
         if option["key"] != given.get(name):
             continue
         groups = _mapping(option.get("inputs"))
         for group in ("required", "optional"):
             for below, spec in _mapping(groups.get(group)).items():
-                yield from _specs(f"{name}.{below}", spec, given, required=False)
+                chooses = isinstance(spec, (list, tuple)) and bool(spec) and spec[0] == CHOICE_WITH_INPUTS
+                demanded = group == "required" and not chooses and below not in given
+                yield from _specs(f"{name}.{below}", spec, given, required=demanded)
+
+
+def _of_format(options: Mapping[str, Any], chosen: object, given: Mapping[str, Any]) -> Iterator[InputSpec]:
+    """What a format adds, under its own name: `["crf", "INT", {…}]`."""
+    added = _mapping(options.get("formats")).get(chosen) if isinstance(chosen, str) else None
+    for one in added if isinstance(added, list) else ():
+        if isinstance(one, list) and one and isinstance(one[0], str):
+            yield from _specs(one[0], one[1:], given, required=False)
+
+
+def _of_rows(name: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[InputSpec]:
+    """The inputs of the rows that are there: each is as the template says."""
+    template = _mapping(options.get("template"))
+    grouped = {**_mapping(template.get("required")), **_mapping(template.get("optional"))} or template
+    for key in given:
+        last = key.rpartition(".")[2]
+        if key.startswith(f"{name}.") and last in grouped:
+            yield from _specs(key, grouped[last], given, required=False)
 
 
 def _listed(options: Mapping[str, Any]) -> list[Mapping[str, Any]]:

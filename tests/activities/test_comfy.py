@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities._comfy_check import ensure_taken
 from activities._comfy_delivery import noted
 from activities._comfy_identity import prompt_id_of
 from activities._comfy_rules import RenderRules
@@ -131,6 +132,17 @@ async def test_a_graph_that_makes_only_previews_is_not_rendered_again_and_again(
         await continued(RenderState(attempt=1))
     assert not told.value.retryable
     assert attempts(comfy) == [1]
+
+
+async def test_a_graph_is_sent_with_its_model_files_as_the_server_spells_them(
+    client: ComfyClient, comfy: ComfySimulator
+) -> None:
+    comfy.configure(models=["vae/z\\ae.safetensors", "qwen_3_4b.safetensors", "z_image_turbo_bf16.safetensors"])
+    bound = load_graph("z_image_turbo").bind(GraphParameters(prompt="p", seed=1), images=[], prefix="longtake/a/1")
+    bound.graph["29"]["inputs"]["vae_name"] = "z/ae.safetensors"
+    sent = await ensure_taken(client, bound)
+    assert sent.graph["29"]["inputs"]["vae_name"] == "z\\ae.safetensors"
+    await client.submit(sent.graph, prompt_id=prompt_id_of(TAKE, 1), client_id="a")
 
 
 def test_further_files_of_the_same_node_are_noted() -> None:

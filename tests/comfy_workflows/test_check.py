@@ -279,6 +279,7 @@ def test_inputs_that_a_choice_brings_along_are_checked_like_others(object_info: 
             inputs = graph["108"]["inputs"]
             del inputs["codec"]
             inputs |= {"format.codec": codec, "format.codec.encoding": encoding, "format.codec.encoding.crf": crf}
+            inputs |= {"format.codec.encoding.color_space": "sRGB"} if encoding == "re-encode" else {}
 
         return change
 
