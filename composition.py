@@ -198,6 +198,7 @@ async def serve_kling(tools: Tools) -> Serving:
             desk.decide_order,
             desk.resubmit_lost,
             sweeps.find_gone_holders,
+            sweeps.find_orders_in_flight,
             BalanceActivities(kie, slots).await_top_up,
         ],
         options={"max_task_queue_activities_per_second": settings.kling_calls_per_second or None},

@@ -14,7 +14,18 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from studio.contracts.clip import ClipId
-from studio.contracts.gate import Closing, GateState, HeldSlot, Slot, Sweep, Swept, Ticket, TopUpAwaited
+from studio.contracts.gate import (
+    Closing,
+    GateState,
+    HeldSlot,
+    OrderInFlight,
+    OrdersInFlight,
+    Slot,
+    Sweep,
+    Swept,
+    Ticket,
+    TopUpAwaited,
+)
 from studio.contracts.take import LateOrder
 from studio.errors import ProviderError, TaskLost
 from studio.providers.kie import KieClient
@@ -129,6 +140,23 @@ class GateActivities:
         for late in (task for task in asking.values() if not task.done()):
             late.cancel()
         return Swept(gone=[name for name, task in asking.items() if task.done() and task.result()])
+
+    @activity.defn
+    async def find_orders_in_flight(self, most: int) -> OrdersInFlight:
+        """Orders that the provider may be working on, the newest `most`: each takes one of its places."""
+        orders = await self._ledger.in_flight(newer_than=self._longest_clip, most=most)
+        return OrdersInFlight(
+            orders=[
+                OrderInFlight(
+                    submission_id=order.id,
+                    workflow_id=f"video/{order.channel}/{order.video_id}",
+                    channel=order.channel,
+                    video_id=order.video_id,
+                    number=order.number,
+                )
+                for order in orders
+            ]
+        )
 
     async def _ask(self, held: HeldSlot, turns: asyncio.Semaphore) -> bool:
         try:

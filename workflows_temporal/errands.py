@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from temporalio import workflow
@@ -9,12 +10,16 @@ from temporalio.exceptions import FailureError
 
 from studio.contracts.gate import GateNotice
 
+AT_ONCE = 50
+"""Notices on their way at the same time: their answers come in one workflow task, which has two seconds."""
+
 
 class Errands:
     """Coroutines nobody waits for, but for the end."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     @property
     def done(self) -> bool:
@@ -29,11 +34,9 @@ class Errands:
 
     def notify(self, workflow_id: str, notice: GateNotice) -> None:
         """Tell a film how the door is; one that is gone does not need to know."""
-        self.send(_notify(workflow_id, notice))
+        self.send(self._notify(workflow_id, notice))
 
-
-async def _notify(workflow_id: str, notice: GateNotice) -> None:
-    try:
-        await workflow.get_external_workflow_handle(workflow_id).signal("gate_notice", notice)
-    except FailureError:
-        return
+    async def _notify(self, workflow_id: str, notice: GateNotice) -> None:
+        async with self._turns:
+            with suppress(FailureError):
+                await workflow.get_external_workflow_handle(workflow_id).signal("gate_notice", notice)

@@ -35,7 +35,7 @@ from workflows_temporal.errands import Errands
 from workflows_temporal.fair_queue import MOST_CHANNELS
 from workflows_temporal.inbound import fitted
 from workflows_temporal.line import MOST_SLOTS, Entry, Line
-from workflows_temporal.policies import HOLDERS_ASKED_EVERY, SWEEP
+from workflows_temporal.policies import COUNT, HOLDERS_ASKED_EVERY, SWEEP
 from workflows_temporal.topup import TopUpWatch
 
 MOST_REFUSED = 500
@@ -60,17 +60,17 @@ class GateWorkflow:
 
     @workflow.run
     async def run(self, state: GateState) -> None:
-        sweeper = asyncio.create_task(self._sweep_now_and_then())
+        beside = [asyncio.create_task(self._count_orders()), asyncio.create_task(self._sweep_now_and_then())]
         self._watch.follow()
         try:
             await self._serve()
-            await self._end(sweeper)
+            await self._end(beside)
         except asyncio.CancelledError:
             if workflow.cancellation_reason() is None:
                 raise  # only this worker forgets the run
             # Every waiting film depends on the gate; its next run knows nothing of the request.
             workflow.logger.warning("gate.cancellation_refused")
-            await self._end(sweeper)
+            await self._end(beside)
         workflow.continue_as_new(self._line.state())
 
     @workflow.signal
@@ -168,6 +168,13 @@ class GateWorkflow:
         """Waiting tickets, a page of them in order of arrival."""
         return self._line.page(wanted)
 
+    async def _count_orders(self) -> None:
+        """A gate before this one may have been terminated: what it let in may still be with the provider."""
+        if not self._line.counted:
+            found = await workflow.execute_activity_method(GateActivities.find_orders_in_flight, MOST_SLOTS, **COUNT)
+            self._line.count(found.orders, workflow.now())
+            self._stirred.set()
+
     async def _serve(self) -> None:
         while not workflow.info().is_continue_as_new_suggested():
             self._stirred.clear()
@@ -175,9 +182,10 @@ class GateWorkflow:
             self._show()
             await self._stirred.wait()
 
-    async def _end(self, sweeper: "asyncio.Task[None]") -> None:
+    async def _end(self, beside: "list[asyncio.Task[None]]") -> None:
         """The last of this run."""
-        sweeper.cancel()
+        for task in beside:
+            task.cancel()
         self._watch.stop()
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() and self._errands.done)
 

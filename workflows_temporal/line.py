@@ -9,6 +9,7 @@ from studio.contracts.gate import (
     GateState,
     GateStatus,
     HeldSlot,
+    OrderInFlight,
     Ticket,
     TicketPage,
     TicketsAfter,
@@ -52,6 +53,7 @@ class Line:
         self.limit = min(state.limit, MOST_SLOTS)
         self.door = Door(state)
         self.proven = state.proven
+        self.counted = state.counted
 
     @property
     def held(self) -> list[HeldSlot]:
@@ -79,6 +81,7 @@ class Line:
                 "served": self._queue.served,
                 "weights": dict(self._queue.weights),
                 "proven": self.proven,
+                "counted": self.counted,
                 "recent": list(self._recent),
                 **self._counts,
                 **self.door.fields(),
@@ -134,6 +137,23 @@ class Line:
                 if ticket.name in self._queue:
                     entry.taken.append(ticket)
         return entry
+
+    def count(self, orders: Iterable[OrderInFlight], now: datetime) -> None:
+        """Orders of an earlier gate take places until the provider is done, but those of tickets that are inside."""
+        until = now + timedelta(seconds=self._state.lease_seconds)
+        here = {(held.ticket.channel, held.ticket.video_id, held.ticket.number) for held in self._held.values()}
+        for order in list(orders)[: MOST_SLOTS - len(self._held)]:
+            if (order.channel, order.video_id, order.number) not in here:
+                ticket = Ticket(
+                    name=f"order/{order.submission_id}",
+                    workflow_id=order.workflow_id,
+                    first_run_id="-",
+                    channel=order.channel,
+                    video_id=order.video_id,
+                    number=order.number,
+                )
+                self._held[ticket.name] = HeldSlot(ticket=ticket, since=now, until=until, abandoned=True)
+        self.counted = True
 
     def leave(self, names: Iterable[str]) -> None:
         """Go, from inside or from the line. Unknown names are nobody."""
@@ -213,5 +233,6 @@ class Line:
     def _open(self) -> bool:
         if self.door.closed is not None or len(self._held) >= self.limit:
             return False
-        # Until the provider has accepted an order, one after the other: a bad key costs one refusal, not five.
-        return self.proven or all(held.abandoned for held in self._held.values())
+        # Until the provider has accepted an order, one after the other: a bad key costs one refusal, not five. So also
+        # until the orders of an earlier gate are counted.
+        return (self.proven and self.counted) or all(held.abandoned for held in self._held.values())

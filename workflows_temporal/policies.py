@@ -155,6 +155,12 @@ SWEEP = ActivityConfig(
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
+COUNT = ActivityConfig(
+    task_queue=TaskQueue.KLING,
+    start_to_close_timeout=timedelta(seconds=10),
+    retry_policy=_FOREVER_UNLESS_HOPELESS,
+    summary="what is with the provider already?",
+)
 KEEP_IN_LINE = ActivityConfig(
     task_queue=TaskQueue.STUDIO,
     start_to_close_timeout=timedelta(seconds=10),
@@ -214,7 +220,9 @@ NOTION = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=1),
     schedule_to_close_timeout=timedelta(hours=24),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 )
+"""An older status that is on its way arrives before the newer one is sent, never after it."""
 
 GRACE = {
     TaskQueue.STUDIO: timedelta(seconds=30),

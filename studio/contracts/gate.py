@@ -80,6 +80,9 @@ class GateState(Contract):
     proven: Annotated[bool, SetByWorkflow] = Field(
         default=False, description="The provider accepted an order since the gate was empty."
     )
+    counted: Annotated[bool, SetByWorkflow] = Field(
+        default=False, description="Orders that were with the provider before the gate was made have their places."
+    )
     recent: Annotated[list[datetime], SetByWorkflow] = Field(default=[], description="Grants within the pace window.")
     pace: int = Field(default=0, ge=0, le=500, description="Most grants per pace window; 0: any number.")
     pace_seconds: float = Field(default=10, gt=0, le=LONGEST_WAIT)
@@ -157,6 +160,22 @@ class Swept(Contract):
     """Tickets whose places can be given to others."""
 
     gone: list[str]
+
+
+class OrderInFlight(Contract):
+    """An order that the provider may be working on."""
+
+    submission_id: Reference
+    workflow_id: Reference = Field(description="Its video's.")
+    channel: Identifier
+    video_id: Identifier
+    number: int
+
+
+class OrdersInFlight(Contract):
+    """What a new gate has to know before it lets anybody in: an earlier one may have been terminated."""
+
+    orders: list[OrderInFlight]
 
 
 class TopUpAwaited(Contract):

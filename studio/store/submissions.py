@@ -325,6 +325,19 @@ class SubmissionLedger:
             )
         return [Submission(**dict(row)) for row in rows]
 
+    async def in_flight(self, *, newer_than: timedelta, most: int) -> list[Submission]:
+        """Orders of every clip that the provider may be working on, the newest first."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                f"""select {COLUMNS} from submissions
+                     where state in ('sent', 'accepted', 'unknown')
+                       and coalesce(sent_at, created_at) > now() - $1::interval
+                     order by created_at desc limit $2""",
+                newer_than,
+                most,
+            )
+        return [Submission(**dict(row)) for row in rows]
+
     async def is_watched(self, submission_id: str, *, within: timedelta) -> bool:
         """Has a video that waits for the order looked at it lately?"""
         async with self._database.transaction() as connection:

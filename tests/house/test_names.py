@@ -29,6 +29,7 @@ ACTIVITIES = {
     "decide_order": "DeskActivities",
     "draw_clip": "AnimaticActivities",
     "find_gone_holders": "GateActivities",
+    "find_orders_in_flight": "GateActivities",
     "find_lost_takes": "TakeActivities",
     "host_image": "HostingActivities",
     "join_clips": "MediaActivities",

@@ -91,7 +91,7 @@ def test_pages_of_tickets_neither_skip_nor_end_early_when_the_gate_begins_a_new_
 
 
 def test_all_that_a_gate_knows_stays_below_one_mebibyte_with_the_longest_names() -> None:
-    line = Line(GateState(limit=MOST_SLOTS, pace=500, pace_seconds=3_600))
+    line = Line(GateState(limit=MOST_SLOTS, counted=True, pace=500, pace_seconds=3_600))
     line.proven = True
     line.enter(longest(number, channel=number) for number in range(MOST_SLOTS))
     assert len(line.admit(NOON)) == MOST_SLOTS

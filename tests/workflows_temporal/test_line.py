@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.contracts.gate import Closing, GateState, Ticket
+from studio.contracts.gate import Closing, GateState, OrderInFlight, Ticket
 from workflows_temporal.line import Line
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ def ticket(name: str, channel: str = "a", priority: int = 3) -> Ticket:
 
 
 def line(limit: int = 5, **fields: object) -> Line:
-    return Line(GateState(limit=limit, **fields))
+    return Line(GateState(limit=limit, counted=True, **fields))
 
 
 def proven_line(limit: int = 5, **fields: object) -> Line:
@@ -54,6 +54,23 @@ def test_until_the_provider_has_accepted_one_order_they_come_one_by_one() -> Non
     assert names(gate) == []
     gate.accept("t0")
     assert names(gate) == ["t1", "t2", "t3", "t4"]
+
+
+def test_until_the_orders_of_an_earlier_gate_are_counted_they_come_one_by_one() -> None:
+    gate = Line(GateState(limit=3))
+    gate.enter([ticket(f"t{i}") for i in range(5)])
+    assert names(gate) == ["t0"]
+    gate.accept("t0")
+    assert names(gate) == []
+    gate.count([in_flight("t0"), in_flight("earlier")], NOON)
+    assert names(gate) == ["t1"], "one of the two orders is that of a ticket inside"
+    assert gate.state().counted
+
+
+def in_flight(name: str) -> OrderInFlight:
+    return OrderInFlight(
+        submission_id=f"order-of-{name}", workflow_id=f"video/{name}", channel="a", video_id=name, number=1
+    )
 
 
 def test_when_the_first_one_is_refused_the_next_one_tries() -> None:

@@ -34,9 +34,14 @@ async def studio(temporal: Client, database_url: str, kie: KieSimulator, tmp_pat
 @pytest.fixture
 async def gate(studio: StudioAtWork) -> GateHandle:
     """A gate that lets nobody in."""
+    return await new_gate(studio, limit=0)
+
+
+async def new_gate(studio: StudioAtWork, *, limit: int) -> GateHandle:
+    """A gate made anew; one that is there is terminated."""
     return await studio.temporal.start_workflow(
         GateWorkflow.run,
-        GateState(limit=0, sweep_seconds=0.2),
+        GateState(limit=limit, sweep_seconds=0.2),
         id=KLING_GATE_ID,
         task_queue=TaskQueue.STUDIO,
         id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
@@ -60,6 +65,36 @@ async def test_a_gate_that_was_terminated_is_started_again_and_lets_in_those_who
         await film.result()
     assert kie.ledger.accepted == 4
     assert (await studio.gate_state()).limit == studio.settings.kling_slots
+
+
+async def test_a_gate_made_anew_counts_what_the_provider_is_working_on(
+    temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path
+) -> None:
+    kie.configure(duration=(500, 500))
+    async with AsyncExitStack() as stack:
+        studio = make_studio(
+            temporal,
+            database_url,
+            kie,
+            tmp_path,
+            stack,
+            gate_ask_again_seconds=0.2,
+            kling_slots=2,
+        )
+        await studio.open()
+        first = await studio.start(await studio.request("vid_1", clips=2))
+        await eventually(
+            lambda: studio.rows("select id from submissions where state = 'accepted'"), lambda rows: len(rows) == 2
+        )
+        await new_gate(studio, limit=2)
+        second = await studio.start(await studio.request("vid_2", clips=1))
+        status = await eventually(studio.gate_state, lambda status: status.waiting == 1 and len(status.held) == 2)
+        assert all(held.abandoned for held in status.held)
+        assert kie.ledger.accepted == 2
+        kie.advance(500)
+        for video in (first, second):
+            await video.result()
+    assert kie.ledger.accepted == 3
 
 
 async def test_a_gate_that_was_reset_to_before_they_came_lets_them_in(

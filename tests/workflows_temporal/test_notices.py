@@ -59,6 +59,13 @@ async def shown(notion: NotionSimulator, page: str, *words: str, name: str = "St
     await eventually(look, lambda seen: seen == list(words), seconds=20)
 
 
+async def delivering(studio: StudioAtWork) -> bool:
+    """The older status was given up: its delivery is over, and the newest one's goes on."""
+    seen = await studio.temporal.get_workflow_handle("notice/poke1/vid_1").describe()
+    (pending,) = seen.raw_description.pending_activities or [None]
+    return pending is not None and int(pending.activity_id) > 1
+
+
 async def changes(handle: Handle) -> list[tuple[str, float]]:
     """When the film's status changed, and to which, by its history."""
     found = []
@@ -179,6 +186,7 @@ async def test_a_notion_that_is_down_holds_no_film_up_and_hears_only_the_newest_
     handle = await studio.start(await studio.request(clips=1, notion_page=page))
     await asyncio.wait_for(handle.result(), HANG_GUARD)
     assert notion.history(page, "Status") == []
+    await eventually(lambda: delivering(studio), lambda newest: newest)
     await notion.accept_connections("api")
     await shown(notion, page, "Video Ready")
     await ended(studio, "notice/poke1/vid_1")
