@@ -40,7 +40,7 @@ class MediaActivities:
         async with beating():
             with scratch(self._work_dir) as folder:
                 target = folder / "film.mp4"
-                joined = await join(await self._fetch(film, folder), target)
+                joined = await join(await self._fetch(film, folder), target, title=film.title or film.video_id)
                 media = await self._objects.put(target, keys.film_key(film.channel, film.video_id), "video/mp4")
         film_joined = JoinedFilm(
             media=media,
@@ -61,7 +61,9 @@ class MediaActivities:
             with scratch(self._work_dir) as folder:
                 target = folder / "sheet.png"
                 pictures = await self._fetch_pictures(film, folder)
-                await asyncio.to_thread(contact_sheet, pictures, target, title=f"{film.channel} / {film.video_id}")
+                title = " - ".join(part for part in (film.title, f"{film.channel} / {film.video_id}") if part)
+                labels = film.labels if len(film.labels) == len(pictures) else None
+                await asyncio.to_thread(contact_sheet, pictures, target, title=title, labels=labels)
                 return await self._objects.put(target, keys.sheet_key(film.channel, film.video_id), "image/png")
 
     async def _fetch(self, film: FilmToJoin, folder: Path) -> list[Path]:

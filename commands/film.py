@@ -12,6 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.check import check_film
 from commands.draft import draft_film
+from commands.export import export_film, open_film
 from commands.filmfile import BuiltFilm, FilmFileInvalid, put_stills
 from commands.gpu import gpu_standing
 from commands.models import built_film
@@ -32,6 +33,8 @@ app = typer.Typer(no_args_is_help=True, help="Films: start, watch, change, resum
 app.command("draft")(draft_film)
 app.command("check")(check_film)
 app.command("plan")(plan_film)
+app.command("open")(open_film)
+app.command("export")(export_film)
 app.command("edit")(edit_clip)
 app.command("takes")(list_takes)
 app.command("choose")(choose_take)

@@ -8,18 +8,35 @@ from temporalio import workflow
 from activities.keeping import KeepingActivities
 from activities.media import MediaActivities
 from activities.records import RecordActivities
-from studio.contracts.clip import ClipOutcome
-from studio.contracts.film import FilmResultRecord, FilmToJoin, Unfinished, VideoResult, VideoStatus
+from studio.contracts.clip import ClipOutcome, ClipRequest
+from studio.contracts.excerpt import excerpt
+from studio.contracts.film import (
+    FilmResultRecord,
+    FilmToJoin,
+    Unfinished,
+    VideoRequest,
+    VideoResult,
+    VideoStatus,
+)
 from workflows_temporal.policies import ASSEMBLE, RECORD
 from workflows_temporal.recorder import revision
 from workflows_temporal.standing import Standing
 
+LONGEST_LABEL = 120
+"""Characters of a prompt on the contact sheet; three lines hold no more."""
 
-async def assemble(clips: Sequence[ClipOutcome], standing: Standing) -> VideoResult:
+
+async def assemble(clips: Sequence[ClipOutcome], standing: Standing, request: VideoRequest) -> VideoResult:
     """Join the clips, draw the contact sheet, add up the bill, and tell everybody that the film is there."""
     name = standing.film
     files = [clip.file for clip in clips if clip.file is not None]
-    film = FilmToJoin(channel=name.channel, video_id=name.video_id, clips=files)
+    film = FilmToJoin(
+        channel=name.channel,
+        video_id=name.video_id,
+        clips=files,
+        title=request.title,
+        labels=[_label(clip) for clip in request.clips] if len(request.clips) == len(files) else [],
+    )
     joined, sheet, bill = await asyncio.gather(
         workflow.execute_activity_method(MediaActivities.join_clips, film, **ASSEMBLE),
         workflow.execute_activity_method(MediaActivities.make_contact_sheet, film, **ASSEMBLE),
@@ -43,6 +60,13 @@ async def assemble(clips: Sequence[ClipOutcome], standing: Standing) -> VideoRes
     standing.step = "finished"
     await standing.announce(VideoStatus.VIDEO_READY, result.summary)
     return result
+
+
+def _label(clip: ClipRequest) -> str:
+    """Length and prompt, for the contact sheet."""
+    prompt = clip.prompt
+    text = prompt if isinstance(prompt, str) else ". ".join(part for part in vars(prompt).values() if part)
+    return f"{clip.seconds} s\n{excerpt(text, characters=LONGEST_LABEL, most_bytes=3 * LONGEST_LABEL)}"
 
 
 async def call_off(standing: Standing, *, unfinished: list[int]) -> None:

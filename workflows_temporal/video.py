@@ -218,7 +218,7 @@ class VideoWorkflow:
         while True:
             self._standing.step = "joining the film"
             try:
-                return await assemble(self._done(), self._standing)
+                return await assemble(self._done(), self._standing, self._request)
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise

@@ -250,6 +250,10 @@ class FilmToJoin(FilmName):
     """Clips in their order, to be one film."""
 
     clips: list[ClipFile]
+    title: str = Field(default="", description="Shown on the contact sheet and in the file's metadata.")
+    labels: list[str] = Field(
+        default=[], description="What the contact sheet says of each clip: the first line beside its number."
+    )
 
 
 class JoinedFilm(Contract):

@@ -70,6 +70,15 @@ class _Piece:
     info: MediaInfo
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What is to be written, and who hears of it."""
+
+    target: Path
+    title: str
+    on_frame: OnFrame | None
+
+
 def house_key(info: MediaInfo) -> HouseKey:
     """The part of a clip's description that decides whether it can be copied behind another."""
     return HouseKey(
@@ -103,8 +112,8 @@ def choose_house(infos: Sequence[MediaInfo]) -> MediaInfo:
     return next(info for info in ours if house_key(info) == key)
 
 
-async def join(clips: Sequence[Path], target: Path, *, on_frame: OnFrame | None = None) -> Joined:
-    """Join 1 to 500 clips into `target` (MP4, no sound, index first).
+async def join(clips: Sequence[Path], target: Path, *, title: str = "", on_frame: OnFrame | None = None) -> Joined:
+    """Join 1 to 500 clips into `target` (MP4, no sound, index first), whose metadata names the title.
 
     The film takes the format most of its clips share; the others are re-encoded to it. Raises `InvalidRequest`
     for no clips or too many, `BadClip` for a file that is no video, `FfmpegFailed` when ffmpeg fails or the film
@@ -118,14 +127,14 @@ async def join(clips: Sequence[Path], target: Path, *, on_frame: OnFrame | None 
     silenced = tuple(place for place, info in enumerate(infos) if info.has_audio)
     mapped = tuple(place for place, info in enumerate(infos) if info.hdr)
     try:
-        film = await _join(clips, infos, house, off, target, on_frame)
+        film = await _join(clips, infos, house, off, _Written(target, title, on_frame))
     except FfmpegFailed:
         if len(off) == len(clips):
             raise
         # What the streams say of themselves was not all: none is copied then.
         off = tuple(range(len(clips)))
         house = own_format(house, width=house.shown_width, height=house.shown_height, fps=house.fps)
-        film = await _join(clips, infos, house, off, target, on_frame)
+        film = await _join(clips, infos, house, off, _Written(target, title, on_frame))
     return Joined(film, off, silenced, mapped)
 
 
@@ -145,10 +154,10 @@ async def _join(
     infos: Sequence[MediaInfo],
     house: MediaInfo,
     off: Collection[int],
-    target: Path,
-    on_frame: OnFrame | None,
+    written: "_Written",
 ) -> MediaInfo:
     """Join with the clips at the places `off` re-encoded to `house`; returns what was written."""
+    target, on_frame = written.target, written.on_frame
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".join-", ignore_cleanup_errors=True) as folder:
         pieces: list[_Piece] = []
         done = 0
@@ -158,7 +167,7 @@ async def _join(
             done += info.frames if place in off else 0
         listing = await asyncio.to_thread(_write_list, pieces, Path(folder))
         with written_whole(target) as part:
-            arguments = copy_arguments(listing, part, int(1 / house.time_base), listed=True)
+            arguments = copy_arguments(listing, part, int(1 / house.time_base), listed=True, title=written.title)
             said = await _ffmpeg.run(arguments, on_frame=_after(on_frame, done))
             film = await asyncio.to_thread(probe, part)
             check_film(film, [piece.info for piece in pieces], said)
@@ -180,10 +189,16 @@ async def encode_all(clips: Sequence[Path], target: Path) -> None:
             await _ffmpeg.run(output.compile(cmd=_ffmpeg.binary()))
 
 
-def copy_arguments(source: Path, target: Path, timescale: int, *, listed: bool) -> list[str]:
-    """The ffmpeg command that copies the picture of `source`, a clip or (`listed`) a list of clips, without sound."""
+def copy_arguments(source: Path, target: Path, timescale: int, *, listed: bool, title: str = "") -> list[str]:
+    """The ffmpeg command that copies the picture of `source`, a clip or (`listed`) a list of clips, without sound.
+
+    Nothing of the sources' metadata is kept; `title` is written.
+    """
     video = _ffmpeg.picture_of(source, **({"format": "concat"} if listed else {}))
-    output = video.output(str(target), c="copy", video_track_timescale=timescale, movflags="+faststart", **PICTURE_ONLY)
+    named = {"metadata": f"title={title}"} if title else {}
+    output = video.output(
+        str(target), c="copy", video_track_timescale=timescale, movflags="+faststart", **PICTURE_ONLY, **named
+    )
     argv: list[str] = output.compile(cmd=_ffmpeg.binary())
     return argv
 

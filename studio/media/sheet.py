@@ -15,6 +15,9 @@ from studio.media.frames import frame_at
 _WIDEST_SHEET = 3_840
 _WIDEST_CELL = 480
 _PAPER, _INK, _FAINT = (18, 20, 24), (236, 238, 242), (150, 156, 166)
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+_MOST_LINES = 3
+"""Lines of a label below a clip's number."""
 _TALLEST_SHAPE = 16 / 9
 """Height of a cell's picture by its width, at most: an upright clip still leaves room for others."""
 
@@ -29,7 +32,8 @@ def contact_sheet(
 ) -> None:
     """Write a PNG with the middle frame of each of 1 to 500 clips, numbered from 1, at most 3840 pixels wide.
 
-    A JPEG in the place of a clip is that frame already. `labels` stand under the frames beside the numbers.
+    A JPEG in the place of a clip is that frame already. The first line of a label is written beside the clip's
+    number, the rest below it, in at most three lines.
     Blocking; about 0.1 s per clip at 1080p. Raises `InvalidRequest` for a wrong number of clips, labels or columns,
     `BadClip` for a clip that cannot be decoded.
     """
@@ -70,29 +74,53 @@ def _laid_out(
     frames: Sequence[Image.Image], title: str, labels: Sequence[str], columns: int, cell: int, gap: int
 ) -> Image.Image:
     size = max(10, min(22, cell // 16))
-    caption, number_font = ImageFont.load_default(size), ImageFont.load_default(size)
+    font = ImageFont.load_default(size)
     line, tallest = size + 8, max(frame.height for frame in frames)
+    texts = [_wrapped(label.partition("\n")[2], font, cell) for label in labels]
+    below = max(map(len, texts)) * (size + 4)
     heading = 3 * size if title else 0
+    row_height = tallest + line + below + gap
     rows = math.ceil(len(frames) / columns)
-    width, height = gap + columns * (cell + gap), gap + heading + rows * (tallest + line + gap)
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    sheet = Image.new("RGB", (gap + columns * (cell + gap), gap + heading + rows * row_height), _PAPER)
     pen = ImageDraw.Draw(sheet)
     if title:
         heading_font = ImageFont.load_default(round(size * 1.5))
-        pen.text((gap, gap), _shortened(title, heading_font, width - 2 * gap), _INK, heading_font)
+        pen.text((gap, gap), _shortened(title, heading_font, sheet.width - 2 * gap), _INK, heading_font)
     for place, (frame, label) in enumerate(zip(frames, labels, strict=True)):
         row, column = divmod(place, columns)
-        x, y = gap + column * (cell + gap), gap + heading + row * (tallest + line + gap)
+        x, y = gap + column * (cell + gap), gap + heading + row * row_height
         sheet.paste(frame, (x + (cell - frame.width) // 2, y + (tallest - frame.height) // 2))
-        number = f"{place + 1:02d}"
-        pen.text((x, y + tallest + 3), number, _INK, number_font)
-        beside = number_font.getlength(number) + size * 0.6
-        if label:
-            pen.text((x + beside, y + tallest + 3), _shortened(label, caption, cell - beside), _FAINT, caption)
+        _caption(pen, (x, y + tallest + 3), f"{place + 1:02d}", label.partition("\n")[0], font, cell)
+        for number, text in enumerate(texts[place], start=1):
+            pen.text((x, y + tallest + 3 + number * (size + 4)), text, _FAINT, font)
     return sheet
 
 
-def _shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: float) -> str:
+def _caption(pen: ImageDraw.ImageDraw, at: tuple[int, int], number: str, label: str, font: Font, width: int) -> None:
+    pen.text(at, number, _INK, font)
+    beside = font.getlength(number) + font.getlength("n")
+    if label:
+        pen.text((at[0] + beside, at[1]), _shortened(label, font, int(width - beside)), _FAINT, font)
+
+
+def _wrapped(text: str, font: Font, width: int) -> list[str]:
+    """A text in at most three lines; nothing of one that the font cannot write."""
+    plain = _plain(text)
+    if plain.count("?") - text.count("?") > len(plain) / 4:
+        return []
+    lines: list[str] = []
+    for word in plain.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        elif len(lines) < _MOST_LINES:
+            lines.append(_shortened(word, font, width))
+        else:
+            lines[-1] = _shortened(f"{lines[-1]} {word} {'.' * 200}", font, width)
+            break
+    return lines
+
+
+def _shortened(text: str, font: Font, width: float) -> str:
     """As much of a text as fits, in letters that Pillow's built-in font has."""
     plain = _plain(text)
     if font.getlength(plain) <= width:

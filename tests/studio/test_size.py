@@ -11,6 +11,7 @@ from studio import intake
 from studio.contracts.base import MediaRef
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import PROMPT_LIMIT, ClipFile, ClipOutcome, ClipRequest, ClipStatus, MotionPrompt
+from studio.contracts.excerpt import excerpt
 from studio.contracts.film import (
     MOST_CARRIED_CALLBACKS,
     ClipProgress,
@@ -38,9 +39,11 @@ from studio.contracts.sentence import (
     SentenceStanding,
 )
 from studio.contracts.size import LARGEST_PAYLOAD, json_bytes, too_large
+from workflows_temporal.assembly import LONGEST_LABEL
 from workflows_temporal.payloads import TolerantPayloadConverter
 
 NAME = "n" * 100
+
 SHA = "0" * 64
 CLIPS = 500
 SCRIPTS = {
@@ -177,7 +180,12 @@ def test_what_comes_of_500_clips_fits_into_every_payload(failed: str | None) -> 
     )
     values = (
         RecalledFilm(takes=[SHA] * CLIPS, outcomes=outcomes),
-        FilmToJoin(**name, clips=[one.file for one in outcomes if one.file]),
+        FilmToJoin(
+            **name,
+            clips=[one.file for one in outcomes if one.file],
+            title="👻" * 200,
+            labels=[f"10 s\n{excerpt('影' * 2_500, characters=LONGEST_LABEL, most_bytes=3 * LONGEST_LABEL)}"] * CLIPS,
+        ),
         FilmResultRecord(result=result, status=VideoStatus.VIDEO_READY, revision=10**13),
         VideoProgress(
             **name,

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import av
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError, WorkflowAlreadyStartedError
@@ -29,6 +30,15 @@ async def test_stills_become_one_film_with_a_bill_and_a_contact_sheet(studio: St
         f"{prefix}/vid_1_sheet.png",
         *(f"{prefix}/videos/clip_{n:02d}.mp4" for n in range(1, 7)),
     ]
+
+
+async def test_the_title_is_in_the_films_metadata_and_without_one_its_name_is(studio: StudioAtWork) -> None:
+    titled = await studio.make(await studio.request(clips=1, title="Der Hafen: Nacht 影"))
+    named = await studio.make(await studio.request("vid_2", clips=1))
+    for result, title in ((titled, "Der Hafen: Nacht 影"), (named, "vid_2")):
+        path = await studio.objects.fetch(result.film, studio.folder / f"{result.video_id}.mp4")
+        with av.open(str(path)) as film:
+            assert film.metadata["title"] == title
 
 
 async def test_postgres_tells_the_same_story(studio: StudioAtWork) -> None:

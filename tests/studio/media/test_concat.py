@@ -141,6 +141,18 @@ async def test_other_parameter_sets_are_copied_too(three: list[Path], ff: Ff, tm
     assert pixels(tmp_path / "film.mp4") == [*pixels(three[0]), *pixels(other), *pixels(three[2])]
 
 
+async def test_the_title_is_in_the_metadata_and_nothing_of_the_clips_is(
+    three: list[Path], ff: Ff, tmp_path: Path
+) -> None:
+    named = tmp_path / "named.mp4"
+    ff("-i", three[0], "-c", "copy", "-metadata", "title=a prompt", "-metadata", "comment=secret", named)
+    for title in ('Der Hafen: "Nacht" = 50% ; 影 🎬', "-x", "it's", ""):
+        await join([named, *three[1:]], tmp_path / "film.mp4", title=title)
+        with av.open(str(tmp_path / "film.mp4")) as film:
+            told = {name: text for name, text in film.metadata.items() if name in ("title", "comment")}
+        assert told == ({"title": title} if title else {})
+
+
 async def test_one_clip_is_a_film_too(clips: Clips, tmp_path: Path) -> None:
     joined = await join([clips()], tmp_path / "film.mp4")
     assert (joined.info.frames, joined.conformed) == (48, ())

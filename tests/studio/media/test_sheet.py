@@ -57,6 +57,29 @@ def test_five_hundred_clips_fit_on_a_page_of_bounded_size(clips: Clips, tmp_path
         assert sheet.width * sheet.height < 16_000_000
 
 
+def test_lengths_and_prompts_are_below_the_pictures_in_at_most_three_lines(clips: Clips, tmp_path: Path) -> None:
+    clip, target = clips(), tmp_path / "sheet.png"
+    heights, inked = [], []
+    for prompt in (
+        "",
+        "Waves roll.",
+        "A boat leaves the harbour at dawn and gulls circle above it.",
+        "word " * 400,
+        "影" * 90,
+    ):
+        contact_sheet([clip], target, labels=[f"5 s\n{prompt}"])
+        with Image.open(target) as sheet:
+            heights.append(sheet.height)
+            below = np.asarray(sheet.crop((0, 12 + 180 + 30, sheet.width, sheet.height)), int)
+            inked.append(int((np.abs(below - (18, 20, 24)).max(axis=2) > 60).sum()))
+    none, one, two, many, unwritable = heights
+    line = one - none
+    assert line > 10
+    assert (two - none, many - none) == (2 * line, 3 * line)
+    assert unwritable == none, "a row of question marks says nothing"
+    assert inked[0] < inked[1] < inked[2] < inked[3]
+
+
 def test_columns_can_be_chosen_and_upright_clips_fit(clips: Clips, tmp_path: Path) -> None:
     upright = clips(width=90, height=160)
     contact_sheet([upright, clips(), upright], tmp_path / "sheet.png", columns=1, title="x" * 500)
