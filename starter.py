@@ -8,6 +8,7 @@ import typer
 
 from commands import comfy, film, gate, lost, money, project
 from commands.demo import demo
+from commands.doctor import doctor
 from commands.failures import CommandLine
 from commands.temporal import temporal
 from commands.up import up
@@ -40,6 +41,7 @@ def main(
 app.command()(demo)
 app.command()(up)
 app.command()(watch)
+app.command()(doctor)
 app.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
 )(temporal)

@@ -26,5 +26,14 @@ async def migrate(database: Database) -> list[str]:
     return applied
 
 
+async def missing_migrations(database: Database) -> list[str]:
+    """Names of the migrations that `migrate` would apply. Changes nothing."""
+    async with database.transaction() as connection:
+        there = await connection.fetchval("select to_regclass('schema_migrations') is not null")
+        rows = await connection.fetch("select name from schema_migrations") if there else []
+    done = {row["name"] for row in rows}
+    return [name for name, _ in _migrations() if name not in done]
+
+
 def _migrations() -> list[tuple[str, str]]:
     return [(path.stem, path.read_text(encoding="utf-8")) for path in sorted(MIGRATIONS.glob("*.sql"))]
