@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from temporalio.client import Client
@@ -17,6 +18,7 @@ from activities._delivery import Deliveries
 from activities._order import PublicAddresses
 from activities._recording import Recording
 from activities._sentence_stores import SentenceStores
+from activities._stills import PreparedStills
 from activities.animatic import AnimaticActivities
 from activities.balance import BalanceActivities
 from activities.batches import BatchActivities
@@ -110,6 +112,11 @@ class Tools:
         """The ledger of orders."""
         return SubmissionLedger(self.database)
 
+    @cached_property
+    def stills(self) -> PreparedStills:
+        """Stills as engines get them."""
+        return PreparedStills(self.objects, work_dir=self.settings.work_dir)
+
     @property
     def takes(self) -> TakeStore:
         """What was made from what."""
@@ -134,7 +141,7 @@ WORKFLOWS: tuple[type, ...] = (
 
 async def serve_studio(tools: Tools) -> Serving:
     """Workflows, records, short errands. It needs no key of anybody."""
-    intake = IntakeActivities(tools.objects, tools.takes)
+    intake = IntakeActivities(tools.objects, tools.takes, tools.stills)
     records = RecordActivities(
         FilmStore(tools.database), tools.takes, CostStore(tools.database), BudgetStore(tools.database), tools.ledger
     )
@@ -341,8 +348,8 @@ async def _still_host(tools: Tools, kie: KieClient) -> StillHost:
     settings = tools.settings
     match settings.still_host:
         case "s3":
-            return SignedStills(tools.objects)
+            return SignedStills(tools.stills, tools.objects)
         case "catbox":
             catbox = open_catbox(url=str(settings.catbox_url), userhash=plain(settings.catbox_userhash) or "")
-            return UploadedStills(tools.objects, await tools.stack.enter_async_context(catbox))
-    return UploadedStills(tools.objects, kie)
+            return UploadedStills(tools.stills, await tools.stack.enter_async_context(catbox))
+    return UploadedStills(tools.stills, kie)

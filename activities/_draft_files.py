@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Container, Iterator
 
 from studio.contracts.base import MediaRef
+from studio.contracts.film import Provider
 from studio.contracts.project_draft import ProjectDraft
 from studio.errors import BadStill, InvalidRequest, MediaChanged, MediaMissing
-from studio.media.picture import probe_picture
 from studio.objects import keys
 from studio.objects.store import ObjectStore
+from studio.stills import prepared
 
 FILES_AT_ONCE = 8
 MOST_COMPLAINTS = 20
@@ -19,7 +20,7 @@ async def ensure_files(draft: ProjectDraft, known: Container[MediaRef | None], o
     """Look at all of them, but for pictures that are `known`.
 
     Raises:
-        InvalidRequest: one is missing, no picture, or another channel's.
+        InvalidRequest: one is missing, no usable picture, or another channel's.
     """
     turns = asyncio.Semaphore(FILES_AT_ONCE)
 
@@ -44,7 +45,7 @@ async def _wrong(
             if await objects.size(file.key) is None:
                 return f"{path}: {file.key} is not in the object store"
         elif file not in known:
-            await asyncio.to_thread(probe_picture, await objects.read(file))
+            await asyncio.to_thread(prepared, await objects.read(file), Provider.COMFYUI, None)
     except (MediaMissing, MediaChanged, BadStill) as error:
         return f"{path}: {error}"
     return ""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from temporalio import activity
 
-from activities.hosting import StillHost
+from activities.hosting import StillHost, wanted
 from studio.callback_address import CallbackAddresses, CallbackSubject
 from studio.contracts.base import Contract
 from studio.contracts.clip import ClipJob, ClipSubmission
@@ -81,7 +81,7 @@ class PublicAddresses:
 
     async def still(self, clip: ClipSubmission) -> str:
         """Where the provider fetches the clip's still from now on."""
-        return await self.stills.address(clip.still, clip.hosted, now=activity.info().started_time)
+        return await self.stills.address(wanted(clip), clip.hosted, now=activity.info().started_time)
 
     def callback(self, submission: Submission) -> str | None:
         """Where it calls back. Our id rides in it and comes back with every look at the task, too."""

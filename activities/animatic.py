@@ -9,8 +9,10 @@ from temporalio import activity
 
 from activities._heartbeat import beating
 from activities._scratch import scratch
+from activities._stills import PreparedStills, WantedStill
 from activities._take import store_take
-from studio.contracts.clip import CameraMove, ClipFile, ClipToDraw
+from studio.contracts.clip import CameraMove, ClipFile, ClipToDraw, Framing
+from studio.contracts.film import Provider
 from studio.media.animatic import render_clip
 from studio.media.verify import Ordered, verify_clip
 from studio.objects import keys
@@ -29,6 +31,7 @@ class AnimaticActivities:
     def __init__(self, objects: ObjectStore, *, work_dir: Path) -> None:
         self._objects = objects
         self._work_dir = work_dir
+        self._stills = PreparedStills(objects, work_dir=work_dir)
 
     @activity.defn
     async def draw_clip(self, clip: ClipToDraw) -> ClipFile:
@@ -36,12 +39,14 @@ class AnimaticActivities:
 
         Raises:
             InvalidRequest: the still is another channel's.
+            BadStill: the still cannot be used.
         """
         keys.ensure_of_channel(clip.clip.channel, clip)
         move = clip.camera or move_of(clip.prompt)
         async with beating():
             with scratch(self._work_dir) as folder:
-                still = await self._objects.fetch(clip.still, folder / "still")
+                picture = await self._stills.of(_wanted(clip))
+                still = await self._objects.fetch(picture, folder / "still")
                 path = folder / f"{clip.clip.name}.mp4"
                 await _render(still, path, clip, move)
                 ordered = Ordered(
@@ -55,6 +60,11 @@ class AnimaticActivities:
                 file = await store_take(self._objects, clip.clip.channel, clip.take, path, info, place=place)
         _log.info("clip.drawn", key=file.media.key, size_bytes=file.media.size, camera=move)
         return file
+
+
+def _wanted(clip: ClipToDraw) -> WantedStill:
+    framing = Framing(width=clip.width, height=clip.height, fit=clip.fit)
+    return WantedStill(clip.clip.channel, clip.still, Provider.ANIMATIC, framing)
 
 
 async def _render(still: Path, target: Path, clip: ClipToDraw, move: CameraMove) -> None:

@@ -18,9 +18,11 @@ from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._comfy_watch import Previews
 from activities._scratch import scratch
+from activities._stills import PreparedStills, WantedStill
 from comfy_workflows.graph import GraphTemplate, load_graph
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId
+from studio.contracts.film import Provider
 from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, GraphToRender, RenderedGraph
 from studio.errors import StudioError
@@ -52,6 +54,7 @@ class ComfyActivities:
         self._servers = servers
         self._stores = stores
         self._rules = rules
+        self._stills = PreparedStills(stores.objects, work_dir=rules.work_dir)
 
     @activity.defn
     async def render_graph(self, order: GraphToRender) -> RenderedGraph:
@@ -112,7 +115,7 @@ class ComfyActivities:
 
     async def _make(self, render: Render, order: GraphToRender, template: GraphTemplate, folder: Path) -> RenderedGraph:
         """All of it, so that what is finished in spite of a cancel is kept, too."""
-        images = [await self._uploaded(render, image) for image in order.parameters.images]
+        images = [await self._uploaded(render, order, image) for image in order.parameters.images]
         made = await render.make(template, images, folder)
         file = await stored(self._stores.objects, order, made.path, made.info)
         await remember(order, made, file, self._stores.takes, self._stores.renders)
@@ -126,8 +129,10 @@ class ComfyActivities:
             notes=made.bound.notes,
         )
 
-    async def _uploaded(self, render: Render, image: MediaRef) -> str:
-        return await render.server.client.upload(await self._stores.objects.read(image), image.key)
+    async def _uploaded(self, render: Render, order: GraphToRender, image: MediaRef) -> str:
+        wanted = WantedStill(order.channel, image, Provider.COMFYUI, order.framing)
+        picture, content = await self._stills.read(wanted)
+        return await render.server.client.upload(content, picture.key)
 
     async def _template(self, order: GraphToRender) -> GraphTemplate:
         if order.own is not None:

@@ -32,6 +32,8 @@ from workflows_temporal.video import VideoWorkflow
 T = TypeVar("T")
 Handle = WorkflowHandle[VideoWorkflow, VideoResult]
 WIDTH, HEIGHT = 192, 108
+STILL = (534, 300)
+"""The smallest of this shape that Kling takes."""
 _UNHURRIED = {"KLING_CALLS_PER_SECOND": "0", "KLING_ORDERS_PER_WINDOW": "0", "LOG_LEVEL": "warning"}
 
 
@@ -53,7 +55,7 @@ class Ground:
         """A film of small stills, all the same picture under other names."""
         path = self.folder / "still.png"
         if not path.exists():
-            Image.effect_noise((WIDTH, HEIGHT), 60).convert("RGB").save(path)
+            Image.effect_noise(STILL, 60).convert("RGB").save(path)
         first = ClipId(channel=channel, video_id=video_id, number=1)
         still = await self.objects.put(path, keys.still_key(first, "image/png"), "image/png")
         made = [_clip(video_id, number, still, seconds) for number in range(1, clips + 1)]
@@ -144,7 +146,14 @@ async def ground(
         options = StackOptions(
             data=Path(folder),
             speed=speed,
-            kie={"clips": "placeholder", "rate_limit": 0, "poll_limit": 0, "credits": 10_000_000, **kie},
+            kie={
+                "clips": "placeholder",
+                "placeholder_size": (WIDTH, HEIGHT),
+                "rate_limit": 0,
+                "poll_limit": 0,
+                "credits": 10_000_000,
+                **kie,
+            },
             settings={**_UNHURRIED, **settings},
             workers=workers,
             fixed_ports=False,

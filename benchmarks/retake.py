@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
-    kie = {"duration": [1, 1], "default_size": list(SIZE)}
+    kie = {"duration": [1, 1], "placeholder_size": list(SIZE)}
     settings = {"KLING_SLOTS": str(options.clips)}
     async with ground(kie=kie, speed=1, workers={"only": "studio,kling,media"}, settings=settings) as here:
         request = await _request(here, options.clips)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -126,7 +127,8 @@ def _unmade(file: Path, text: str, casting: Casting | None) -> list[str]:
 
 
 def _built(file: Path, text: str, casting: Casting | None) -> BuiltFilm:
-    return build_film(file, read_as(FilmFile, read_yaml_text(text)), casting)
+    with TemporaryDirectory(prefix="longtake-", ignore_cleanup_errors=True) as scratch:
+        return build_film(file, read_as(FilmFile, read_yaml_text(text)), Path(scratch), casting)
 
 
 async def _casting(checked: Checked, data: Path) -> tuple[Casting | None, str]:

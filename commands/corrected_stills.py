@@ -7,8 +7,9 @@ from pathlib import Path
 from commands.corrections import line_of, with_value_in
 from commands.files_beside import FileUnreadable, read_file
 from commands.filmfile import FilmFile
+from studio.contracts.clip import Framing
 from studio.errors import BadStill
-from studio.media.still import StillRules, prepare_still
+from studio.stills import prepared
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ def prepared_copies(file: Path, text: str, film: FilmFile, problems: Sequence[st
 def _copy(folder: Path, name: str, film: FilmFile, before: str, line: int) -> StillCopy | None:
     try:
         content = read_file(folder, name)
-        prepared = prepare_still(content, width=film.width, height=film.height, fit="crop", rules=StillRules(300, 2.5))
+        picture = prepared(content, film.provider, Framing(width=film.width, height=film.height, fit="crop"))
     except (FileUnreadable, BadStill):
         return None
-    suffix = "png" if prepared.mime == "image/png" else "jpg"
+    suffix = "png" if picture.mime == "image/png" else "jpg"
     source = Path(name)
-    written = str(source.with_name(f"{source.stem}_{prepared.width}x{prepared.height}.{suffix}"))
+    written = str(source.with_name(f"{source.stem}_{picture.width}x{picture.height}.{suffix}"))
     after = with_value_in(before, written)
     if after is None or (folder / written).exists():
         return None
-    about = "; ".join(prepared.changes) or "without metadata"
-    return StillCopy(line, before, after, folder / written, prepared.content, about)
+    about = "; ".join(picture.changes) or "without metadata"
+    return StillCopy(line, before, after, folder / written, picture.content, about)

@@ -22,7 +22,7 @@ from commands.running import Handle, find, handle_of, look, name_of, standing, s
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.table import render
 from commands.takes import choose_take, edit_clip, list_takes
-from commands.telling import TYPICAL_SECONDS, cause_of, say, show_result, watch
+from commands.telling import TYPICAL_SECONDS, cause_of, note, say, show_result, watch
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import ClipProgress, FilmName, Provider
 from studio.edits import keep_choices
@@ -59,6 +59,7 @@ def request(file: FilmPath, data: Data = DATA) -> None:
         async with open_session(data) as session:
             film = await _build(session, file)
             await put_stills(film, session.objects)
+            note(film.notes)
             show_json(film.request)
 
     asyncio.run(run())
@@ -211,11 +212,18 @@ async def _start(file: Path, wait: bool, data: Path, as_json: bool) -> None:
                 handle = await start_film(session, film)
             except WorkflowAlreadyStartedError:
                 _refuse_running(name)
+        if not as_json:
+            note(asked.notes)
         if wait:
             return await watch(session, handle, as_json)
     started = {"workflow_id": handle.id, "run_id": handle.first_execution_run_id, "clips": len(film.clips)}
     compared = f", {len(changed)} of them changed" if before else ""
-    say(started | {"changed": changed}, f"{handle.id} started, {len(film.clips)} clips{compared}", as_json)
+    notes = list(asked.notes)
+    say(
+        started | {"changed": changed, "notes": notes},
+        f"{handle.id} started, {len(film.clips)} clips{compared}",
+        as_json,
+    )
 
 
 def _refuse_running(film: FilmName) -> NoReturn:

@@ -1,25 +1,25 @@
 """A film as a person writes it: a short YAML file and some stills beside it."""
 
 import asyncio
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from commands.files_beside import FileUnreadable, read_file
+from commands.film_stills import ReadyStill, StillReader, StillRefused
 from commands.yaml_fields import Fields, WrittenFile, read_as
 from commands.yaml_file import YamlFileInvalid, read_yaml_file
 from studio import intake
+from studio.contracts.aspect import Aspect, with_sides
 from studio.contracts.base import Identifier, MediaRef, Usd
-from studio.contracts.clip import MOST_VARIANTS, CameraMove, ClipId, ClipRequest, MotionPrompt, PromptText
+from studio.contracts.clip import MOST_VARIANTS, CameraMove, ClipId, ClipRequest, Fit, MotionPrompt, PromptText
 from studio.contracts.film import Even, OnUnknown, Provider, VideoRequest
 from studio.contracts.model import VisualStyle
 from studio.contracts.render import MOST_LORAS, Lora, LoraName, LoraPair, LoraStrength
 from studio.contracts.size import too_large
 from studio.contracts.texts import NotionPage
-from studio.errors import BadStill
 from studio.graphs import Casting
 from studio.objects import keys
 from studio.objects.store import ObjectStore
@@ -33,9 +33,10 @@ class FilmFileInvalid(Exception):
 class FilmClip(Fields):
     """One clip in a film file."""
 
-    still: str = Field(min_length=1, description="Path of a PNG or JPEG picture, from the film file's folder.")
+    still: str = Field(min_length=1, description="Path of a picture, from the film file's folder.")
     prompt: PromptText | MotionPrompt
     seconds: Literal[5, 10] | None = None
+    fit: Fit | None = Field(default=None, description="For a still of another shape; none: as the video says.")
     camera: CameraMove | None = None
     strength: float = Field(default=0.5, ge=0, le=1)
     variant: int | None = Field(
@@ -71,6 +72,8 @@ class FilmLora(Fields):
 class FilmFile(WrittenFile):
     """A film file."""
 
+    as_written: ClassVar[frozenset[str]] = frozenset({"aspect"})
+
     film: Identifier = Field(description="The film's name, unique within its channel.")
     channel: Identifier
     title: str = Field(default="", max_length=200)
@@ -82,14 +85,21 @@ class FilmFile(WrittenFile):
     )
     fast: bool = Field(default=False, description="With the graph's few-step LoRAs. Only for comfyui.")
     seconds: Literal[5, 10] = 5
+    aspect: Aspect | None = Field(default=None, description="16:9, 9:16, 1:1: instead of width and height.")
     width: Even = 1_920
     height: Even = 1_080
+    fit: Fit = Field(default="refuse", description="For stills of another shape: refuse, crop or pad.")
     priority: int = Field(default=3, ge=1, le=5)
     clip_deadline_seconds: int | None = Field(default=None, ge=1, le=7_200)
     budget_usd: Usd | None = Field(default=None, ge=0)
     on_unknown: OnUnknown = OnUnknown.WAIT
     notion_page: NotionPage | None = None
     clips: Annotated[list[FilmClip], Field(min_length=1, max_length=500)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sides_of_aspect(cls, values: Any) -> Any:
+        return with_sides(values)
 
 
 def read_film_file(path: Path) -> FilmFile:
@@ -109,25 +119,29 @@ class BuiltFilm:
     """A film as it would be started, and where its stills lie now."""
 
     request: VideoRequest
-    stills: tuple[Path, ...]
+    stills: Mapping[str, ReadyStill]
+    """What is to be put into the object store, by key."""
+    notes: tuple[str, ...]
+    """What was done to stills, each with its place in the file."""
     fixed: frozenset[int]
     """Clips whose variant stands in the file."""
 
 
-def build_film(path: Path, film: FilmFile, casting: Casting | None = None) -> BuiltFilm:
+def build_film(path: Path, film: FilmFile, scratch: Path, casting: Casting | None = None) -> BuiltFilm:
     """Check everything a film file says. Nothing is stored.
 
-    `casting`: what makes the clips of a film by ComfyUI; without it, what its provider has as a rule.
+    Args:
+        scratch: a folder for prepared stills, to be removed once they are in the object store.
+        casting: what makes the clips of a film by ComfyUI; without it, what its provider has as a rule.
 
     Raises:
         FilmFileInvalid: something cannot be made.
     """
-    folder = path.parent
-    stills = [_still(film, place, folder) for place in range(len(film.clips))]
-    wrong = [words for _, words in stills if words] + _only_for_comfyui(film)
-    if wrong:
+    stills, wrong = _stills(film, StillReader(path.parent, scratch, film.provider, film.width, film.height))
+    if wrong := wrong + _only_for_comfyui(film):
         raise FilmFileInvalid(film.placed("\n".join(wrong)))
-    request = _request(film, [ref for ref, _ in stills if ref is not None], casting)
+    names = _keys(film, stills)
+    request = _request(film, [still.under(names[still.sha256]) for still in stills], stills, casting)
     if wrong := list(intake.complaints(request, casting.own if casting else None)):
         raise FilmFileInvalid(film.placed("\n".join(wrong)))
     if casting and casting.style:
@@ -135,33 +149,58 @@ def build_film(path: Path, film: FilmFile, casting: Casting | None = None) -> Bu
     if size := too_large(request):  # a style adds to every prompt
         raise FilmFileInvalid(size)
     fixed = frozenset(place for place, clip in enumerate(film.clips, start=1) if clip.variant is not None)
-    return BuiltFilm(request, tuple(folder / clip.still for clip in film.clips), fixed)
+    to_put = {names[still.sha256]: still for still in stills}
+    return BuiltFilm(request, to_put, _notes(film, stills), fixed)
 
 
 async def put_stills(film: BuiltFilm, objects: ObjectStore) -> None:
     """Bring a film's stills into the object store."""
     turns = asyncio.Semaphore(8)
 
-    async def put(clip: ClipRequest, path: Path) -> None:
+    async def put(key: str, still: ReadyStill) -> None:
         async with turns:
-            await objects.put(path, clip.still.key, clip.still.mime)
+            await objects.put(still.path, key, still.mime)
 
-    await asyncio.gather(*map(put, film.request.clips, film.stills))
+    await asyncio.gather(*(put(key, still) for key, still in film.stills.items()))
 
 
-def _still(film: FilmFile, place: int, folder: Path) -> tuple[MediaRef | None, str]:
-    """A still as a reference, or what is wrong with it."""
-    name = film.clips[place].still
-    shown = name.encode("unicode_escape").decode("ascii") if not name.isprintable() else name
-    try:
-        content = read_file(folder, name)
-        mime = intake.check_still(content, width=film.width, height=film.height)
-    except (FileUnreadable, BadStill) as error:
-        return None, f"clips.{place}.still: {shown}: {error}"
-    clip = ClipId(channel=film.channel, video_id=film.film, number=place + 1)
-    return MediaRef(
-        key=keys.still_key(clip, mime), sha256=hashlib.sha256(content).hexdigest(), mime=mime, size=len(content)
-    ), ""
+def _stills(film: FilmFile, reader: StillReader) -> tuple[list[ReadyStill], list[str]]:
+    """The stills of all clips, and what is wrong with some."""
+    found, wrong = [], []
+    for place, clip in enumerate(film.clips):
+        try:
+            found.append(reader.look(clip.still, clip.fit or film.fit))
+        except StillRefused as error:
+            wrong.append(f"clips.{place}.still: {_printable(clip.still)}: {error}")
+    return found, wrong
+
+
+def _keys(film: FilmFile, stills: list[ReadyStill]) -> dict[str, str]:
+    """Where each picture will lie, by its digest: under the name of the first clip that begins with it."""
+    names: dict[str, str] = {}
+    for number, still in enumerate(stills, start=1):
+        clip = ClipId(channel=film.channel, video_id=film.film, number=number)
+        names.setdefault(still.sha256, keys.still_key(clip, still.mime))
+    return names
+
+
+def _notes(film: FilmFile, stills: list[ReadyStill]) -> tuple[str, ...]:
+    """What was done to which picture, told at the first clip that begins with it."""
+    first: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for place, still in enumerate(stills):
+        if still.changes:
+            first.setdefault((film.clips[place].still, still.changes), []).append(place)
+    lines = []
+    for places in first.values():
+        place, more = places[0], len(places) - 1
+        others = f" (and {more} more {'clip' if more == 1 else 'clips'} with this still)" if more else ""
+        said = "; ".join(stills[place].changes)
+        lines.append(f"clips.{place}.still: {_printable(film.clips[place].still)}: {said}{others}")
+    return tuple(film.placed("\n".join(lines)).splitlines()) if lines else ()
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
 
 
 def _only_for_comfyui(film: FilmFile) -> list[str]:
@@ -181,18 +220,20 @@ def _styled(request: VideoRequest, style: VisualStyle, casting: Casting) -> Vide
     return styled
 
 
-def _request(film: FilmFile, stills: list[MediaRef], casting: Casting | None) -> VideoRequest:
+def _request(film: FilmFile, refs: list[MediaRef], stills: list[ReadyStill], casting: Casting | None) -> VideoRequest:
     clips = [
         ClipRequest(
             number=place,
-            still=still,
+            still=ref,
+            source=still.source,
+            fit=clip.fit,
             prompt=clip.prompt,
             seconds=clip.seconds or film.seconds,
             camera=clip.camera,
             strength=clip.strength,
             variant=clip.variant or 1,
         )
-        for place, (still, clip) in enumerate(zip(stills, film.clips, strict=True), start=1)
+        for place, (ref, still, clip) in enumerate(zip(refs, stills, film.clips, strict=True), start=1)
     ]
     model = casting.model.graph if casting else film.model
     given = {"model": model, "clip_deadline_seconds": film.clip_deadline_seconds, "notion_page": film.notion_page}
@@ -206,6 +247,7 @@ def _request(film: FilmFile, stills: list[MediaRef], casting: Casting | None) ->
         fast=film.fast,
         width=film.width,
         height=film.height,
+        fit=film.fit,
         priority=film.priority,
         budget_usd=film.budget_usd,
         on_unknown=film.on_unknown,

@@ -20,7 +20,7 @@ async def built_film(stores: Stores, path: Path) -> BuiltFilm:
     """
     film = await asyncio.to_thread(read_film_file, path)
     casting = await casting_of(stores, film) if film.provider is Provider.COMFYUI else None
-    return await asyncio.to_thread(build_film, path, film, casting)
+    return await asyncio.to_thread(build_film, path, film, stores.scratch, casting)
 
 
 async def casting_of(stores: Stores, film: FilmFile) -> Casting:

@@ -37,8 +37,8 @@ def plan_film(
 
     async def run() -> None:
         async with open_session(data) as session:
-            request = await _request(session, film)
-            plan = await make_plan(session, request)
+            request, notes = await _request(session, film)
+            plan = (await make_plan(session, request)).model_copy(update={"notes": notes})
             show_json(plan) if as_json else _show(plan, request.provider)
 
     asyncio.run(run())
@@ -66,17 +66,19 @@ async def _gate_limit(session: Session) -> int:
         return session.settings.kling_slots
 
 
-async def _request(session: Session, film: str) -> VideoRequest:
+async def _request(session: Session, film: str) -> tuple[VideoRequest, list[str]]:
+    """The film as it would be started, and what is done to its stills."""
     path = Path(film)
     if path.suffix not in (".yaml", ".yml") and not path.is_file():  # noqa: ASYNC240
-        return await request_of(session, await name_of(session, film))
+        return await request_of(session, await name_of(session, film)), []
     try:
         asked = await built_film(session, path)
     except FilmFileInvalid as error:
         fail(f"{path} cannot be made:\n{error}", code=WRONG_INPUT)
     name = FilmName(channel=asked.request.channel, video_id=asked.request.video_id)
     before = await standing(session, name)
-    return keep_choices(asked.request, before.request if before else None, asked.fixed)[0]
+    request, _ = keep_choices(asked.request, before.request if before else None, asked.fixed)
+    return request, list(asked.notes)
 
 
 def _show(plan: FilmPlan, provider: Provider) -> None:
@@ -93,6 +95,8 @@ def _show(plan: FilmPlan, provider: Provider) -> None:
         verdict = "would be passed: the film stops there" if budget.passed else "is kept"
         used = f"{budget.spent_usd:.2f} of {budget.limit_usd:.2f} USD are spent"
         out.print(f"budget    {budget.scope} {verdict}; {used}", highlight=False)
+    for line in plan.notes:
+        out.print(line, highlight=False, soft_wrap=True)
     if plan.counts[ClipPlanned.MISSING]:
         out.print("It would be refused: choose another take.", style="red")
 

@@ -174,7 +174,7 @@ async def _build(stores: Stores, path: Path) -> BuiltProject:
         file = await asyncio.to_thread(read_project_file, path)
         offer = Offer(models=await models.models(), styles=await models.styles())
         characters = await models.characters(file.channel)
-        return await asyncio.to_thread(build_project, path, file, offer, characters)
+        return await asyncio.to_thread(build_project, path, file, stores.scratch, offer, characters)
     except ProjectFileInvalid as error:
         fail(f"{path} cannot be made:\n{error}", code=WRONG_INPUT)
 

@@ -15,6 +15,7 @@ from commands.yaml_file import YamlFileInvalid, read_yaml_file
 from studio.contracts.base import Identifier, MediaRef
 from studio.contracts.clip import CameraMove
 from studio.contracts.complaint import complaint
+from studio.contracts.film import Provider
 from studio.contracts.model import Character, Name
 from studio.contracts.project import Project, RenderChoices, Sentence, SentenceId, Text
 from studio.contracts.project_draft import DraftedCharacter, DraftedSentence, ProjectDraft
@@ -22,10 +23,10 @@ from studio.contracts.render import MOST_IMAGES
 from studio.contracts.sentence import MOST_SENTENCES
 from studio.errors import BadSound, BadStill, InvalidRequest
 from studio.media.length import audio_seconds
-from studio.media.picture import probe_picture
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 from studio.sentences import Offer, clip_of, image_choices, picture_of
+from studio.stills import prepared
 
 SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "ogg": "audio/ogg", "m4a": "audio/mp4"}
 SOUNDS |= {"aac": "audio/aac", "webm": "audio/webm"}
@@ -107,22 +108,51 @@ class BuiltProject:
     files: dict[Path, list[MediaRef]]
 
 
+@dataclass(frozen=True)
+class _Picture:
+    """A prepared picture, and where its bytes are now."""
+
+    path: Path
+    sha256: str
+    mime: str
+    size: int
+
+
 @dataclass
 class _Files:
     """Files beside a project file: looked at, and referred to by where they will lie."""
 
     folder: Path
+    scratch: Path
     found: dict[Path, list[MediaRef]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    _pictures: dict[str, "_Picture | str"] = field(default_factory=dict)
 
     def picture(self, place: str, name: str, key: "_Key") -> MediaRef | None:
+        if name not in self._pictures:
+            self._pictures[name] = self._prepared(name)
+        found = self._pictures[name]
+        if isinstance(found, str):
+            return self._complain(f"{place}: {name}: {found}")
+        ref = MediaRef(
+            key=key.of(found.sha256, PICTURES[found.mime]), sha256=found.sha256, mime=found.mime, size=found.size
+        )
+        self.found.setdefault(found.path, []).append(ref)
+        return ref
+
+    def _prepared(self, name: str) -> "_Picture | str":
+        """The picture as servers get it: upright, as 8-bit RGB, without metadata."""
         path = self.folder / name
         try:
             content = read_file(self.folder, name)
-            mime = probe_picture(content).mime
+            picture = prepared(content, Provider.COMFYUI, None)
         except (FileUnreadable, BadStill) as error:
-            return self._complain(f"{place}: {name}: {error}")
-        return self._take(path, content, mime, key, PICTURES[mime])
+            return str(error)
+        sha256 = hashlib.sha256(picture.content).hexdigest()
+        if picture.content != content:
+            path = self.scratch / f"{sha256}.{PICTURES[picture.mime]}"
+            path.write_bytes(picture.content)
+        return _Picture(path, sha256, picture.mime, len(picture.content))
 
     def sound(self, place: str, name: str, key: "_Key") -> MediaRef | None:
         path, ending = self.folder / name, name.rpartition(".")[2].lower()
@@ -164,15 +194,20 @@ class _Key:
         return keys.brought_key(which, sha256, ending)
 
 
-def build_project(path: Path, file: ProjectFile, offer: Offer, characters: Sequence[Character] = ()) -> BuiltProject:
+def build_project(
+    path: Path, file: ProjectFile, scratch: Path, offer: Offer, characters: Sequence[Character] = ()
+) -> BuiltProject:
     """Check everything a project file says. Nothing is stored.
 
-    `offer` and `characters`: what there is to choose from.
+    Args:
+        scratch: a folder for prepared pictures, to be removed once they are in the object store.
+        offer: models and styles there are to choose from.
+        characters: those of the channel.
 
     Raises:
         ProjectFileInvalid: something cannot be made.
     """
-    files = _Files(path.parent)
+    files = _Files(path.parent, scratch)
     drafted = tuple(_character(file, place, files) for place in range(len(file.characters)))
     sentences = tuple(_sentence(file, place, files) for place in range(len(file.sentences)))
     try:

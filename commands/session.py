@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -61,6 +62,8 @@ class Stores:
     settings: Settings
     database: Database
     objects: ObjectStore
+    scratch: Path
+    """A folder for files in the making; it is removed when the command ends."""
 
 
 @dataclass(kw_only=True)
@@ -113,7 +116,9 @@ async def open_stores(data: Path) -> AsyncIterator[Stores]:
 async def stores_of(settings: Settings) -> AsyncIterator[Stores]:
     """The stores these settings name."""
     async with open_database(settings.database_dsn(), connections=2) as database:
-        yield Stores(settings=settings, database=database, objects=open_store(settings.store_place()))
+        with TemporaryDirectory(prefix="longtake-", ignore_cleanup_errors=True) as scratch:
+            objects = open_store(settings.store_place())
+            yield Stores(settings=settings, database=database, objects=objects, scratch=Path(scratch))
 
 
 @asynccontextmanager
@@ -129,7 +134,13 @@ async def open_session(data: Path) -> AsyncIterator[Session]:
             code=UNAVAILABLE,
         )
     async with stores_of(settings) as stores:
-        yield Session(settings=settings, database=stores.database, objects=stores.objects, temporal=temporal)
+        yield Session(
+            settings=settings,
+            database=stores.database,
+            objects=stores.objects,
+            scratch=stores.scratch,
+            temporal=temporal,
+        )
 
 
 def show_json(value: BaseModel | Mapping[str, Any] | list[Any]) -> None:

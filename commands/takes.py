@@ -1,23 +1,22 @@
 """`starter.py film edit | takes | choose`: several takes of a clip, and which of them the film uses."""
 
 import asyncio
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from commands.film_stills import StillReader, StillRefused
 from commands.options import DATA, ClipPlace, Data, FilmId, Json, Wait
 from commands.running import Change, name_of, request_of, restart_film
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
-from commands.telling import say, watch
-from studio import intake
+from commands.telling import note, say, watch
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipId
+from studio.contracts.clip import ClipId, Fit, StillSource
 from studio.contracts.film import FilmName, VideoRequest
 from studio.contracts.take import TakeOfClip
 from studio.edits import change_clip, choose, clip_of, make_again
-from studio.errors import BadStill, InvalidRequest
+from studio.errors import InvalidRequest
 from studio.objects import keys
 from studio.prompts.style import with_style
 from studio.store.budgets import BudgetStore
@@ -34,7 +33,8 @@ def edit_clip(
     film: FilmId,
     clip: ClipPlace,
     prompt: Annotated[str | None, typer.Option(help="Another motion prompt, the camera last.")] = None,
-    still: Annotated[Path | None, typer.Option(help="Another still: PNG or JPEG.")] = None,
+    still: Annotated[Path | None, typer.Option(help="Another still.")] = None,
+    fit: Annotated[Fit | None, typer.Option(help="For a still of another shape than the video.")] = None,
     seconds: Annotated[int | None, typer.Option(help="Another length: 5 or 10.")] = None,
     again: Annotated[bool, typer.Option("--again", help="The same once more: a further take.")] = False,
     wait: Wait = False,
@@ -50,12 +50,13 @@ def edit_clip(
         async with open_session(data) as session:
             name = await name_of(session, film)
             takes = TakeStore(session.database)
-            picture = await _put_still(session, name, clip, still) if still else None
+            picture = await _put_still(session, name, clip, still, fit) if still else None
 
             async def change(request: VideoRequest) -> VideoRequest:
                 if again:
                     return await make_again(request, clip, takes)
-                return change_clip(request, clip, prompt=prompt, still=picture, seconds=seconds)
+                ref, source = picture or (None, None)
+                return change_clip(request, clip, prompt=prompt, still=ref, source=source, seconds=seconds)
 
             words = "another take" if again else f"another {' and '.join(what)}"
             await _restart(session, name, clip, words, change, wait, as_json)
@@ -189,19 +190,20 @@ async def _restart(
         await watch(session, started.handle, as_json)
 
 
-async def _put_still(session: Session, film: FilmName, number: int, path: Path) -> MediaRef:
+async def _put_still(
+    session: Session, film: FilmName, number: int, path: Path, fit: Fit | None
+) -> tuple[MediaRef, StillSource | None]:
     """Bring another still into the store, beside the one it replaces."""
     request = await request_of(session, film)
+    reader = StillReader(Path(), session.scratch, request.provider, request.width, request.height)
     try:
-        clip_of(request, number)
-        content = await asyncio.to_thread(path.read_bytes)
-        mime = intake.check_still(content, width=request.width, height=request.height)
+        wanted = fit or clip_of(request, number).fit or request.fit
+        still = await asyncio.to_thread(reader.look, str(path), wanted)
     except InvalidRequest as error:
         fail(str(error), code=WRONG_INPUT)
-    except OSError as error:
-        fail(f"clips.{number - 1}.still: {path}: {error.strerror}", code=WRONG_INPUT)
-    except BadStill as error:
-        fail(f"clips.{number - 1}.still: {path}: {error}", code=WRONG_INPUT)
+    except StillRefused as error:
+        fail(f"clip {number}, still: {path}: {error}", code=WRONG_INPUT)
+    note(f"clip {number}, still: {path}: {change}" for change in still.changes)
     clip = ClipId(channel=film.channel, video_id=film.video_id, number=number)
-    key = keys.new_still_key(clip, mime, hashlib.sha256(content).hexdigest())
-    return await session.objects.put(path, key, mime)
+    key = keys.new_still_key(clip, still.mime, still.sha256)
+    return await session.objects.put(still.path, key, still.mime), still.source

@@ -1,13 +1,13 @@
 """What commands about a film say, to people and to programs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from commands.running import Handle, look, settled
-from commands.session import Session, fail, out, show_json
+from commands.session import Session, err, fail, out, show_json
 from commands.table import follow
 from studio.contracts.film import VideoResult, VideoStatus
 
@@ -54,3 +54,9 @@ def cause_of(error: WorkflowFailureError) -> str:
 def say(value: Mapping[str, object], words: str, as_json: bool) -> None:
     """The same for programs or for people."""
     show_json(value) if as_json else out.print(words, highlight=False, markup=False)
+
+
+def note(lines: Iterable[str]) -> None:
+    """What people should know, beside what the command prints."""
+    for line in lines:
+        err.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -26,6 +26,10 @@ ALIASES = "written_names"
 """Class attribute of a model: names that a file may use, and the fields they are read into."""
 
 
+AS_WRITTEN = "as_written"
+"""Class attribute of a model: fields whose text counts even where YAML reads something else, like `9:16`."""
+
+
 class WrittenFile(Fields):
     """A whole file, which remembers the lines of its values."""
 
@@ -138,6 +142,8 @@ class _Fitting:
                 self.meant.add(".".join(map(str, (*place, near))))
                 meant = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
                 self._complain((*place, key), f"is unknown; {meant}")
+            elif isinstance(one, Scalar) and key in getattr(model, AS_WRITTEN, ()):
+                given[key] = one.text
             elif one is not None:  # null means absent
                 given[key] = self.fit(known[key], one, (*place, key))
         return given

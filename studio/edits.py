@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from studio import intake
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import MOST_VARIANTS, ClipId, ClipRequest
+from studio.contracts.clip import MOST_VARIANTS, ClipId, ClipRequest, StillSource
 from studio.contracts.complaint import complaint
 from studio.contracts.film import VideoRequest
 from studio.errors import InvalidRequest
 from studio.store.takes import TakeStore
-from studio.takes import digest_of_take, parts_of
+from studio.takes import digest_of_take, parts_of, still_of
 
 SHORTEST_NAME = 6
 """Characters of a take's digest that name it, when no other take of the channel begins with them."""
@@ -36,16 +36,21 @@ def change_clip(
     *,
     prompt: str | None = None,
     still: MediaRef | None = None,
+    source: StillSource | None = None,
     seconds: int | None = None,
 ) -> VideoRequest:
     """The film with another prompt, still or length for one clip, whose choice and variant are forgotten.
+
+    Args:
+        source: what the new still was prepared from.
 
     Raises:
         InvalidRequest: such a film cannot be made, or it is like that already.
     """
     clip = clip_of(film, number)
     given = {"prompt": prompt, "still": still, "seconds": seconds}
-    changed = _with(film, number, {name: value for name, value in given.items() if value is not None})
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    changed = _with(film, number, changes | ({"source": source} if still else {}))
     if _inputs(changed, clip_of(changed, number)) == _inputs(film, clip):
         raise InvalidRequest(f"clips.{number - 1}: is like that already")
     return _with(changed, number, {"variant": 1, "take": None})
@@ -128,7 +133,7 @@ def _pairs(asked: VideoRequest, before: VideoRequest) -> dict[int, ClipRequest]:
 def _inputs(film: VideoRequest, clip: ClipRequest) -> str:
     """Everything a clip is made from, whichever of its takes."""
     parts = parts_of(film, clip)
-    return parts.still.sha256 + parts.model_dump_json(exclude={"still", "variant"})
+    return still_of(parts) + parts.model_dump_json(exclude={"still", "source", "fit", "variant"})
 
 
 def _with(film: VideoRequest, number: int, changes: dict[str, Any]) -> VideoRequest:

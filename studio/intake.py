@@ -7,17 +7,11 @@ from comfy_workflows.graph import GraphTemplate, load_graph
 from studio.contracts.clip import PROMPT_LIMIT
 from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.size import too_large
-from studio.errors import BadStill, InvalidRequest
-from studio.media.picture import probe_picture
+from studio.errors import InvalidRequest
 from studio.objects.keys import GRAPHS, lies_in_channel
 from studio.prompts import motion
 from studio.providers.kie_models import kling_model
 from studio.renders import unable
-
-STILL_BYTES = 10_000_000
-"""Largest still KIE.ai takes."""
-ASPECT_TOLERANCE = 0.02
-"""How far a still's aspect may be from the film's: Kling's picture has the still's shape."""
 
 
 def complaints(request: VideoRequest, own: GraphTemplate | None = None) -> Iterator[str]:
@@ -63,18 +57,3 @@ def _about_graph(request: VideoRequest, own: GraphTemplate | None) -> Iterator[s
         yield f"model: {request.model} makes {made}; a film's clips are made of stills"
     else:
         yield from unable(request, template)
-
-
-def check_still(content: bytes, *, width: int, height: int) -> str:
-    """The media type of a still that Kling takes for a film of `width` x `height`.
-
-    Raises:
-        BadStill: no PNG or JPEG, too large, or another shape than the film.
-    """
-    picture = probe_picture(content)
-    if len(content) > STILL_BYTES:
-        raise BadStill(f"{len(content):,} bytes; Kling takes at most {STILL_BYTES:,}")
-    shape, wanted = picture.width / picture.height, width / height
-    if abs(shape / wanted - 1) > ASPECT_TOLERANCE:
-        raise BadStill(f"{picture.width}x{picture.height} has another shape than the film, {width}x{height}")
-    return picture.mime

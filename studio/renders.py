@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from comfy_workflows.declaration import ParameterName
 from comfy_workflows.graph import TRIAL_IMAGE, GraphTemplate
 from comfy_workflows.values import out_of_range
-from studio.contracts.clip import CameraMove, ClipRequest
+from studio.contracts.clip import CameraMove, ClipRequest, Framing
 from studio.contracts.film import VideoRequest
 from studio.contracts.render import GraphParameters
 from studio.contracts.rendering import ClipToRender, GraphToRender
@@ -40,6 +40,7 @@ def order_of_clip(clip: ClipToRender) -> GraphToRender:
         ),
         clip=clip.clip,
         moving=move is not CameraMove.STATIC,
+        framing=Framing(width=clip.width, height=clip.height, fit=clip.fit),
     )
 
 

@@ -3,13 +3,14 @@
 import json
 
 from comfy_workflows.identity import digest_of_shipped
-from studio.contracts.clip import ClipRequest
+from studio.contracts.clip import ClipRequest, Fit
 from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.project import SentenceId
 from studio.contracts.render import BIGGEST_SEED, Lora, LoraPair
 from studio.contracts.take import RenderParts, TakeParts
 from studio.digest import Part, digest_of
 from studio.media.animatic import RENDERER_VERSION
+from studio.media.still import STILL_VERSION
 from studio.prompts import motion
 from studio.prompts.camera import move_of
 from studio.prompts.style import with_style
@@ -17,17 +18,23 @@ from studio.prompts.style import with_style
 TAKE_FORMAT = "take-2"
 """Changes when the meaning of a take's parts changes; every older take is then made anew."""
 
+_PLAIN = ("image/png", "image/jpeg")
+"""Formats in which a still may need nothing. Services say the format; what is in the file decides about the picture."""
+
 RENDER_FORMAT = "render-1"
 """The same for pictures and clips by ComfyUI graphs."""
 
 
 def parts_of(film: VideoRequest, clip: ClipRequest) -> TakeParts:
     """Everything this clip is made from."""
+    source = clip.source.digest if clip.source and clip.source.still == clip.still.sha256 else None
     return TakeParts(
         provider=film.provider,
         model=_maker(film),
         prompt=with_style(motion.render(clip.prompt), film.prompt_prefix),
         still=clip.still,
+        source=source,
+        fit="refuse" if source else clip.fit or film.fit,
         seconds=clip.seconds,
         width=film.width,
         height=film.height,
@@ -59,15 +66,28 @@ def _options(film: VideoRequest) -> str:
     return json.dumps({"fast": film.fast, "loras": loras}, sort_keys=True, separators=(",", ":"))
 
 
+def still_digest(file: str, fit: Fit = "refuse") -> str:
+    """What names a still that was prepared from a file of this SHA-256. One that needed nothing is named by itself."""
+    return digest_of(STILL_VERSION, {"file": file, "fit": fit})
+
+
+def still_of(parts: TakeParts) -> str:
+    """What the still counts as: the file it was prepared from, or itself."""
+    if parts.source is not None:
+        return parts.source
+    as_it_is = parts.fit == "refuse" and parts.still.mime in _PLAIN
+    return parts.still.sha256 if as_it_is else still_digest(parts.still.sha256, parts.fit)
+
+
 def digest_of_take(parts: TakeParts) -> str:
-    """The name of the take these parts give: SHA-256 over what its maker is told, and the still by its bytes.
+    """The name of the take these parts give: SHA-256 over what its maker is told, and the still by its file's bytes.
 
     What a maker is not told does not count: the local renderer reads no prompt, Kling no camera move.
     """
     told: dict[str, Part] = {
         "provider": parts.provider,
         "model": parts.model,
-        "still": parts.still.sha256,
+        "still": still_of(parts),
         "seconds": parts.seconds,
         "width": parts.width,
         "height": parts.height,

@@ -21,7 +21,7 @@ from studio.store.pool import Database, open_database
 from tests.databases import TEMPLATE, Databases
 from tests.dev_server import connect_patiently, dev_server
 from tests.schedule import SLOW, ByFile, rank
-from tests.studio_at_work import StudioAtWork, make_studio
+from tests.studio_at_work import HEIGHT, WIDTH, StudioAtWork, make_studio
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import ensure_search_attributes
 
@@ -104,7 +104,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def kie() -> AsyncIterator[KieSimulator]:
     """KIE.ai with tiny ready-made clips and a fast clock."""
-    config = KieConfig(speed=SPEED, clips="placeholder", duration=(30.0, 60.0))
+    config = KieConfig(speed=SPEED, clips="placeholder", placeholder_size=(WIDTH, HEIGHT), duration=(30.0, 60.0))
     async with KieSimulator(config) as simulator:
         yield simulator
 

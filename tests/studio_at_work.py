@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -29,6 +30,8 @@ from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 WIDTH, HEIGHT = 192, 108
+SMALLEST_STILL = 300
+"""Pixels of the shorter side, for Kling."""
 QUEUES = (TaskQueue.STUDIO, TaskQueue.KLING, TaskQueue.MEDIA)
 HANG_GUARD = 240.0
 """Seconds after which something that should have happened never will."""
@@ -82,7 +85,9 @@ class StudioAtWork:
         made = [
             ClipRequest(
                 number=number,
-                still=await self.still(ClipId(channel=channel, video_id=video_id, number=number), (width, height)),
+                still=await self.still(
+                    ClipId(channel=channel, video_id=video_id, number=number), still_size(width, height)
+                ),
                 prompt=f"Haunter floats down corridor {number:02d} of {video_id}. Slow dolly forward.",
                 seconds=seconds,
             )
@@ -94,12 +99,13 @@ class StudioAtWork:
         """A clip of the usual film."""
         return ClipId(channel=channel, video_id=video_id, number=number)
 
-    async def still(self, clip: ClipId, size: tuple[int, int] = (WIDTH, HEIGHT)) -> MediaRef:
+    async def still(self, clip: ClipId, size: tuple[int, int] | None = None) -> MediaRef:
         """A small picture in the store, another one for every clip."""
+        size = size or still_size(WIDTH, HEIGHT)
         path = self.folder / f"{clip.channel}-{clip.video_id}-{clip.number}.png"
         colour = (40 + clip.number * 7 % 200, 90, 160)
         grain = Image.effect_noise(size, 80).convert("RGB")
-        await asyncio.to_thread(Image.blend(Image.new("RGB", size, colour), grain, 0.5).save, path)
+        await asyncio.to_thread(Image.blend(Image.new("RGB", size, colour), grain, 0.5).save, path, compress_level=1)
         return await self.objects.put(path, keys.still_key(clip, "image/png"), "image/png")
 
     async def start(self, request: VideoRequest) -> Handle:
@@ -152,6 +158,12 @@ class StudioAtWork:
         """Rows of the database as dictionaries."""
         async with self.database.transaction() as connection:
             return [dict(row) for row in await connection.fetch(query, *arguments)]
+
+
+def still_size(width: int, height: int) -> tuple[int, int]:
+    """The smallest still of a video's shape that Kling takes."""
+    scale = max(1.0, SMALLEST_STILL / min(width, height))
+    return math.ceil(width * scale), math.ceil(height * scale)
 
 
 def make_studio(

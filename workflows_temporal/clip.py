@@ -104,7 +104,8 @@ async def _render(
     label = f"clip {clip.number:02d}"
     async with gate.place(clip_id) as place:
         table.mark(clip.number, ClipStatus.HOSTING)
-        still = StillToHost(clip=clip_id, still=clip.still, gate=gate.gate_id, ticket=place.ticket)
+        framing = film.framing(clip)
+        still = StillToHost(clip=clip_id, still=clip.still, framing=framing, gate=gate.gate_id, ticket=place.ticket)
         hosted = await workflow.execute_activity_method(HostingActivities.host_image, still, **titled(HOST, label))
         table.mark(clip.number, ClipStatus.WAITING)
         slot = await place.slot(ask_again=timedelta(seconds=hosted.ask_again_seconds))
@@ -113,6 +114,7 @@ async def _render(
             clip=clip_id,
             take=take,
             still=clip.still,
+            framing=framing,
             hosted=hosted,
             prompt=clip.prompt,
             seconds=clip.seconds,
@@ -158,6 +160,7 @@ async def draw_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Tab
         seconds=clip.seconds,
         width=film.width,
         height=film.height,
+        fit=clip.fit or film.fit,
     )
     label = f"clip {clip.number:02d}"
     file = await workflow.execute_activity_method(AnimaticActivities.draw_clip, to_draw, **titled(DRAW, label))

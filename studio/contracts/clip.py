@@ -33,6 +33,11 @@ ClipNumber = Annotated[int, Field(ge=1, le=500)]
 """A clip's place in its film, from 1."""
 
 
+Fit = Literal["refuse", "crop", "pad"]
+"""What becomes of a still of another shape than its video: refused, cut to it around its centre, or padded with
+black."""
+
+
 class CameraMove(StrEnum):
     """What the camera does; the seven moves every renderer of ours knows."""
 
@@ -73,11 +78,39 @@ PromptText = Annotated[
 ]
 
 
+class StillSource(Contract):
+    """What a still was prepared from by whoever put it into the object store.
+
+    Takes are named by this instead of the still's own bytes: the same file, encoded by a newer library in other
+    bytes, is not bought again.
+    """
+
+    still: Sha256 = Field(description="The prepared still's bytes; for another still this says nothing.")
+    digest: Sha256 = Field(description="Of the file as it was brought and of what was done to it.")
+
+
+class Framing(Contract):
+    """The shape a still has to have."""
+
+    width: int
+    height: int
+    fit: Fit = "refuse"
+
+
 class ClipRequest(Contract):
     """One clip of a film, as ordered."""
 
     number: ClipNumber
-    still: MediaRef = Field(description="The picture the clip starts from: PNG or JPEG, in the object store.")
+    still: MediaRef = Field(
+        description="The picture the clip starts from, in the object store: PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF. "
+        "Engines get it upright, as 8-bit RGB, without metadata."
+    )
+    source: StillSource | None = Field(
+        default=None, description="What `still` was prepared from; set by the command line, not needed from services."
+    )
+    fit: Fit | None = Field(
+        default=None, description="For a still of another shape than the video; none: as the video says."
+    )
     prompt: PromptText | MotionPrompt = Field(
         description="What moves: one text with the camera movement last, or five parts put in order for you."
     )
@@ -110,6 +143,7 @@ class StillToHost(Contract):
 
     clip: ClipId
     still: MediaRef
+    framing: Framing
     gate: str
     ticket: Ticket
 
@@ -134,6 +168,7 @@ class ClipSubmission(Contract):
     clip: ClipId
     take: Sha256
     still: MediaRef
+    framing: Framing
     hosted: HostedStill
     prompt: PromptText | MotionPrompt
     seconds: ClipSeconds
@@ -175,6 +210,7 @@ class ClipToDraw(Contract):
     seconds: ClipSeconds
     width: int
     height: int
+    fit: Fit = "refuse"
 
 
 class ClipFile(Contract):

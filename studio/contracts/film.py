@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from studio.contracts.aspect import Aspect, with_sides
 from studio.contracts.base import Contract, Identifier, MediaRef, SetByWorkflow, Sha256, Usd
 from studio.contracts.callback import CalledBack
-from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus
+from studio.contracts.clip import ClipFile, ClipOutcome, ClipRequest, ClipStatus, Fit, Framing
 from studio.contracts.excerpt import Excerpt
 from studio.contracts.gate import GateCarry
 from studio.contracts.money import Cost
@@ -117,8 +118,15 @@ class VideoRequest(Contract):
         default="", description="The words of a style, told to the ComfyUI graph before every clip's prompt."
     )
     fast: bool = Field(default=False, description="With the ComfyUI graph's few-step LoRAs, where it has some.")
+    aspect: Aspect | None = Field(
+        default=None, description="Shape instead of width and height: 9:16 is 1080x1920, 1:1 is 1080x1080."
+    )
     width: Even = 1_920
     height: Even = 1_080
+    fit: Fit = Field(
+        default="refuse",
+        description="What becomes of stills of another shape: refused, cropped around their centre, padded with black.",
+    )
     priority: int = Field(default=3, ge=1, le=5, description="1: urgent, before all others.")
     clip_deadline_seconds: int = Field(
         default=600, ge=1, le=7_200, description="How long to watch one clip at the provider."
@@ -144,6 +152,15 @@ class VideoRequest(Contract):
         if isinstance(values, dict) and values.get("provider") == Provider.COMFYUI and not values.get("model"):
             return values | {"model": COMFYUI_GRAPH}
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sides_of_aspect(cls, values: Any) -> Any:
+        return with_sides(values)
+
+    def framing(self, clip: ClipRequest) -> Framing:
+        """The shape the clip's still has to have."""
+        return Framing(width=self.width, height=self.height, fit=clip.fit or self.fit)
 
     @model_validator(mode="after")
     def _numbers_are_places(self) -> "VideoRequest":

@@ -53,3 +53,4 @@ class FilmPlan(FilmName):
         description="Until the clips are there, estimated; none: nobody knows, or the gate lets nobody in."
     )
     budgets: list[BudgetPlan]
+    notes: list[str] = Field(default=[], description="What is done to stills before they are used.")

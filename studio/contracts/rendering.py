@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
-from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipRequest, MotionPrompt, PromptText
+from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipRequest, Fit, Framing, MotionPrompt, PromptText
 from studio.contracts.film import VideoRequest
 from studio.contracts.model import GraphName
 from studio.contracts.project import SentenceId
@@ -29,6 +29,9 @@ class GraphToRender(Contract):
     clip: ClipId | SentenceId = Field(description="Which clip of a film, or which sentence, it is for.")
     moving: bool = Field(default=True, description="False: only then may the picture of a clip stand still.")
     kept_frames: int | None = Field(default=None, ge=1, description="Cut a clip to so many frames; none: keep all.")
+    framing: Framing | None = Field(
+        default=None, description="The shape its pictures have to have; none: any, as for sentences."
+    )
 
     @property
     def parts(self) -> RenderParts | None:
@@ -59,6 +62,7 @@ class ClipToRender(Contract):
     seconds: Literal[5, 10]
     width: int
     height: int
+    fit: Fit = "refuse"
     loras: tuple[Lora | LoraPair, ...] = ()
     fast: bool = False
 
@@ -78,6 +82,7 @@ class ClipToRender(Contract):
             seconds=clip.seconds,
             width=film.width,
             height=film.height,
+            fit=clip.fit or film.fit,
             loras=film.loras,
             fast=film.fast,
         )

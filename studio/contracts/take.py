@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
-from studio.contracts.clip import CameraMove, ClipFile, ClipNumber, ClipOutcome
+from studio.contracts.clip import CameraMove, ClipFile, ClipNumber, ClipOutcome, Fit
 from studio.contracts.film import FilmName, Provider
 from studio.contracts.render import GraphParameters
 
@@ -21,6 +21,8 @@ class TakeParts(Contract):
     )
     prompt: str = Field(description="As the provider reads it.")
     still: MediaRef
+    source: Sha256 | None = Field(default=None, description="What the still was prepared from; none: it is as it was.")
+    fit: Fit = "refuse"
     seconds: Literal[5, 10]
     width: int
     height: int

@@ -117,6 +117,21 @@ _SIGNS: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
+_EXPORT = "export it as PNG or JPEG"
+_BY_COMMAND = f"{_EXPORT}, for example with ImageMagick: `magick FILE picture.png`"
+_HOW_TO_CONVERT = {
+    **dict.fromkeys(("HEIC", "HEIF"), f"{_BY_COMMAND}, on a Mac: `sips -s format png FILE --out picture.png`"),
+    **dict.fromkeys(
+        ("AVIF", "JPEG XL", "Photoshop", "GIMP", "OpenEXR", "Radiance HDR", "QOI", "PDF", "Canon raw (CR3)"),
+        _BY_COMMAND,
+    ),
+    **dict.fromkeys(
+        ("a QuickTime video", "an MP4 video", "a WebM or Matroska video"),
+        "take a picture out of it: `ffmpeg -i FILE -frames:v 1 picture.png`",
+    ),
+}
+
+
 def why_unreadable(content: bytes) -> str:
     """A sentence about a file that Pillow does not read: what it is, and what to do."""
     kind = next((name for at, sign, name in _SIGNS if content[at:].startswith(sign)), None)
@@ -133,4 +148,4 @@ def why_unreadable(content: bytes) -> str:
         return "not a picture; export it as PNG or JPEG"
     if kind.startswith("a damaged"):
         return f"{kind} file; export it again"
-    return f"this is {kind}; export it as PNG or JPEG"
+    return f"this is {kind}; {_HOW_TO_CONVERT.get(kind, _EXPORT)}"

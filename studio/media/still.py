@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from studio.contracts.clip import Fit
 from studio.errors import BadStill
 from studio.media import _still_bytes
 
@@ -27,7 +28,6 @@ BACKGROUND = (255, 255, 255)
 ASPECT_TOLERANCE = 0.02
 """How far a still's shape may be from the video's without `fit`."""
 
-Fit = Literal["refuse", "crop", "pad"]
 Mime = Literal["image/png", "image/jpeg"]
 
 _READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA", "ICO")
@@ -58,6 +58,7 @@ class PreparedStill:
     Attributes:
         content: PNG or JPEG, RGB or grey, 8 bits per channel, no metadata.
         changes: what was done to the picture, as sentences; empty when it is as it was.
+        fitted: whether it was cropped or padded.
     """
 
     content: bytes
@@ -65,6 +66,7 @@ class PreparedStill:
     width: int
     height: int
     changes: tuple[str, ...] = ()
+    fitted: bool = False
 
 
 def prepare_still(content: bytes, *, width: int, height: int, fit: Fit = "refuse", rules: StillRules) -> PreparedStill:
@@ -76,16 +78,37 @@ def prepare_still(content: bytes, *, width: int, height: int, fit: Fit = "refuse
     Raises:
         BadStill: no picture, damaged, a format that cannot be read, too small, too large, or of another shape.
     """
-    image, changes = _upright(*_opened(content))
-    image = _fitted(image, width, height, fit, changes)
-    _check_size(image, rules)
-    plain = None if changes else _still_bytes.without_metadata(content)
-    if plain is not None and len(plain) <= rules.most_bytes:
-        return PreparedStill(plain, _mime(plain), image.width, image.height)
-    if not changes:
-        changes = [f"{len(plain):,} bytes were encoded anew" if plain else "converted to 8 bits per channel"]
-    encoded = _encoded(image, rules.most_bytes)
-    return PreparedStill(encoded, _mime(encoded), image.width, image.height, tuple(changes))
+    return _prepared(content, rules, lambda image, changes: _fitted(image, width, height, fit, changes))
+
+
+def prepare_picture(content: bytes, *, rules: StillRules) -> PreparedStill:
+    """The same for a picture that may have any shape. Raises as `prepare_still` does."""
+    return _prepared(content, rules, lambda image, changes: image)
+
+
+def _prepared(
+    content: bytes, rules: StillRules, fitting: Callable[[Image.Image, list[str]], Image.Image]
+) -> PreparedStill:
+    opened, changes, kind = _opened(content)
+    try:
+        upright = _upright(opened, changes)
+        image = fitting(upright, changes)
+        _check_size(image, rules)
+        plain = None if changes else _still_bytes.without_metadata(content)
+        if plain is not None and len(plain) <= rules.most_bytes:
+            return PreparedStill(plain, _mime(plain), image.width, image.height)
+        encoded = _encoded(image, rules.most_bytes)
+    except BadStill as error:
+        named = kind in _PLAIN or kind in str(error)
+        raise BadStill(str(error) if named else f"{error} (the file is {kind}, whatever its name says)") from None
+    if plain is not None:
+        how = "JPEG" if _mime(encoded) == "image/jpeg" else "PNG"
+        changes.append(f"{len(plain):,} bytes, at most {rules.most_bytes:,} are accepted: encoded anew as {how}")
+    elif not changes:
+        changes.append("converted to 8 bits per channel")
+    return PreparedStill(
+        encoded, _mime(encoded), image.width, image.height, tuple(changes), fitted=image.size != upright.size
+    )
 
 
 def shown_size(content: bytes) -> tuple[int, int, str]:
@@ -100,9 +123,9 @@ def shown_size(content: bytes) -> tuple[int, int, str]:
         return *size, "JPEG" if image.format == "MPO" else str(image.format)
 
 
-def _opened(content: bytes) -> tuple[Image.Image, list[str]]:
-    """The decoded first picture of a file, and what it is."""
-    changes = []
+def _opened(content: bytes) -> tuple[Image.Image, list[str], str]:
+    """The decoded first picture of a file, what was done to it so far, and its format."""
+    changes: list[str] = []
     ended = _still_bytes.with_end_marker(content)
     with _reading(ended) as image:
         kind, frames = str(image.format), getattr(image, "n_frames", 1)
@@ -116,7 +139,7 @@ def _opened(content: bytes) -> tuple[Image.Image, list[str]]:
         _decoding(image.load)
         if ended is not content and _ends_in_grey(image):
             raise BadStill("cut off: the file ends before its picture does")
-        return image.copy(), changes
+        return image.copy(), changes, kind
 
 
 def _ends_in_grey(image: Image.Image) -> bool:
@@ -160,7 +183,7 @@ def _decoding(step: Callable[[], object]) -> None:
             raise BadStill(f"cut off or damaged: {_one_line(error)}") from None
 
 
-def _upright(image: Image.Image, changes: list[str]) -> tuple[Image.Image, list[str]]:
+def _upright(image: Image.Image, changes: list[str]) -> Image.Image:
     """RGB or grey with 8 bits, as it is shown."""
     profile = image.info.get("icc_profile")
     orientation = image.getexif().get(_ORIENTATION, 1)
@@ -176,7 +199,7 @@ def _upright(image: Image.Image, changes: list[str]) -> tuple[Image.Image, list[
         changes.append("turned upright as its EXIF tag says")
         image.getexif()[_ORIENTATION] = orientation
         image = ImageOps.exif_transpose(image) or image
-    return image, changes
+    return image
 
 
 def _eight_bits(image: Image.Image, changes: list[str]) -> Image.Image:
@@ -240,21 +263,20 @@ def _fitted(image: Image.Image, width: int, height: int, fit: Fit, changes: list
             f"{image.width}x{image.height} has another shape than the video, {width}x{height}; "
             "crop it, or set `fit: crop` or `fit: pad`"
         )
+    wider = shape > wanted
+    if wider is (fit == "crop"):
+        size = (max(1, round(image.height * wanted)), image.height)
+    else:
+        size = (image.width, max(1, round(image.width / wanted)))
+    if size[0] * size[1] > PIXEL_LIMIT:  # before the memory for it is taken
+        raise BadStill(f"{image.width}x{image.height} would be padded to {size[0]}x{size[1]}: {_too_many_pixels()}")
+    left, top = (image.width - size[0]) // 2, (image.height - size[1]) // 2
     if fit == "crop":
-        size = (
-            (image.width, round(image.width / wanted))
-            if shape < wanted
-            else (round(image.height * wanted), image.height)
-        )
-        left, top = (image.width - size[0]) // 2, (image.height - size[1]) // 2
         changes.append(f"cropped from {image.width}x{image.height} to {size[0]}x{size[1]}")
         return image.crop((left, top, left + size[0], top + size[1]))
-    size = (
-        (image.width, round(image.width / wanted)) if shape > wanted else (round(image.height * wanted), image.height)
-    )
     changes.append(f"padded with black from {image.width}x{image.height} to {size[0]}x{size[1]}")
     padded = Image.new(image.mode, size)
-    padded.paste(image, ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
+    padded.paste(image, (-left, -top))
     return padded
 
 
@@ -263,7 +285,7 @@ def _check_size(image: Image.Image, rules: StillRules) -> None:
     if short < rules.least:
         raise BadStill(f"{image.width}x{image.height} is smaller than {rules.least} pixels a side")
     if rules.aspect and long > short * rules.aspect:
-        raise BadStill(f"{image.width}x{image.height} is longer than {rules.aspect:g}:1")
+        raise BadStill(f"{image.width}x{image.height} is longer than {rules.aspect:g}:1, the longest shape accepted")
     if image.width * image.height > PIXEL_LIMIT:
         raise BadStill(f"{image.width}x{image.height}: {_too_many_pixels()}")
 

@@ -73,6 +73,11 @@ def new_still_key(clip: ClipId, mime: str, sha256: str) -> str:
     return f"{base}_{sha256[:12]}.{extension}"
 
 
+def prepared_still_key(channel: str, recipe: str, mime: str) -> str:
+    """A still as an engine gets it, named by what it was made from: `…/stills/3f2a….png`. It is never replaced."""
+    return f"{channel_prefix(channel)}stills/{recipe[:40]}.{_EXTENSIONS[mime]}"
+
+
 def take_key(channel: str, take: str) -> str:
     """A take's file. It is never overwritten by another one; films of the channel share it."""
     return f"{channel_prefix(channel)}takes/{take}.mp4"

@@ -15,13 +15,14 @@ from temporalio.testing import ActivityEnvironment
 
 from activities._order import PublicAddresses
 from activities._settling import bill_of
+from activities._stills import PreparedStills
 from activities.gatekeeping import GateActivities, Slots
 from activities.hosting import UploadedStills
 from activities.kling import KlingActivities
 from activities.kling_pace import KlingPace
 from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipId, ClipJob, ClipSubmission, HostedStill
+from studio.contracts.clip import ClipId, ClipJob, ClipSubmission, Framing, HostedStill
 from studio.contracts.gate import HeldSlot, Slot, Sweep, Ticket
 from studio.errors import BeingOrdered, DatabaseUnavailable, StillRendering, SubmissionUnknown
 from studio.objects.store import StorePlace, open_store
@@ -44,6 +45,7 @@ def submission(number: int = 1) -> ClipSubmission:
         clip=CLIP.model_copy(update={"number": number}),
         take=f"{number:064x}",
         still=MediaRef(key="channels/poke1/1.png", sha256="0" * 64, mime="image/png"),
+        framing=Framing(width=16, height=9),
         hosted=HostedStill(url="http://stills.test/1.png", since=datetime.now(UTC)),
         prompt=f"Haunter floats down corridor {number:02d}. Slow dolly forward.",
         seconds=5,
@@ -56,7 +58,7 @@ class Worker:
     """The activities of the queue kling, in surroundings that a test chooses."""
 
     def __init__(self, temporal: Client, database: Database, kie: KieSimulator, folder: Path) -> None:
-        self.temporal, self.database, self.kie = temporal, database, kie
+        self.temporal, self.database, self.kie, self.folder = temporal, database, kie, folder
         self.objects = open_store(StorePlace(url=f"file://{folder}"))
         self.ledger = SubmissionLedger(database)
         self.beats: list[tuple[Any, ...]] = []
@@ -64,7 +66,9 @@ class Worker:
     @asynccontextmanager
     async def kling(self, pace: KlingPace = PACE) -> AsyncIterator[KlingActivities]:
         async with open_kie(key="sim-key", api_url=self.kie.api_url, upload_url=self.kie.upload_url) as client:
-            addresses = PublicAddresses(UploadedStills(self.objects, client), callbacks=None)
+            addresses = PublicAddresses(
+                UploadedStills(PreparedStills(self.objects, work_dir=self.folder / "work"), client), callbacks=None
+            )
             yield KlingActivities(client, self.ledger, Slots(self.temporal), pace=pace, addresses=addresses)
 
     def environment(self, *, details: Sequence[Any] = (), ahead: float = 0, waited: float = 1) -> ActivityEnvironment:

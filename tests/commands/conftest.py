@@ -8,7 +8,15 @@ from tests.studio_at_work import StudioAtWork
 
 def session_of(studio: StudioAtWork) -> Session:
     """What a command works with."""
-    return Session(settings=studio.settings, temporal=studio.temporal, database=studio.database, objects=studio.objects)
+    scratch = studio.folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return Session(
+        settings=studio.settings,
+        temporal=studio.temporal,
+        database=studio.database,
+        objects=studio.objects,
+        scratch=scratch,
+    )
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _read(folder: Path, text: str | bytes) -> BuiltFilm:
     path = folder / "film.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return build_film(path, read_film_file(path))
+    return build_film(path, read_film_file(path), scratch=folder)
 
 
 def _refusal(folder: Path, text: str | bytes) -> str:

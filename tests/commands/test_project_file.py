@@ -51,7 +51,9 @@ async def built(stores: Stores, path: Path) -> BuiltProject:
     models = ModelStore(stores.database)
     offer = Offer(models=await models.models(), styles=await models.styles())
     file = await asyncio.to_thread(read_project_file, path)
-    return await asyncio.to_thread(build_project, path, file, offer, await models.characters(file.channel))
+    return await asyncio.to_thread(
+        build_project, path, file, stores.scratch, offer, await models.characters(file.channel)
+    )
 
 
 async def complaints(stores: Stores, path: Path) -> list[str]:

@@ -26,7 +26,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     options = StackOptions(
         data=tmp_path_factory.mktemp("stack"),
         speed=50,
-        kie={"clips": "placeholder", "duration": [60, 80], "api_keys": [PLANTED_KEY]},
+        kie={"clips": "placeholder", "placeholder_size": [192, 108], "duration": [60, 80], "api_keys": [PLANTED_KEY]},
         settings={"KIE_API_KEY": PLANTED_KEY},
         fixed_ports=False,
     )
@@ -69,7 +69,7 @@ def film_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes film files with small stills beside them. No two films want the same take."""
     folder = tmp_path_factory.mktemp("films")
     for number in range(1, 4):
-        draw_still("A harbour at dawn", seed=number, width=192, height=108).image.save(
+        draw_still("A harbour at dawn", seed=number, width=534, height=300).image.save(
             folder / f"clip_{number:02d}.png"
         )
 

@@ -14,7 +14,7 @@ from studio.contracts.film import VideoProgress, VideoRequest, VideoStatus
 from studio.objects import keys
 from studio.objects.store import ObjectStore, StorePlace, open_store
 from tests.command_line import run_command
-from tests.studio_at_work import HEIGHT, WIDTH, Handle, eventually
+from tests.studio_at_work import HEIGHT, WIDTH, Handle, eventually, still_size
 from workflows_temporal.addresses import VIDEO_STATUS, TaskQueue, video_workflow_id
 from workflows_temporal.connection import connect
 from workflows_temporal.video import VideoWorkflow
@@ -32,7 +32,7 @@ class Films:
         """Start a film of small stills. Lost orders are not waited for unless `fields` say so."""
         fields.setdefault("unknown_wait_seconds", 0)
         path = self.stack.data / "still.png"
-        await asyncio.to_thread(Image.effect_noise((WIDTH, HEIGHT), 60).convert("RGB").save, path)
+        await asyncio.to_thread(Image.effect_noise(still_size(WIDTH, HEIGHT), 60).convert("RGB").save, path)
         first = ClipId(channel="crash", video_id=video_id, number=1)
         still = await self.objects.put(path, keys.still_key(first, "image/png"), "image/png")
         made = [

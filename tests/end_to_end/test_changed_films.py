@@ -97,7 +97,7 @@ def test_a_film_that_runs_is_not_started_again_but_may_be_changed(
     assert refused.returncode == 2
     assert "tests/runs is running already - Change a clip with `film edit tests/runs CLIP`" in refused.stderr
     still = tmp_path / "other.png"
-    draw_still("Dunes", seed=9, width=192, height=108).image.save(still)
+    draw_still("Dunes", seed=9, width=534, height=300).image.save(still)
     edited = said(starter("film", "edit", "tests/runs", "2", "--still", str(still), "--json"))
     assert edited["replaced"] is True
     assert edited["run_id"] != first["run_id"]

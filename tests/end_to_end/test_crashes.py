@@ -25,7 +25,7 @@ async def films(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Films
     options = StackOptions(
         data=tmp_path_factory.mktemp("crashes"),
         speed=20,
-        kie={"clips": "placeholder", "duration": [100, 120], "rate_limit": 0},
+        kie={"clips": "placeholder", "placeholder_size": [192, 108], "duration": [100, 120], "rate_limit": 0},
         settings={"KLING_ORDERS_PER_WINDOW": "0", "KLING_CALLS_PER_SECOND": "0", "KLING_SLOTS": "18"},
         workers={"only": "studio,kling,media"},
         fixed_ports=False,

@@ -19,9 +19,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.store": frozenset({"studio.store", "studio.contracts", "studio.errors"})
     | {"studio.callback_address", "studio.secrets"},
     "studio.prompts": frozenset({"studio.prompts", "studio.contracts", "studio.errors"}),
-    # The rules a film has to pass look at words, pictures and models at once.
+    # What each engine takes as a still.
+    "studio.stills": frozenset({"studio.contracts", "studio.media.still"}),
+    # The rules a film has to pass look at words and models at once.
     "studio.intake": frozenset(
-        {"studio.contracts", "studio.errors", "studio.media.picture", "studio.objects.keys", "studio.prompts"}
+        {"studio.contracts", "studio.errors", "studio.objects.keys", "studio.prompts"}
         | {"studio.providers.kie_models", "studio.renders", "comfy_workflows"}
     ),
     # A film's clip as an order for a graph.
@@ -31,7 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     | {"studio.store.models", "comfy_workflows"},
     # What a take is made from: words, pictures' digests, the renderer's version.
     "studio.takes": frozenset({"studio.contracts", "studio.digest", "studio.prompts", "studio.media.animatic"})
-    | {"comfy_workflows.identity"},
+    | {"studio.media.still", "comfy_workflows.identity"},
     # Which model makes a picture, and what a style adds to it.
     "studio.styles": frozenset({"studio.contracts", "studio.errors", "studio.prompts"}),
     # What a sentence's picture and clip are made with.

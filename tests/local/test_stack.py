@@ -27,7 +27,7 @@ from workflows_temporal.connection import connect
 from workflows_temporal.policies import GRACE
 from workflows_temporal.video import VideoWorkflow
 
-KIE: dict[str, Any] = {"clips": "placeholder", "duration": [20, 30]}
+KIE: dict[str, Any] = {"clips": "placeholder", "placeholder_size": [192, 108], "duration": [20, 30]}
 
 
 def options(data: Path) -> StackOptions:

@@ -35,7 +35,7 @@ from studio.store.desk import DeskStore
 from tests.renders import running
 from tests.replay import fingerprints
 from tests.story import Story
-from tests.studio_at_work import QUEUES, Handle, StudioAtWork, eventually, make_studio
+from tests.studio_at_work import HEIGHT, QUEUES, WIDTH, Handle, StudioAtWork, eventually, make_studio
 from workflows_temporal.addresses import (
     TaskQueue,
     desk_workflow_id,
@@ -389,7 +389,7 @@ async def _studio(**changes: Any) -> AsyncIterator[StudioAtWork]:
         stack.push_async_callback(server.process.stop)
         postgres = await start_postgres(folder / "postgres", logs=folder)
         stack.push_async_callback(postgres.stop)
-        config = KieConfig(speed=100, clips="placeholder", duration=(30.0, 60.0))
+        config = KieConfig(speed=100, clips="placeholder", placeholder_size=(WIDTH, HEIGHT), duration=(30.0, 60.0))
         kie = await stack.enter_async_context(KieSimulator(config))
         url = await postgres.ensure_database("record")
         studio = make_studio(

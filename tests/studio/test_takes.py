@@ -5,12 +5,21 @@ from typing import Any
 import pytest
 
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import CameraMove, ClipRequest, MotionPrompt
+from studio.contracts.clip import CameraMove, ClipRequest, MotionPrompt, StillSource
 from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.project import SentenceId
 from studio.contracts.render import BIGGEST_SEED, GraphParameters, Lora, LoraPair
 from studio.contracts.take import RenderParts, TakeParts
-from studio.takes import RENDER_FORMAT, TAKE_FORMAT, digest_of_render, digest_of_take, parts_of, seed_of, takes_of
+from studio.takes import (
+    RENDER_FORMAT,
+    TAKE_FORMAT,
+    digest_of_render,
+    digest_of_take,
+    parts_of,
+    seed_of,
+    still_digest,
+    takes_of,
+)
 
 STILL = MediaRef(key="channels/poke1/projects/vid_1/stills/clip_01.png", sha256="ab" * 32, mime="image/png")
 KLING = TakeParts(
@@ -32,6 +41,8 @@ OTHER: dict[str, Any] = {
     "model": "another",
     "prompt": "Pokemon floats down the corridor. Slow dolly forward.",
     "still": STILL.model_copy(update={"sha256": "ab" * 31 + "ac"}),
+    "source": "cd" * 32,
+    "fit": "crop",
     "seconds": 10,
     "width": 1_280,
     "height": 720,
@@ -79,6 +90,49 @@ def test_what_a_maker_is_not_told_does_not_count() -> None:
 def test_where_a_still_lies_does_not_count() -> None:
     elsewhere = KLING.model_copy(update={"still": STILL.model_copy(update={"key": "channels/poke1/other.png"})})
     assert digest_of_take(elsewhere) == digest_of_take(KLING)
+
+
+def parts_with(clip: dict[str, Any] | None = None, **fields: Any) -> TakeParts:
+    one = ClipRequest.model_validate({"number": 1, "still": STILL, "prompt": "Rain falls."} | (clip or {}))
+    video = VideoRequest(channel="poke1", video_id="vid_1", clips=[one], **fields)
+    return parts_of(video, video.clips[0])
+
+
+def test_a_still_counts_as_the_file_it_was_prepared_from() -> None:
+    """Another version of the library that encodes the same file in other bytes buys nothing again."""
+    file, older, newer = "11" * 32, "ab" * 32, "ac" * 32
+    takes = {
+        digest_of_take(
+            parts_with(
+                {
+                    "still": STILL.model_copy(update={"sha256": sha256}),
+                    "source": StillSource(still=sha256, digest=still_digest(file, "crop")),
+                },
+                fit=fit,
+            )
+        )
+        for sha256, fit in ((older, "crop"), (newer, "crop"), (newer, "refuse"))
+    }
+    assert len(takes) == 1
+    assert takes == {digest_of_take(parts_with({"still": STILL.model_copy(update={"sha256": file})}, fit="crop"))}
+    assert len({still_digest(file), still_digest(file, "crop"), still_digest(file, "pad"), file}) == 4
+
+
+def test_a_still_that_needed_nothing_keeps_its_digest_whatever_else_is_said() -> None:
+    plain = digest_of_take(parts_with())
+    kept = StillSource(still=STILL.sha256, digest=STILL.sha256)
+    assert digest_of_take(parts_with({"source": kept}, fit="crop")) == plain
+    assert digest_of_take(parts_with({"source": kept, "fit": "pad"})) == plain
+    # What another still was prepared from says nothing of this one.
+    assert digest_of_take(parts_with({"source": StillSource(still="cd" * 32, digest="ef" * 32)})) == plain
+    heic = {"still": STILL.model_copy(update={"mime": "image/webp"})}
+    assert digest_of_take(parts_with(heic)) != plain, "a format that is converted: another version makes other clips"
+
+
+def test_what_becomes_of_another_shape_counts_for_a_still_that_is_not_prepared_yet() -> None:
+    digests = [digest_of_take(parts_with(fit=fit)) for fit in ("refuse", "crop", "pad")]
+    assert len(set(digests)) == 3
+    assert digest_of_take(parts_with({"fit": "crop"}, fit="pad")) == digests[1]
 
 
 def test_a_chosen_take_stands_whatever_the_clip_says() -> None:

@@ -65,6 +65,7 @@ async def test_faults_of_the_picture_condemn_at_once(studio: StudioAtWork, kie: 
     for number, kind in enumerate(kinds, start=1):
         kie.order(match=f"corridor {number:02d}", clip=kind, count=1)
     # Not smaller: in a thumbnail an encoder's noise hides whether a picture stands still.
+    kie.configure(placeholder_size=(640, 360))
     handle = await studio.start(await studio.request(clips=3, width=640, height=360))
     progress = await studio.waiting(handle)
     assert [clip.status for clip in progress.clips] == [ClipStatus.FAILED] * 3
@@ -80,6 +81,7 @@ async def test_another_codec_or_size_is_converted_and_noted_and_not_bought_again
 ) -> None:
     kie.order(match="corridor 01", clip="wrong_codec", count=1)
     kie.order(match="corridor 02", clip="wrong_size", count=1)
+    kie.configure(placeholder_size=(320, 180))
     result = await studio.make(await studio.request(clips=3, width=320, height=180))
     assert kie.ledger.accepted == 3
     codec, size, usual = (clip.file for clip in result.clips)

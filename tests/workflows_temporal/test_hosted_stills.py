@@ -4,11 +4,14 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from PIL import Image
 from temporalio.client import Client
 
+from activities._stills import PreparedStills, WantedStill
 from activities.hosting import RENEWED_AFTER, UploadedStills
 from simulators.kie import KieSimulator
-from studio.contracts.clip import HostedStill
+from studio.contracts.clip import Framing, HostedStill
+from studio.contracts.film import Provider
 from studio.objects.store import StorePlace, open_store
 from tests.simulators.callers import serve
 from tests.studio.objects.test_store import BUCKET, SECRET, Bucket
@@ -55,14 +58,15 @@ class Uploads:
 
 async def test_an_upload_that_may_be_gone_is_repeated_before_the_order(tmp_path: Path) -> None:
     objects = open_store(StorePlace(url=f"file://{tmp_path}/objects"))
-    (tmp_path / "still.png").write_bytes(b"a still")
+    Image.effect_noise((534, 300), 50).convert("RGB").save(tmp_path / "still.png")
     still = await objects.put(tmp_path / "still.png", "channels/poke1/still.png", "image/png")
     uploads = Uploads()
-    stills = UploadedStills(objects, uploads)
+    stills = UploadedStills(PreparedStills(objects, work_dir=tmp_path / "work"), uploads)
+    wanted = WantedStill("poke1", still, Provider.KLING, Framing(width=1_920, height=1_080))
     since = datetime(2026, 1, 1, tzinfo=UTC)
-    hosted = HostedStill(url=await stills.publish(still), since=since)
-    assert await stills.address(still, hosted, now=since + RENEWED_AFTER - timedelta(minutes=1)) == hosted.url
-    renewed = await stills.address(still, hosted, now=since + RENEWED_AFTER + timedelta(minutes=1))
+    hosted = HostedStill(url=await stills.publish(wanted), since=since)
+    assert await stills.address(wanted, hosted, now=since + RENEWED_AFTER - timedelta(minutes=1)) == hosted.url
+    renewed = await stills.address(wanted, hosted, now=since + RENEWED_AFTER + timedelta(minutes=1))
     assert renewed != hosted.url
     assert len(uploads.names) == 2 and len(set(uploads.names)) == 1
     assert RENEWED_AFTER < timedelta(hours=24)

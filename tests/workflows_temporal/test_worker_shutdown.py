@@ -17,7 +17,7 @@ from local.processes import Process, spawn
 from local.stack import ROOT
 from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipId, HostedStill, StillToHost
+from studio.contracts.clip import ClipId, Framing, HostedStill, StillToHost
 from studio.contracts.film import StatusRecord, VideoStatus
 from studio.contracts.gate import GateName, Ticket
 from studio.objects import keys
@@ -134,7 +134,7 @@ async def _still(folder: Path) -> StillToHost:
     ticket = Ticket(
         name="t", workflow_id="video/poke1/vid_1", first_run_id="r", channel="poke1", video_id="vid_1", number=1
     )
-    return StillToHost(clip=CLIP, still=still, gate=KLING_GATE_ID, ticket=ticket)
+    return StillToHost(clip=CLIP, still=still, framing=Framing(width=16, height=9), gate=KLING_GATE_ID, ticket=ticket)
 
 
 async def _worker_process(
