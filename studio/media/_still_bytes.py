@@ -114,6 +114,10 @@ _SIGNS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8", "a damaged JPEG"),
     (0, b"GIF8", "a damaged GIF"),
     (8, b"WEBP", "a damaged WebP"),
+    (8, b"WAVE", "a sound file"),
+    (0, b"ID3", "a sound file"),
+    (0, b"OggS", "a sound file"),
+    (0, b"fLaC", "a sound file"),
 )
 
 
@@ -146,6 +150,8 @@ def why_unreadable(content: bytes) -> str:
         kind = "JSON"
     if kind is None:
         return "not a picture; export it as PNG or JPEG"
+    if kind in ("a sound file", "a web page", "JSON", "XML", "a zip archive", "gzip data"):
+        return f"this is {kind}, no picture"
     if kind.startswith("a damaged"):
         return f"{kind} file; export it again"
     return f"this is {kind}; {_HOW_TO_CONVERT.get(kind, _EXPORT)}"

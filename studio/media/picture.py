@@ -1,4 +1,4 @@
-"""Is this a picture the provider takes? PNG or JPEG, whole, and of a sane size."""
+"""Is this the picture that was ordered? PNG or JPEG, whole, and of a sane size. Stills have rules of their own: `still`."""
 
 import io
 from dataclasses import dataclass

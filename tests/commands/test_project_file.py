@@ -93,7 +93,7 @@ async def test_everything_wrong_with_files_is_said_at_once(stores: Stores, proje
         "sentence 1, audio: a.png: its name has to end with one of wav, mp3, flac, ogg, m4a, aac, webm",
         "sentence 1, still: none.png: no such file",
         "sentence 2, audio: none.wav: no such file",
-        "sentence 2, still: a.wav: the picture is not a PNG or JPEG picture",
+        "sentence 2, still: a.wav: this is a sound file, no picture",
     ]
 
 

@@ -42,7 +42,7 @@ BAD: list[tuple[dict[str, object], str]] = [
     ({"clips": [{"still": "none.png", "prompt": "A cat."}]}, "clip 1, still: none.png: no such file"),
     (
         {"clips": [{"still": "bad.yaml", "prompt": "A cat."}]},
-        "clip 1, still: bad.yaml: the picture is not a PNG or JPEG",
+        "clip 1, still: bad.yaml: not a picture; export it as PNG or JPEG",
     ),
     (
         {"clips": [{"still": "clip_01.png", "prompt": "a" * 2501}]},
@@ -59,7 +59,7 @@ BAD: list[tuple[dict[str, object], str]] = [
         "clip 1, prompt: the prompt begins with camera movement",
     ),
     ({"clips": [{"still": "clip_01.png", "prompt": "A cat.", "camra": "orbit"}]}, "clip 1, camra: is unknown"),
-    ({"width": 200}, "clip 1, still: clip_01.png: 192x108 has another shape than the film, 200x108"),
+    ({"width": 200}, "clip 1, still: clip_01.png: 534x300 has another shape than the video, 200x108"),
 ]
 
 

@@ -134,7 +134,7 @@ async def test_everything_that_is_wrong_is_said_and_nothing_is_written(story: St
     assert words.splitlines() == [
         "sentences.0.audio_file: channels/poke1/nothing.png is not in the object store",
         "sentences.0.image_file: channels/poke1/nothing.png is not in the object store",
-        "sentences.1.image_file: the picture is not a PNG or JPEG picture",
+        "sentences.1.image_file: this is a sound file, no picture",
         "sentences.2.image_file: channels/poke2/still.png lies outside channel poke1",
         "characters.0.references.0: channels/poke2/still.png lies outside channel poke1",
     ]

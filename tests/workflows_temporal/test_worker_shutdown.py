@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy
@@ -22,7 +23,7 @@ from studio.contracts.film import StatusRecord, VideoStatus
 from studio.contracts.gate import GateName, Ticket
 from studio.objects import keys
 from studio.objects.store import StorePlace, open_store
-from tests.studio_at_work import eventually
+from tests.studio_at_work import eventually, still_size
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 
 CLIP = ClipId(channel="poke1", video_id="vid_1", number=1)
@@ -127,7 +128,7 @@ async def _bystander(temporal: Client) -> AsyncIterator[WorkflowHandle[Bystander
 
 async def _still(folder: Path) -> StillToHost:
     path = folder / "still.png"
-    path.write_bytes(b"a still")
+    Image.effect_noise(still_size(16, 9), 50).convert("RGB").save(path)
     still: MediaRef = await open_store(StorePlace(url=f"file://{folder / 'objects'}")).put(
         path, keys.still_key(CLIP, "image/png"), "image/png"
     )
