@@ -1,4 +1,4 @@
-"""Is this the picture that was ordered? PNG or JPEG, whole, and of a sane size. Stills have rules of their own: `still`."""
+"""Is this the picture that was ordered? PNG or JPEG, whole, and of a sane size. For stills see `still`."""
 
 import io
 from dataclasses import dataclass
