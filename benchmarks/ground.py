@@ -34,6 +34,13 @@ Handle = WorkflowHandle[VideoWorkflow, VideoResult]
 WIDTH, HEIGHT = 192, 108
 STILL = (534, 300)
 """The smallest of this shape that Kling takes."""
+_TINY = {
+    "clips": "placeholder",
+    "placeholder_size": [WIDTH, HEIGHT],
+    "rate_limit": 0,
+    "poll_limit": 0,
+    "credits": 10_000_000,
+}
 _UNHURRIED = {"KLING_CALLS_PER_SECOND": "0", "KLING_ORDERS_PER_WINDOW": "0", "LOG_LEVEL": "warning"}
 
 
@@ -146,14 +153,7 @@ async def ground(
         options = StackOptions(
             data=Path(folder),
             speed=speed,
-            kie={
-                "clips": "placeholder",
-                "placeholder_size": (WIDTH, HEIGHT),
-                "rate_limit": 0,
-                "poll_limit": 0,
-                "credits": 10_000_000,
-                **kie,
-            },
+            kie={**_TINY, **kie},
             settings={**_UNHURRIED, **settings},
             workers=workers,
             fixed_ports=False,
