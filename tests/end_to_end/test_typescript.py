@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -19,11 +21,13 @@ INSTALLING, RUNNING = 200, 200
 """Seconds."""
 
 
-async def run(*command: str, folder: Path, seconds: float = RUNNING, **environment: str) -> tuple[int, str, str]:
+async def run(
+    *command: str, folder: Path, environment: Mapping[str, str] = MappingProxyType({}), seconds: float = RUNNING
+) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
-        env=os.environ | environment,
+        env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -71,7 +75,7 @@ async def test_a_video_is_started_from_typescript_and_its_result_or_its_mistakes
     async def start(asked: dict[str, object]) -> tuple[int, str, str]:
         file = compiled.with_name("request.json")
         file.write_text(json.dumps(asked))
-        return await run("node", compiled.name, file.name, folder=compiled.parent, **environment)
+        return await run("node", compiled.name, file.name, folder=compiled.parent, environment=environment)
 
     code, said, why = await start(request)
     assert code == 0, why

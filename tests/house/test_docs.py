@@ -47,7 +47,7 @@ GROUPS = "film|project|comfy|gate|lost|budget|costs"
 def test_every_command_of_the_docs_is_one() -> None:
     """`starter.py film start …` anywhere, and `film start …` in backticks."""
     root: Any = typer.main.get_command(starter.app)
-    groups = {name: getattr(command, "commands", None) for name, command in root.commands.items()}
+    groups: dict[str, Any] = {name: getattr(command, "commands", None) for name, command in root.commands.items()}
     unknown, seen = [], 0
     for path in DOCS:
         text = path.read_text(encoding="utf-8")
