@@ -18,7 +18,8 @@ from commands.gpu import gpu_standing
 from commands.models import built_film
 from commands.options import DATA, ClipPlace, Data, FilmId, FilmPath, Json, Wait
 from commands.plan import plan_film
-from commands.running import Handle, find, handle_of, look, name_of, standing, start_film
+from commands.repeats import SameStills, refuse_repeats
+from commands.running import Handle, find, handle_of, look, name_of, request_of, standing, start_film
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.table import render
 from commands.takes import choose_take, edit_clip, list_takes
@@ -44,11 +45,12 @@ app.command("choose")(choose_take)
 def start(
     file: FilmPath,
     wait: Wait = False,
+    same_stills: SameStills = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
     """Start a film. Everything wrong with it is said before anything starts."""
-    asyncio.run(_start(file, wait, data, as_json))
+    asyncio.run(_start(file, wait, same_stills, data, as_json))
 
 
 @app.command()
@@ -84,12 +86,13 @@ def status(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
 
 @app.command()
-def resume(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
+def resume(film: FilmId, same_stills: SameStills = False, data: Data = DATA, as_json: Json = False) -> None:
     """Go on with a film that waits: only what is missing is made."""
 
     async def run() -> None:
         async with open_session(data) as session:
             handle = await find(session, film)
+            await refuse_repeats(session, await request_of(session, await name_of(session, film)), same_stills)
             await handle.signal(VideoWorkflow.resume)
             say({"workflow_id": handle.id, "resumed": True}, f"{handle.id} goes on", as_json)
 
@@ -197,13 +200,15 @@ def list_films(
     asyncio.run(run())
 
 
-async def _start(file: Path, wait: bool, data: Path, as_json: bool) -> None:
+async def _start(file: Path, wait: bool, same_stills: bool, data: Path, as_json: bool) -> None:
     async with open_session(data) as session:
         asked = await _build(session, file)
         name = FilmName(channel=asked.request.channel, video_id=asked.request.video_id)
         before = await standing(session, name)
         if before is not None and before.running:
             _refuse_running(name)  # before the stills it works with are replaced
+        wanted, _ = keep_choices(asked.request, before.request if before else None, asked.fixed)
+        await refuse_repeats(session, wanted, same_stills)
         await put_stills(asked, session.objects)
         async with session.films.turn(name.channel, name.video_id):
             before = await standing(session, name)

@@ -97,8 +97,20 @@ def _show(plan: FilmPlan, provider: Provider) -> None:
         out.print(f"budget    {budget.scope} {verdict}; {used}", highlight=False)
     for line in plan.notes:
         out.print(line, highlight=False, soft_wrap=True)
+    if repeats := [clip.number for clip in plan.clips if clip.repeats]:
+        out.print(
+            f"{_numbers(repeats)}: made before of the same still and prompt, and black or frozen; "
+            "the same will most likely come out again. Starting asks for --same-stills.",
+            style="red",
+        )
     if plan.counts[ClipPlanned.MISSING]:
         out.print("It would be refused: choose another take.", style="red")
+
+
+def _numbers(clips: list[int]) -> str:
+    listed = ", ".join(str(number) for number in clips[:20])
+    more = f" and {len(clips) - 20} more" if len(clips) > 20 else ""
+    return f"{'clip' if len(clips) == 1 else 'clips'} {listed}{more}"
 
 
 def _duration(seconds: float | None, provider: Provider) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from commands.film_stills import StillReader, StillRefused
 from commands.options import DATA, ClipPlace, Data, FilmId, Json, Wait
+from commands.repeats import repeats_in
 from commands.running import Change, name_of, request_of, restart_film
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.telling import note, say, watch
@@ -180,6 +181,9 @@ async def _restart(
         started = await restart_film(session, film, why, change)
     except InvalidRequest as error:
         fail(f"{film.channel}/{film.video_id} stays as it is:\n{error}", code=WRONG_INPUT)
+    repeats = await repeats_in(session, started.request)
+    if repeats and not as_json:
+        note([f"{one} - the same still and prompt are bought again" for one in repeats])
     if not (wait and as_json):
         replaced = "; the run that was not finished is replaced" if started.replaced else ""
         now = {"workflow_id": started.handle.id, "run_id": started.handle.first_execution_run_id}

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -18,6 +19,9 @@ from studio.store.takes import TakeStore
 from studio.takes import takes_of
 
 _LOOKS_AT_ONCE = 8
+_SHOWN = re.compile(r"\b(?:black for|frozen from) .*")
+"""What verification writes down of a clip whose file is whole and whose picture is of no use: it follows from the
+still and the prompt, while a clip that failed at the provider may succeed the next time."""
 
 
 class Planner:
@@ -78,6 +82,28 @@ class Planner:
         ]
 
 
+async def repeated(film: VideoRequest, takes: TakeStore, ledger: SubmissionLedger) -> dict[int, str]:
+    """Clips that would be bought again although the last clip of the same inputs was thrown away for what it showed:
+    number → what was wrong with it."""
+    wanted = [(clip.number, take) for clip, (take, _) in zip(film.clips, takes_of(film), strict=True)]
+    digests = [take for _, take in wanted]
+    there = await takes.finished(film.channel, set(digests))
+    orders = await ledger.newest(film.channel, digests)
+    return {
+        number: fault
+        for number, take in wanted
+        if take not in there and (order := orders.get(take)) and (fault := _fault_shown(order))
+    }
+
+
+def _fault_shown(order: Submission | None) -> str:
+    """Why its clip was thrown away, if that was for what it showed."""
+    if order is None or order.state != "settled" or order.verdict != "bad":
+        return ""
+    found = _SHOWN.search(order.reason)
+    return found.group() if found else ""
+
+
 def _clip_plans(
     film: VideoRequest, takes: Sequence[str], there: Mapping[str, Take], orders: Mapping[str, Submission]
 ) -> list[ClipPlan]:
@@ -88,8 +114,12 @@ def _clip_plans(
         if planned not in (ClipPlanned.REUSED, ClipPlanned.MISSING) and take in first:
             planned, note = ClipPlanned.SHARED, f"the same as clip {first[take]}"
         first.setdefault(take, clip.number)
-        price = _price(film, clip) if planned is ClipPlanned.NEW else Decimal(0)
-        plans.append(ClipPlan(number=clip.number, planned=planned, take=take, cost_usd=price, note=note))
+        new = planned is ClipPlanned.NEW
+        repeats = new and _fault_shown(orders.get(take)) != ""
+        price = _price(film, clip) if new else Decimal(0)
+        plans.append(
+            ClipPlan(number=clip.number, planned=planned, take=take, cost_usd=price, note=note, repeats=repeats)
+        )
     return plans
 
 

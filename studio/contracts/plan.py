@@ -32,6 +32,9 @@ class ClipPlan(Contract):
     take: Sha256
     cost_usd: Usd
     note: str = ""
+    repeats: bool = Field(
+        default=False, description="Its last clip was thrown away as black or frozen; the same may come out again."
+    )
 
 
 class BudgetPlan(Contract):

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from commands.plan import make_plan
+from commands.repeats import refuse_repeats, repeats_in
 from commands.session import Session
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
@@ -90,6 +91,37 @@ async def test_a_clip_that_failed_is_paid_anew_until_its_newest_order_delivers(
     result = await handle.result()
     await studio.objects.delete(keys.take_key("poke1", result.clips[0].take or ""))
     assert planned(await make_plan(session, request)) == [ORDERED]
+
+
+async def test_a_still_whose_clip_was_black_is_not_bought_again_without_a_word(
+    studio: StudioAtWork, session: Session, kie: KieSimulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kie.configure(placeholder_size=(640, 360))
+    kie.order(match="corridor 01", clip="black", count=1)
+    kie.order(match="corridor 02", fail="internal", count=1)
+    kie.order(match="corridor 03", clip="frozen", count=1)
+    request = await studio.request(clips=4, width=640, height=360)
+    handle = await studio.start(request)
+    await studio.waiting(handle)
+    plan = await make_plan(session, request)
+    assert [clip.repeats for clip in plan.clips] == [True, False, True, False], "a failure may pass by itself"
+    assert [one.partition(" for")[0] for one in await repeats_in(session, request)] == [
+        "clip 1: black",
+        "clip 3: frozen from 0.0 s to the end",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        await refuse_repeats(session, request, same_stills=False)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    for words in ("clip 1: black for", "clip 3: frozen from", "film edit poke1/vid_1 CLIP --still", "--same-stills"):
+        assert words in said
+    await refuse_repeats(session, request, same_stills=True)
+    changed = with_clip(with_clip(request, 1, prompt="A cat wakes."), 3, still=request.clips[3].still)
+    assert await repeats_in(session, changed) == []
+    await refuse_repeats(session, changed, same_stills=False)
+    await handle.signal(VideoWorkflow.resume)
+    await handle.result()
+    assert await repeats_in(session, request) == [], "what is there is not bought"
 
 
 async def test_clips_with_the_same_inputs_are_paid_once(studio: StudioAtWork, session: Session) -> None:
