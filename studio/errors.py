@@ -53,6 +53,7 @@
     │   ├── DownloadBroken            the bytes stopped half way         retryable
     │   │   └── NotAVideo               a page, an answer, nothing         retryable
     │   └── FfmpegFailed              ffmpeg ended with an error
+    ├── ReaderUnavailable           media files cannot be read just now  retryable
     └── StorageUnavailable          our own storage does not answer      retryable
         ├── DatabaseUnavailable
         ├── ObjectStoreUnavailable
@@ -363,6 +364,12 @@ class NotAVideo(DownloadBroken):
 
 class FfmpegFailed(MediaError):
     """ffmpeg ended with an error."""
+
+
+class ReaderUnavailable(StudioError):
+    """The process that reads media files does not start, or was killed. It says nothing about the file."""
+
+    retryable = True
 
 
 class StorageUnavailable(StudioError):

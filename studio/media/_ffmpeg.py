@@ -1,7 +1,8 @@
 """The only place that starts ffmpeg: `run` for whole commands, `feed` for frames that are drawn here.
 
-Both give ffmpeg a process group of its own, keep only the end of what it says on stderr, take nothing but exit
-status 0 for success, and leave no process behind, however they are left.
+Both give ffmpeg a process group of its own and an environment without our settings, keep only the end of what it says
+on stderr, take nothing but exit status 0 for success, and leave no process behind, however they are left: when this
+process is killed, the kernel kills ffmpeg.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from studio.errors import FfmpegFailed, MediaError
+from studio.subprocesses import bare_environment, ending_with_parent
 
 GRACE_SECONDS = 3.0
 """How long ffmpeg may take to end after SIGTERM before it is killed."""
@@ -59,6 +61,7 @@ async def run(argv: Sequence[str], *, on_frame: Callable[[int], None] | None = N
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        env=bare_environment(),
     )
     assert process.stdout is not None and process.stderr is not None
     tail = bytearray()
@@ -93,6 +96,7 @@ def feed(argv: Sequence[str], frames: Iterable[Iterable[bytes]], *, stop: thread
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
+            env=bare_environment(),
             pipesize=_PIPE_BYTES,
         )
         assert process.stdin is not None
@@ -107,7 +111,7 @@ def feed(argv: Sequence[str], frames: Iterable[Iterable[bytes]], *, stop: thread
 
 
 def _command(argv: Sequence[str], *more: str) -> list[str]:
-    return [argv[0], *_ALWAYS, *more, *argv[1:]]
+    return ending_with_parent([argv[0], *_ALWAYS, *more, *argv[1:]])
 
 
 def _checked(code: int | None, tail: bytes) -> str:

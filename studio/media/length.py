@@ -10,6 +10,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 
 from studio.errors import BadSound, InvalidRequest
+from studio.media._reading import in_reader
 
 SILENT_SECONDS = 5.0
 """Length of a clip over which nothing is said."""
@@ -21,6 +22,7 @@ _EXACT = 1e-6
 """Frames by which a length may be off without asking for another one: floats are."""
 
 
+@in_reader(BadSound)
 def audio_seconds(path: Path) -> float:
     """How long the sound in a file is, by decoding it: headers of streamed and cut files say something else.
 

@@ -3,6 +3,7 @@
 There is no ffprobe in the house: PyAV reads the container itself.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from studio.errors import BadClip, ClipUnreadable
+from studio.media._reading import in_reader
 
+_MOST_THREADS = 4
 _READABLE = "mov,matroska"
 """MP4 and its relatives, WebM and its. Others stay unread: a playlist from outside could name other files."""
 
@@ -140,9 +143,12 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not pictures:
             raise faulty(BadClip(f"{path.name}: there is no video in it, only sound or a cover"), "no picture")
+        # Each further thread of a decoder keeps frames of its own in memory.
+        pictures[0].codec_context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
         yield container, pictures[0]
 
 
+@in_reader()
 def probe(path: Path) -> MediaInfo:
     """Read what a file says about itself and count its packets; takes milliseconds, decodes nothing.
 

@@ -15,6 +15,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from studio.errors import BadClip, ClipUnreadable
+from studio.media._reading import in_reader
 from studio.media.planes import planes_of
 from studio.media.probe import MediaInfo, faulty, opened, probe
 from studio.media.watch import LOOKS_PER_SECOND, Floats, Watch
@@ -74,6 +75,7 @@ class _Looked:
     watch: Watch
 
 
+@in_reader()
 def verify_clip(path: Path, ordered: Ordered) -> MediaInfo:
     """Check a clip completely and return what it is.
 
@@ -86,6 +88,7 @@ def verify_clip(path: Path, ordered: Ordered) -> MediaInfo:
     return info
 
 
+@in_reader()
 def examine_clip(path: Path, ordered: Ordered) -> Examined:
     """The same for a clip that was paid for: a format that only has to be converted is no reason to refuse it.
 

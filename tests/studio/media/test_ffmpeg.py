@@ -15,6 +15,7 @@ import pytest
 from studio.errors import FfmpegFailed, MediaError
 from studio.media import _ffmpeg
 from studio.media._part import written_whole
+from tests.house.tree import ROOT
 from tests.studio.media.conftest import Clips
 
 FRAME = (bytes(64 * 36), bytes(32 * 18), bytes(32 * 18))
@@ -206,3 +207,42 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
     assert target.read_bytes() == b"old"
+
+
+# ── when our process is killed ───────────────────────────────────────────
+
+RUNS = """
+import asyncio, sys
+from studio.media import _ffmpeg
+asyncio.run(_ffmpeg.run(sys.argv[1:]))
+"""
+FEEDS = """
+import itertools, sys, threading
+from studio.media import _ffmpeg
+frames = itertools.repeat((bytes(64 * 36), bytes(32 * 18), bytes(32 * 18)))
+thread = threading.Thread(target=lambda: _ffmpeg.feed(sys.argv[1:], frames))
+thread.start()
+"""
+
+
+@pytest.mark.parametrize("program", [RUNS, FEEDS], ids=["run", "feed"])
+async def test_ffmpeg_ends_when_its_worker_is_killed(tmp_path: Path, program: str) -> None:
+    """An encoder that goes on alone writes into a folder that the next worker sweeps."""
+    target = tmp_path / "out.mp4"
+    argv = slow_encode(target) if program is RUNS else [_ffmpeg.binary(), *RAW, str(target)]
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", program, *argv, cwd=ROOT)
+
+    def encoders() -> list[psutil.Process]:
+        return [process for process in processes_naming(str(target)) if process.pid != worker.pid]
+
+    await until(lambda: bool(encoders()) and target.exists())
+    worker.kill()
+    await worker.wait()
+    await until(lambda: not encoders())
+
+
+async def test_ffmpeg_gets_no_setting_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIE_API_KEY", "PLANTED")
+    shows = bad_program(tmp_path, "import os, sys\nfor name in os.environ: print(name, file=sys.stderr)")
+    for said in (await _ffmpeg.run(shows), await asyncio.to_thread(_ffmpeg.feed, shows, [])):
+        assert {"PATH"} <= set(said.split()) <= {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "PWD", "LC_CTYPE", "_"}
