@@ -21,7 +21,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from activities._failures import Failures
-from activities._scratch import sweep_scratch
+from activities._scratch import keep_sweeping
 from activities.records import RECORDING
 from composition import SERVINGS, Serving, Tools, new_gate
 from studio.ending import run_and_leave
@@ -87,7 +87,7 @@ async def working(settings: Settings, queues: Sequence[TaskQueue], temporal: Cli
             await prepare_database(tools.database)
         if TaskQueue.STUDIO in queues:
             await prepare(tools)
-        sweep_scratch(settings.work_dir)
+        await stack.enter_async_context(_beside(keep_sweeping(settings.work_dir, tools.objects)))
         workers: list[Worker] = []
         for queue in _with_company(queues, settings):
             serving = await SERVINGS[queue](tools)

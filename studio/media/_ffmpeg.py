@@ -6,6 +6,7 @@ process is killed, the kernel kills ffmpeg.
 """
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -19,7 +20,7 @@ from typing import Any
 import ffmpeg
 import imageio_ffmpeg
 
-from studio.errors import FfmpegFailed, MediaError
+from studio.errors import FfmpegFailed, MediaError, WorkFolderFull
 from studio.subprocesses import bare_environment, ending_with_parent
 
 GRACE_SECONDS = 3.0
@@ -30,6 +31,9 @@ TAIL_BYTES = 65_536
 
 _PIPE_BYTES = 1 << 20
 """Room between renderer and encoder, so that one works while the other does (Linux; elsewhere ignored)."""
+
+_FULL = os.strerror(errno.ENOSPC)
+"""What ffmpeg says of a disk without space."""
 
 _ALWAYS = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y")
 
@@ -116,6 +120,8 @@ def _command(argv: Sequence[str], *more: str) -> list[str]:
 
 def _checked(code: int | None, tail: bytes) -> str:
     text = tail.decode(errors="replace").strip()
+    if code != 0 and _FULL in text:
+        raise WorkFolderFull
     if code != 0:
         last = "\n".join(text.splitlines()[-8:])
         raise FfmpegFailed(f"ffmpeg ended with status {code}: {last or 'it said nothing'}")

@@ -5,7 +5,6 @@ stages and renames, `studio.objects.folder`; S3 puts atomically).
 """
 
 import asyncio
-import errno
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -20,12 +19,12 @@ from obstore.exceptions import BaseError, NotSupportedError
 from obstore.store import LocalStore, S3Store
 
 from studio.contracts.base import MediaRef
+from studio.disk import FULL, in_work_folder
 from studio.errors import (
     InvalidRequest,
     MediaChanged,
     MediaMissing,
     ObjectStoreUnavailable,
-    WorkFolderFull,
 )
 from studio.objects.folder import Folder
 
@@ -37,7 +36,6 @@ LEFTOVER_AGE = timedelta(hours=1)
 """A temporary file that nobody has written to for so long, and nobody has locked, is left over."""
 
 _CHUNK = 1 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_TEXT = re.compile(
     r"No space left|os error 28|StorageFull|QuotaExceeded|InsufficientStorage|507 Insufficient", re.I
 )
@@ -97,7 +95,7 @@ class ObjectStore:
         """
         seen = hashlib.sha256()
         try:
-            with _work_folder(), target.open("wb") as file:
+            with in_work_folder(), target.open("wb") as file:
                 async for chunk in self._chunks(media):
                     seen.update(chunk)
                     file.write(chunk)
@@ -276,16 +274,6 @@ def _ensure_same(media: MediaRef, sha256: str) -> None:
 
 
 @contextmanager
-def _work_folder() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise WorkFolderFull from None
-        raise
-
-
-@contextmanager
 def _translated(key: str) -> Iterator[None]:
     try:
         yield
@@ -294,6 +282,6 @@ def _translated(key: str) -> Iterator[None]:
     except NotSupportedError as error:
         raise InvalidRequest(f"the object store cannot do this: {error}") from None
     except (BaseError, OSError) as error:
-        if getattr(error, "errno", None) in _FULL or _FULL_TEXT.search(str(error)):
+        if getattr(error, "errno", None) in FULL or _FULL_TEXT.search(str(error)):
             raise ObjectStoreUnavailable("No space left in the object store") from None
         raise ObjectStoreUnavailable(f"The object store does not answer ({type(error).__name__})") from None

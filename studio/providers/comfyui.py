@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from studio.disk import in_work_folder
 from studio.errors import (
     ComfyError,
     DownloadBroken,
@@ -314,7 +315,7 @@ async def open_comfyui(*, url: str = API_URL, patience: float = PATIENCE) -> Asy
 async def _write(answer: httpx.Response, target: Path, output: ComfyOutput, limit: int) -> int:
     promised, length = _foreign.count(answer.headers.get("content-length")), 0
     name = _foreign.quote(output.path)
-    with _removed_unless_whole(target), target.open("wb") as file:
+    with _removed_unless_whole(target), in_work_folder(), target.open("wb") as file:
         async for chunk in answer.aiter_bytes(1 << 18):
             length += len(chunk)
             if length > limit:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import httpcore
 import httpx
 
+from studio.disk import in_work_folder
 from studio.errors import (
     AddressRefused,
     DownloadBroken,
@@ -102,6 +103,7 @@ class FileClient:
             DownloadBroken: fewer bytes came than were promised, too many, too slowly, encoded, or the line broke.
             NotAVideo: what came is nothing that begins as an MP4 or WebM does. None of it is written.
             ProviderUnavailable: the host is down or unreachable.
+            WorkFolderFull: there is no space left for it.
         """
         try:
             async with asyncio.timeout(self._limits.seconds):
@@ -171,7 +173,7 @@ class FileClient:
         if not begins_as_video(head):
             raise await _no_video(head, chunks)
         seen, size = hashlib.sha256(), 0
-        with target.open("wb") as file:
+        with in_work_folder(), target.open("wb") as file:
             size += _add(head, seen, file)
             async for chunk in chunks:
                 size += _add(chunk, seen, file)

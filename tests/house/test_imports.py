@@ -8,14 +8,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.ending": frozenset(),
     "studio.secrets": frozenset(),
     "studio.subprocesses": frozenset(),
+    "studio.disk": frozenset({"studio.errors"}),
     "studio.logs": frozenset({"studio.secrets"}),
     "studio.digest": frozenset(),
     "studio.callback_address": frozenset(),
     "studio.settings": frozenset({"studio.objects.store", "studio.callback_address"}),
     "studio.contracts": frozenset({"studio.contracts", "studio.errors"}),
-    "studio.providers": frozenset({"studio.providers", "studio.contracts", "studio.errors", "studio.secrets"}),
+    "studio.providers": frozenset({"studio.providers", "studio.contracts", "studio.errors", "studio.secrets"})
+    | {"studio.disk"},
     "studio.media": frozenset({"studio.media", "studio.contracts", "studio.errors", "studio.subprocesses"}),
-    "studio.objects": frozenset({"studio.objects", "studio.contracts", "studio.errors"}),
+    "studio.objects": frozenset({"studio.objects", "studio.contracts", "studio.errors", "studio.disk"}),
     "studio.store": frozenset({"studio.store", "studio.contracts", "studio.errors"})
     | {"studio.callback_address", "studio.secrets"},
     "studio.prompts": frozenset({"studio.prompts", "studio.contracts", "studio.errors"}),

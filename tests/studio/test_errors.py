@@ -85,6 +85,7 @@ def test_what_may_be_tried_again_is_few() -> None:
         "DownloadBroken",
         "NotAVideo",
         "WorkFolderFull",
+        "ReaderUnavailable",
         "StorageUnavailable",
         "DatabaseUnavailable",
         "ObjectStoreUnavailable",

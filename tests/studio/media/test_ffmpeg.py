@@ -12,7 +12,7 @@ import ffmpeg
 import psutil
 import pytest
 
-from studio.errors import FfmpegFailed, MediaError
+from studio.errors import FfmpegFailed, MediaError, WorkFolderFull
 from studio.media import _ffmpeg
 from studio.media._part import written_whole
 from tests.house.tree import ROOT
@@ -207,6 +207,11 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
     assert target.read_bytes() == b"old"
+
+
+async def test_a_full_disk_is_told_as_that(clips: Clips) -> None:
+    with pytest.raises(WorkFolderFull):
+        await _ffmpeg.run([_ffmpeg.binary(), "-i", str(clips()), "-f", "mpegts", "/dev/full"])
 
 
 # ── when our process is killed ───────────────────────────────────────────

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -126,7 +127,7 @@ def test_a_reader_lives_on_between_calls_and_one_that_was_killed_meanwhile_is_re
 
 
 @contextmanager
-def opened_by_reader(pipe: Path, reading: "Future[object]") -> Iterator[None]:
+def opened_by_reader(pipe: Path, reading: "Future[Any]") -> Iterator[None]:
     """Wait until a reader has begun to read a named pipe, and let it wait for the first byte."""
     while not reading.done():
         try:

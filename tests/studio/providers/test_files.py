@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from simulators.kie import KieSimulator
-from studio.errors import DownloadBroken, LinkExpired, NotAVideo, ProviderUnavailable, StudioError
+from studio.errors import DownloadBroken, LinkExpired, NotAVideo, ProviderUnavailable, StudioError, WorkFolderFull
 from studio.providers.files import LOOPBACK, FileClient, open_files
 from tests.simulators.callers import KieCaller, serve
 
@@ -59,6 +59,16 @@ async def failure(files: FileClient, url: str, folder: Path) -> StudioError:
     with pytest.raises(StudioError) as failed:
         await files.download(url, folder / "clip.mp4")
     return failed.value
+
+
+async def test_a_full_disk_is_told_as_that_and_is_no_fault_of_the_file(
+    files: FileClient, url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "clip.mp4").symlink_to("/dev/full")
+    full = await failure(files, url, tmp_path)
+    assert isinstance(full, WorkFolderFull)
+    assert full.retryable
+    assert "No space left" in str(full)
 
 
 BROKEN: list[Any] = ["reset_before", "reset_after", "truncated_body", {"wrong_length": 1_000}]
