@@ -14,11 +14,9 @@
     │   ├── DeliveryMismatch          several clips in a row are wrong in the same way   stops everyone
     │   ├── RequestRefused            malformed, unknown, not offered
     │   │   └── StillUnreachable        the provider could not fetch the still
-    │   ├── RateLimited               too many requests                  retryable
-    │   ├── RateLimitExhausted        too many, for too long
+    │   ├── RateLimited               too many requests; RateLimitExhausted: for too long    retryable, at first
     │   ├── Maintenance               closed for a while                 retryable
-    │   ├── ProviderUnavailable       down or unreachable                retryable
-    │   ├── ProviderDown              down or unreachable, for too long
+    │   ├── ProviderUnavailable       down or unreachable; ProviderDown: for too long        retryable, at first
     │   ├── StillRendering            not done yet; look again later     retryable, benign
     │   ├── BeingOrdered              somebody else orders it just now   retryable, benign
     │   ├── GenerationFailed          the provider tried and failed
@@ -55,9 +53,7 @@
     │   └── FfmpegFailed              ffmpeg ended with an error
     ├── ReaderUnavailable           media files cannot be read just now  retryable
     └── StorageUnavailable          our own storage does not answer      retryable
-        ├── DatabaseUnavailable
-        ├── ObjectStoreUnavailable
-        └── WorkFolderFull
+        └── DatabaseUnavailable, ObjectStoreUnavailable, WorkFolderFull
 
 Only Temporal retries. `activities/_failures.py` hands `retryable`, `benign` and `retry_after` to it.
 """
