@@ -14,9 +14,11 @@
     │   ├── DeliveryMismatch          several clips in a row are wrong in the same way   stops everyone
     │   ├── RequestRefused            malformed, unknown, not offered
     │   │   └── StillUnreachable        the provider could not fetch the still
-    │   ├── RateLimited               too many requests; RateLimitExhausted: for too long    retryable, at first
+    │   ├── RateLimited               too many requests                  retryable
+    │   ├── RateLimitExhausted        too many, for too long
     │   ├── Maintenance               closed for a while                 retryable
-    │   ├── ProviderUnavailable       down or unreachable; ProviderDown: for too long        retryable, at first
+    │   ├── ProviderUnavailable       down or unreachable                retryable
+    │   ├── ProviderDown              down or unreachable, for too long
     │   ├── StillRendering            not done yet; look again later     retryable, benign
     │   ├── BeingOrdered              somebody else orders it just now   retryable, benign
     │   ├── GenerationFailed          the provider tried and failed
@@ -51,9 +53,10 @@
     │   ├── DownloadBroken            the bytes stopped half way         retryable
     │   │   └── NotAVideo               a page, an answer, nothing         retryable
     │   └── FfmpegFailed              ffmpeg ended with an error
-    ├── ReaderUnavailable           media files cannot be read just now  retryable
     └── StorageUnavailable          our own storage does not answer      retryable
-        └── DatabaseUnavailable, ObjectStoreUnavailable, WorkFolderFull
+        ├── DatabaseUnavailable
+        ├── ObjectStoreUnavailable
+        └── WorkFolderFull
 
 Only Temporal retries. `activities/_failures.py` hands `retryable`, `benign` and `retry_after` to it.
 """
@@ -360,12 +363,6 @@ class NotAVideo(DownloadBroken):
 
 class FfmpegFailed(MediaError):
     """ffmpeg ended with an error."""
-
-
-class ReaderUnavailable(StudioError):
-    """The process that reads media files does not start, or was killed. It says nothing about the file."""
-
-    retryable = True
 
 
 class StorageUnavailable(StudioError):

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from studio.errors import ClipUnreadable, MediaError, ReaderUnavailable, StudioError, error_types
+from studio.errors import ClipUnreadable, MediaError, StorageUnavailable, StudioError, error_types
 from studio.subprocesses import bare_environment, ending_with_parent
 
 MEMORY_BYTES = 1 << 30
@@ -100,11 +100,11 @@ class _Reader:
         self.served = 0
         try:
             ready = self._answer(time.monotonic() + LONGEST_SECONDS)
-        except (_NoAnswer, ReaderUnavailable):
+        except (_NoAnswer, StorageUnavailable):
             ready = None
         if ready != READY:
             self.end()
-            raise ReaderUnavailable("The process that reads media files does not start")
+            raise StorageUnavailable("The process that reads media files does not start")
 
     @property
     def pid(self) -> int:
@@ -116,7 +116,7 @@ class _Reader:
 
         Raises:
             _NoAnswer: the file ended it, or kept it busy too long. The reader is of no use then.
-            ReaderUnavailable: it was killed from outside.
+            StorageUnavailable: it was killed from outside.
         """
         assert self._child.stdin is not None
         self.served += 1
@@ -156,7 +156,7 @@ class _Reader:
     def _death(self) -> Exception:
         """Why it has ended. SIGKILL is no doing of a file: the system wants its memory, or a person did it."""
         if self._child.wait() == -signal.SIGKILL:
-            return ReaderUnavailable("The process that reads media files was killed")
+            return StorageUnavailable("The process that reads media files was killed")
         return _NoAnswer("ends the process that reads it")
 
     def end(self) -> None:
@@ -230,7 +230,7 @@ class _Readers:
 
 def _is_used_up(reader: _Reader, failed: BaseException) -> bool:
     """Files before this one may have spent the reader, or it died while it was idle: a fresh one is asked again."""
-    return reader.served > 1 and isinstance(failed, _NoAnswer | ReaderUnavailable) and not isinstance(failed, _TooSlow)
+    return reader.served > 1 and isinstance(failed, _NoAnswer | StorageUnavailable) and not isinstance(failed, _TooSlow)
 
 
 class _Answers(pickle.Unpickler):

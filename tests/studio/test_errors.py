@@ -85,7 +85,6 @@ def test_what_may_be_tried_again_is_few() -> None:
         "DownloadBroken",
         "NotAVideo",
         "WorkFolderFull",
-        "ReaderUnavailable",
         "StorageUnavailable",
         "DatabaseUnavailable",
         "ObjectStoreUnavailable",

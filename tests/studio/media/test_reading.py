@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from studio.errors import BadClip, ClipUnreadable, MediaError, ReaderUnavailable
+from studio.errors import BadClip, ClipUnreadable, MediaError, StorageUnavailable
 from studio.media import _reading
 from studio.media.frames import frame_at, last_frame
 from studio.media.length import audio_seconds
@@ -151,9 +151,9 @@ def test_a_reader_that_is_killed_in_a_call_says_nothing_about_the_file(
         with opened_by_reader(pipe, reading):
             (reader,) = (child for child in psutil.Process().children() if "studio.media._reader" in child.cmdline())
             reader.kill()
-            with pytest.raises(ReaderUnavailable):
+            with pytest.raises(StorageUnavailable):
                 reading.result()
-    assert ReaderUnavailable.retryable
+    assert StorageUnavailable.retryable
 
 
 def test_a_file_that_ends_or_stalls_its_reader_is_refused_in_words(
