@@ -40,6 +40,7 @@ from activities.records import RecordActivities
 from activities.sentences import SentenceActivities
 from activities.takes import TakeActivities
 from activities.tickets import TicketActivities
+from activities.video_reconciler import VideoReconciler
 from studio.contracts.gate import GateState
 from studio.objects.store import ObjectStore
 from studio.providers.catbox import open_catbox
@@ -64,9 +65,11 @@ from studio.store.renders import RenderStore
 from studio.store.submissions import SubmissionLedger
 from studio.store.takes import TakeStore
 from studio.store.unresolved import UnresolvedOrders
+from studio.store.video_endings import VideoEndings
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import metric_meter
 from workflows_temporal.desk import DeskWorkflow
+from workflows_temporal.executions import Executions
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.image import ImageWorkflow
 from workflows_temporal.late import LateClipWorkflow
@@ -82,6 +85,7 @@ from workflows_temporal.video import VideoWorkflow
 LOST_ORDERS_COUNTED_EVERY = timedelta(seconds=5)
 """One query on a small index."""
 ORDERS_RECOVERED_EVERY = timedelta(seconds=5)
+VIDEOS_RECONCILED_EVERY = timedelta(seconds=10)
 BETWEEN_GPU_HEARTBEATS = timedelta(seconds=0.5)
 """A cancellation comes back with a heartbeat, and is to be with the GPU within two seconds."""
 
@@ -156,6 +160,7 @@ async def serve_studio(tools: Tools) -> Serving:
             records.open_film,
             records.recall_film,
             records.set_film_status,
+            records.end_video,
             takes.use_takes,
             takes.find_lost_takes,
             records.record_clip,
@@ -168,7 +173,12 @@ async def serve_studio(tools: Tools) -> Serving:
             *_sentences(tools),
         ],
         options={"workflow_task_poller_behavior": PollerBehaviorAutoscaling()},
+        beside=lambda: _reconciler(tools).keep_reconciling(VIDEOS_RECONCILED_EVERY),
     )
+
+
+def _reconciler(tools: Tools) -> VideoReconciler:
+    return VideoReconciler(VideoEndings(tools.database), Executions(tools.temporal))
 
 
 async def serve_kling(tools: Tools) -> Serving:

@@ -4,7 +4,16 @@ import structlog
 from temporalio import activity
 
 from activities._recording import Recording
-from studio.contracts.film import ClipRecord, FilmName, FilmRecord, FilmResultRecord, RecalledFilm, StatusRecord
+from studio.contracts.film import (
+    ClipRecord,
+    FilmName,
+    FilmRecord,
+    FilmResultRecord,
+    RecalledFilm,
+    StatusRecord,
+    VideoCost,
+    VideoEnding,
+)
 from studio.contracts.money import Bill
 from studio.contracts.take import LateTake, OpenedFilm
 from studio.objects import keys
@@ -17,7 +26,9 @@ from studio.takes import takes_of
 
 _log = structlog.get_logger()
 
-RECORDING = frozenset({"open_film", "set_film_status", "record_clip", "record_late", "book_costs", "close_film"})
+RECORDING = frozenset(
+    {"open_film", "set_film_status", "end_video", "record_clip", "record_late", "book_costs", "close_film"}
+)
 """What these write down has been paid for: however often it fails, Temporal tries it again."""
 
 
@@ -42,8 +53,9 @@ class RecordActivities:
             await self._budgets.set(film_scope(request.channel, request.video_id), request.budget_usd)
         takes = takes_of(request)
         wanted = [take for take, _ in takes]
-        await self._films.open(record.request, info.workflow_id or "", record.status, record.revision, wanted)
+        # A take that cannot be had refuses the video: then the row keeps the request of the run before.
         await self._takes.want(request.channel, request.video_id, takes)
+        await self._films.open(record.request, info.workflow_id or "", record.status, record.revision, wanted)
         _log.info("film.opened", clips=len(record.request.clips), provider=record.request.provider)
         return OpenedFilm(takes=wanted)
 
@@ -59,10 +71,19 @@ class RecordActivities:
         return recalled.model_copy(update={"outcomes": outcomes})
 
     @activity.defn
-    async def set_film_status(self, record: StatusRecord) -> None:
-        """Write down how the film stands."""
+    async def set_film_status(self, record: StatusRecord) -> VideoCost:
+        """Write down the video's status; returns what it has cost so far."""
         await self._films.set_status(record.channel, record.video_id, record.status, record.message, record.revision)
         _log.info("film.status_changed", status=record.status, message=record.message)
+        return await self._costs.cost(record.channel, record.video_id)
+
+    @activity.defn
+    async def end_video(self, ending: VideoEnding) -> VideoCost:
+        """Write down how a video ended that came to no result, also when it was refused before it was opened."""
+        await self._films.end(ending, activity.info().workflow_id or "")
+        await self._costs.book(ending.channel, ending.video_id)
+        _log.warning("video.ended", status=ending.status, message=ending.message)
+        return await self._costs.cost(ending.channel, ending.video_id)
 
     @activity.defn
     async def record_clip(self, record: ClipRecord) -> None:

@@ -163,11 +163,6 @@ def _rpc(error: Any) -> Failure:
     return Failure(f"Temporal refused it ({error.status.name.lower()}): {text}")
 
 
-def is_no_such_workflow(error: RPCError) -> bool:
-    """Is there no workflow of that id? A namespace that does not exist has the same status."""
-    return error.status == RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower()
-
-
 def _database(error: Any) -> Failure:
     return Failure(f"{error} - Check DATABASE_URL, or {UP}", ExitCode.UNAVAILABLE)
 
@@ -189,6 +184,11 @@ def _failed_workflow(error: Any) -> Failure:
         code = ExitCode.WRONG_INPUT if cause.type == InvalidRequest.__name__ else ExitCode.FAILED
         return Failure(cause.message, code)
     return Failure(str(cause or error))
+
+
+def _application(error: Any) -> Failure:
+    """What our converter says of a payload that it cannot read."""
+    return Failure(error.message, ExitCode.WRONG_INPUT if error.type == InvalidRequest.__name__ else ExitCode.FAILED)
 
 
 def _value(error: Any) -> Failure:
@@ -215,6 +215,7 @@ _KINDS: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], Ca
     (WorkflowAlreadyStartedError, lambda error: Failure("It is running already", ExitCode.WRONG_INPUT)),
     (WorkflowFailureError, _failed_workflow),
     (WorkflowUpdateFailedError, _failed_workflow),
+    (ApplicationError, _application),
     (WorkflowQueryFailedError, lambda error: Failure(str(error))),
     (RPCTimeoutOrCancelledError, lambda error: Failure(NO_WORKER, ExitCode.UNAVAILABLE)),
     (RPCError, _rpc),

@@ -1,13 +1,12 @@
 """`starter.py film …`: start, watch, resume and cancel films."""
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.table import Table
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.check import check_film
@@ -19,16 +18,22 @@ from commands.models import built_film
 from commands.options import DATA, ClipPlace, Data, FilmId, FilmPath, Json, Wait
 from commands.plan import plan_film
 from commands.repeats import SameStills, refuse_repeats
-from commands.running import Handle, find, handle_of, look, name_of, request_of, standing, start_film
-from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
+from commands.running import Handle, handle_of, look, name_of, request_of, restart_film, standing, start_film
+from commands.session import UNAVAILABLE, WRONG_INPUT, Session, fail, open_session, out, show_json
+from commands.statuses import Seen, see
 from commands.table import render
 from commands.takes import choose_take, edit_clip, list_takes
-from commands.telling import TYPICAL_SECONDS, cause_of, note, say, show_result, watch
+from commands.telling import TYPICAL_SECONDS, note, say, show_result, watch
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import ClipProgress, FilmName, Provider
+from studio.contracts.film import ClipProgress, FilmName, Provider, VideoRequest, VideoStatus
 from studio.edits import keep_choices
+from studio.errors import InvalidRequest
 from studio.store.budgets import BudgetStore
+from studio.store.costs import CostStore
 from workflows_temporal.video import VideoWorkflow
+
+CLOSE_SECONDS = 60.0
+"""How long a cancelled film is waited for."""
 
 app = typer.Typer(no_args_is_help=True, help="Films: start, watch, change, resume, cancel.")
 app.command("draft")(draft_film)
@@ -73,13 +78,13 @@ def status(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            handle = await find(session, film)
-            progress, gpu = await look(handle), await gpu_standing(session, handle)
+            seen = await see(session, film)
+            gpu = await gpu_standing(session, *([handle_of(session, seen.name)] if seen.running else []))
             if as_json:
-                return show_json(progress.model_dump(mode="json") | gpu.told)
+                return show_json(seen.progress.model_dump(mode="json") | gpu.told | {"note": seen.note})
             speed = session.settings.kie_speed
-            out.print(render(progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000))
-            for line in gpu.lines:
+            out.print(render(seen.progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000))
+            for line in [*gpu.lines, *([seen.note] if seen.note else [])]:
                 out.print(line, highlight=False, markup=False, soft_wrap=True)
 
     asyncio.run(run())
@@ -87,13 +92,17 @@ def status(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
 @app.command()
 def resume(film: FilmId, same_stills: SameStills = False, data: Data = DATA, as_json: Json = False) -> None:
-    """Go on with a film that waits: only what is missing is made."""
+    """Go on with a film that waits, or ended early: only what is missing is made."""
 
     async def run() -> None:
         async with open_session(data) as session:
-            handle = await find(session, film)
-            await refuse_repeats(session, await request_of(session, await name_of(session, film)), same_stills)
-            await handle.signal(VideoWorkflow.resume)
+            seen = await see(session, film)
+            handle = handle_of(session, seen.name)
+            if seen.running:
+                await refuse_repeats(session, await request_of(session, seen.name), same_stills)
+                await handle.signal(VideoWorkflow.resume)
+            else:
+                handle = await _begun_again(session, seen, same_stills)
             say({"workflow_id": handle.id, "resumed": True}, f"{handle.id} goes on", as_json)
 
     asyncio.run(run())
@@ -118,10 +127,13 @@ def cancel(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            handle = await find(session, film)
+            seen = await see(session, film)
+            handle = handle_of(session, seen.name)
+            if not seen.running:
+                fail(f"{_ended(seen)}: there is nothing to cancel", code=WRONG_INPUT)
             await handle.cancel()
-            await _closed(handle)
-            progress = await look(handle)
+            await _closed(handle, seen.called)
+            progress = (await see(session, film)).progress
             words = f"{progress.status}: {progress.message}"
             say({"workflow_id": handle.id, "status": progress.status, "message": progress.message}, words, as_json)
 
@@ -134,18 +146,16 @@ def result(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            handle = await find(session, film)
-            if (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
-                progress = await look(handle)
-                fail(f"{handle.id} is not finished: {progress.status}, {progress.done} of {progress.total} clips")
-            try:
-                outcome = await handle.result()
-            except WorkflowFailureError as error:
-                fail(f"{handle.id}: {cause_of(error)}")
-            if as_json:
-                show_json(outcome)
-            else:
-                show_result(session, outcome)
+            seen = await see(session, film)
+            progress, name = seen.progress, seen.name
+            if seen.running:
+                so_far = f"{progress.status}, {progress.done} of {progress.total} clips"
+                fail(f"{seen.called} is not finished: {so_far} - `watch {seen.called}` waits for it")
+            outcome = await session.films.result(name.channel, name.video_id)
+            if progress.status is not VideoStatus.VIDEO_READY or outcome is None:
+                before = f"\nThe film of the run before: {session.place(outcome.film.key)}" if outcome else ""
+                fail(f"{_ended(seen)}{before}")
+            show_json(outcome) if as_json else show_result(session, outcome)
 
     asyncio.run(run())
 
@@ -156,9 +166,11 @@ def costs(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
 
     async def run() -> None:
         async with open_session(data) as session:
-            handle = await find(session, film)
-            _, channel, name = handle.id.split("/")
-            orders = await BudgetStore(session.database).orders(channel, name)
+            name = await name_of(session, film)
+            if not await session.films.find(channel=name.channel, video_id=name.video_id, limit=1):
+                await see(session, film)  # ends the command when Temporal does not know it either
+            orders = await BudgetStore(session.database).orders(name.channel, name.video_id)
+            cost = await CostStore(session.database).cost(name.channel, name.video_id)
             if as_json:
                 return show_json([vars(order) for order in orders])
             table = Table("clip", "order", "state", "price USD", "billed USD", box=None)
@@ -167,10 +179,8 @@ def costs(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
                 state = f"{order.state}, {order.verdict}" if order.verdict else order.state
                 table.add_row(str(order.number), order.id[:13], state, f"{order.price_usd:.2f}", bill)
             out.print(table)
-            billed = sum((order.billed_usd or Decimal(0) for order in orders), Decimal(0))
-            priced = sum((order.price_usd for order in orders if order.billed_usd is not None), Decimal(0))
-            open_ = sum((o.price_usd for o in orders if o.state in ("sent", "accepted", "unknown")), Decimal(0))
-            words = f"billed {billed:.2f} USD ({billed - priced:+.2f} against the price list), open {open_:.2f} USD"
+            against = f"({cost.over_estimate_usd:+.2f} against the price list)"
+            words = f"billed {cost.cost_usd:.2f} USD {against}, open {cost.open_usd:.2f} USD"
             out.print(words, highlight=False)
 
     asyncio.run(run())
@@ -264,8 +274,37 @@ async def _stopped(session: Session, name: FilmName, clip: int) -> ClipProgress:
         await asyncio.sleep(0.2)
 
 
-async def _closed(handle: Handle) -> None:
+async def _closed(handle: Handle, called: str) -> None:
     try:
-        await handle.result()
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await handle.result()
     except WorkflowFailureError:
         return
+    except TimeoutError:
+        reason = f"{called} is told to stop, and stops when a worker serves the queue studio - `film status {called}`"
+        fail(reason, code=UNAVAILABLE)
+
+
+def _ended(seen: Seen) -> str:
+    """How a video ended, for a person who wanted it to run."""
+    progress = seen.progress
+    return f"{seen.called} has ended: {progress.status}{f', {progress.message}' if progress.message else ''}"
+
+
+async def _begun_again(session: Session, seen: Seen, same_stills: bool) -> Handle:
+    """A video whose workflow has ended is started anew as it was asked for; what is made and paid is found again."""
+    called = seen.called
+    match seen.progress.status:
+        case VideoStatus.VIDEO_READY:
+            fail(f"{called} is ready, nothing is missing - `film result {called}` shows it", code=WRONG_INPUT)
+        case VideoStatus.REFUSED:
+            fail(f"{_ended(seen)} - Correct its file, then `film start FILE`", code=WRONG_INPUT)
+
+    async def unchanged(request: VideoRequest) -> VideoRequest:
+        await refuse_repeats(session, request, same_stills)
+        return request
+
+    try:
+        return (await restart_film(session, seen.name, "resumed", unchanged)).handle
+    except InvalidRequest:
+        fail(f"{_ended(seen)} - What it was to be is not known any more: `film start FILE`", code=WRONG_INPUT)

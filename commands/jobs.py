@@ -8,7 +8,6 @@ from typing import Any
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
-from commands.failures import is_no_such_workflow
 from commands.gpu import gpu_standing
 from commands.session import WRONG_INPUT, Session, fail
 from studio.contracts.film import VideoProgress, VideoResult
@@ -17,6 +16,7 @@ from studio.contracts.progress import Stage
 from studio.contracts.sentence import ProjectProgress, ProjectResult, SentenceOutcome, SentenceStanding
 from studio.store.drafts import DraftStore
 from workflows_temporal.addresses import project_workflow_id, video_workflow_id
+from workflows_temporal.executions import is_no_such_workflow
 from workflows_temporal.image import ImageWorkflow
 from workflows_temporal.project import ProjectWorkflow
 from workflows_temporal.sentence_clip import ClipWorkflow

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from commands.filmfile import FilmFileInvalid
@@ -59,7 +60,7 @@ async def make_plan(session: Session, film: VideoRequest) -> FilmPlan:
 
 
 async def _gate_limit(session: Session) -> int:
-    gate = session.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
+    gate: WorkflowHandle[GateWorkflow, None] = session.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
     try:
         return (await gate.query(GateWorkflow.state, rpc_timeout=_ASK_GATE)).limit
     except RPCError:  # nobody serves it, or there is none yet

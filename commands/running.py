@@ -3,19 +3,25 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
+from pydantic import ValidationError
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from commands.failures import is_no_such_workflow
 from commands.session import WRONG_INPUT, Session, fail
 from commands.table import SETTLED
 from studio.contracts.film import FilmName, VideoProgress, VideoRequest, VideoResult
 from studio.contracts.texts import markdown
 from studio.errors import InvalidRequest
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
+from workflows_temporal.executions import ANSWER, Executions, is_no_such_workflow
 from workflows_temporal.video import VideoWorkflow
+
+MOST_RUNS = 1_000
+"""Runs of videos that are searched for a name which PostgreSQL does not know."""
 
 Handle = WorkflowHandle[VideoWorkflow, VideoResult]
 Change = Callable[[VideoRequest], Awaitable[VideoRequest]]
@@ -47,6 +53,7 @@ async def start_film(session: Session, film: VideoRequest, *, replacing: str | N
     Raises:
         WorkflowAlreadyStartedError: it runs, and nobody said why it should be replaced.
     """
+    await session.films.announce(film, video_workflow_id(film.channel, film.video_id))
     conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if replacing else WorkflowIDConflictPolicy.FAIL
     return await session.temporal.start_workflow(
         VideoWorkflow.run,
@@ -82,37 +89,63 @@ async def standing(session: Session, film: FilmName) -> Standing | None:
     """What a film was last asked to be; None when there is no such film.
 
     The newest run's input is newer than PostgreSQL until that run has written it down. One that failed was refused:
-    then PostgreSQL has the last that was not.
+    then PostgreSQL has the last that was not, if there ever was one.
     """
     handle = handle_of(session, film)
     description = await _described(handle)
-    status = description.status if description else WorkflowExecutionStatus.FAILED
-    if status is not WorkflowExecutionStatus.FAILED:
-        async for event in handle.fetch_history_events(page_size=1):
-            given = event.workflow_execution_started_event_attributes.input.payloads
-            (request,) = await session.temporal.data_converter.decode(given, [VideoRequest])
-            request = request.model_copy(update={"carried": None})
-            return Standing(request, running=status is WorkflowExecutionStatus.RUNNING)
+    status = description.status if description else None
+    if status not in (None, WorkflowExecutionStatus.FAILED) and (asked := await _input(session, handle)):
+        return Standing(asked, running=status is WorkflowExecutionStatus.RUNNING)
     request = await session.films.request(film.channel, film.video_id)
+    if request is None and description is not None:
+        request = await _input(session, handle)
     return None if request is None else Standing(request, running=False)
+
+
+async def _input(session: Session, handle: Handle) -> VideoRequest | None:
+    """What the newest run was started with; None when it cannot be read."""
+    async for event in handle.fetch_history_events(page_size=1):
+        given = event.workflow_execution_started_event_attributes.input.payloads
+        try:
+            decoded = await session.temporal.data_converter.decode(given, [VideoRequest] * len(given))
+        except (ApplicationError, ValueError):  # the workflow was refused for the same reason
+            return None
+        match decoded:
+            case [VideoRequest() as request]:
+                return request.model_copy(update={"carried": None})
+        return None
+    return None
 
 
 async def request_of(session: Session, film: FilmName) -> VideoRequest:
     """What a film was last asked to be; ends the command when there is no such film."""
     now = await standing(session, film)
-    return now.request if now else fail(f"No film is called {film.channel}/{film.video_id}", code=WRONG_INPUT)
+    return now.request if now else no_such_film(film)
+
+
+def no_such_film(film: FilmName) -> NoReturn:
+    """End the command: there is no film of this name."""
+    fail(f"No film is called {film.channel}/{film.video_id} - `film list` shows all", code=WRONG_INPUT)
 
 
 async def name_of(session: Session, film: str) -> FilmName:
-    """A film by CHANNEL/FILM, or by FILM alone when there is only one."""
+    """A film by CHANNEL/FILM, or by FILM alone when there is only one.
+
+    A service that starts a film writes no row: then Temporal knows it before PostgreSQL does.
+    """
     channel, _, name = film.rpartition("/")
     if not channel:
-        rows = await session.films.find(video_id=name)
-        if len(rows) != 1:
-            known = ", ".join(f"{row.channel}/{row.video_id}" for row in rows)
-            fail(f"Which one? {known}" if rows else f"No film is called {name}", code=WRONG_INPUT)
-        channel = rows[0].channel
-    return FilmName.model_construct(channel=channel, video_id=name)
+        channels = [row.channel for row in await session.films.find(video_id=name)]
+        channels = channels or await Executions(session.temporal).named(name, limit=MOST_RUNS)
+        if len(channels) != 1:
+            known = ", ".join(f"{one}/{name}" for one in channels)
+            unknown = f"No film is called {name} - `film list` shows all"
+            fail(f"Which one? {known}" if channels else unknown, code=WRONG_INPUT)
+        channel = channels[0]
+    try:
+        return FilmName(channel=channel, video_id=name)
+    except ValidationError:
+        fail(f"{film} is no film's name: CHANNEL/FILM, each of letters, digits, - and _", code=WRONG_INPUT)
 
 
 async def find(session: Session, film: str) -> Handle:
@@ -120,7 +153,7 @@ async def find(session: Session, film: str) -> Handle:
     name = await name_of(session, film)
     handle = handle_of(session, name)
     if await _described(handle) is None:
-        fail(f"No film is called {name.channel}/{name.video_id}", code=WRONG_INPUT)
+        no_such_film(name)
     return handle
 
 
@@ -141,7 +174,7 @@ async def _described(handle: Handle) -> WorkflowExecutionDescription | None:
 
 async def look(handle: Handle) -> VideoProgress:
     """How a film stands, from its workflow."""
-    return await handle.query(VideoWorkflow.progress)
+    return await handle.query(VideoWorkflow.progress, rpc_timeout=ANSWER)
 
 
 async def settled(handle: Handle) -> VideoProgress:

@@ -1,5 +1,6 @@
 """How to reach a workflow: queues, ids, search attributes."""
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -7,6 +8,7 @@ from typing import Any
 
 from temporalio.common import SearchAttributeKey
 
+from studio.contracts.base import IDENTIFIER
 from studio.contracts.model import ModelCategory
 
 
@@ -45,6 +47,14 @@ def late_workflow_id(submission_id: str) -> str:
 def video_workflow_id(channel: str, video_id: str) -> str:
     """The film's workflow. Starting a film that runs is refused by Temporal, whoever tries."""
     return f"video/{channel}/{video_id}"
+
+
+def video_name(workflow_id: str) -> tuple[str, str] | None:
+    """Channel and name of the video whose workflow this is; None: it is no video's."""
+    match workflow_id.split("/"):
+        case ["video", channel, video_id] if re.fullmatch(IDENTIFIER, channel) and re.fullmatch(IDENTIFIER, video_id):
+            return channel, video_id
+    return None
 
 
 def image_workflow_id(channel: str, project_id: str, sentence_id: str) -> str:

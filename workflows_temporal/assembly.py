@@ -42,6 +42,7 @@ async def assemble(clips: Sequence[ClipOutcome], standing: Standing, request: Vi
         workflow.execute_activity_method(MediaActivities.make_contact_sheet, film, **ASSEMBLE),
         workflow.execute_activity_method(RecordActivities.book_costs, name, **RECORD),
     )
+    standing.book(bill.total_usd)
     result = VideoResult(
         channel=name.channel,
         video_id=name.video_id,

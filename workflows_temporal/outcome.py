@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, RetryState, TimeoutError
 
 from activities.kling import KlingActivities
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
 from studio.contracts.film import VideoRequest
-from studio.errors import BudgetReached, StillRendering, SubmissionUnknown
+from studio.errors import BudgetReached, InvalidRequest, StillRendering, SubmissionUnknown
 from workflows_temporal.slot import GateShut
 from workflows_temporal.stops import STOPPED
 
@@ -50,6 +50,17 @@ def _status(error_type: str) -> Literal[ClipStatus.FAILED, ClipStatus.UNKNOWN, C
 
 def is_unknown(error: BaseException | None) -> bool:
     return isinstance(error, ActivityError) and kind_of(error) == SubmissionUnknown.__name__
+
+
+def is_refusal(error: FailureError) -> bool:
+    """Is it wrong what was asked for?"""
+    kind = error.type if isinstance(error, ApplicationError) else None
+    return InvalidRequest.__name__ == (kind_of(error) if isinstance(error, ActivityError) else kind)
+
+
+def message_of(error: FailureError) -> str:
+    """Why a workflow ends, for a person."""
+    return reason_of(error) if isinstance(error, ActivityError) else error.message
 
 
 def _cause(error: ActivityError) -> BaseException | None:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable
+from decimal import Decimal
+from types import MappingProxyType
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -15,6 +17,7 @@ from studio.contracts.film import (
     FilmName,
     StatusRecord,
     VideoCarry,
+    VideoEnding,
     VideoProgress,
     VideoRequest,
     VideoStatus,
@@ -27,7 +30,8 @@ from workflows_temporal.policies import POST, RECORD
 from workflows_temporal.recorder import revision
 from workflows_temporal.table import Table
 
-_FINAL = (VideoStatus.VIDEO_READY, VideoStatus.CANCELLED)
+_NOTION = MappingProxyType({VideoStatus.REFUSED: VideoStatus.VIDEO_ERROR, VideoStatus.FAILED: VideoStatus.VIDEO_ERROR})
+"""What a Notion page shows in place of a status: its property has the options that were set up for it."""
 
 
 class Standing:
@@ -69,17 +73,36 @@ class Standing:
     async def change(self, status: VideoStatus, message: str = "") -> None:
         """The film stands otherwise from now on: write it down and tell everybody."""
         message = excerpt(message, characters=LONGEST_MESSAGE, most_bytes=4 * LONGEST_MESSAGE)
-        record = StatusRecord(
-            channel=self.film.channel,
-            video_id=self.film.video_id,
+        record = StatusRecord(**self._named(), status=status, message=message, revision=revision())
+        writing = workflow.execute_activity_method(RecordActivities.set_film_status, record, **RECORD)
+        cost, _ = await asyncio.gather(writing, self.announce(status, message))
+        self._table.book(cost.cost_usd)
+        self._show()
+
+    async def end(self, status: VideoStatus, message: str) -> None:
+        """The video has ended without a result, perhaps before it was written down: write it down and announce it."""
+        message = excerpt(message, characters=LONGEST_MESSAGE, most_bytes=4 * LONGEST_MESSAGE)
+        ending = VideoEnding(
+            **self._named(),
             status=status,
             message=message,
             revision=revision(),
+            title=self._request.title,
+            provider=self._request.provider,
+            clip_count=len(self._request.clips),
         )
-        await asyncio.gather(
-            workflow.execute_activity_method(RecordActivities.set_film_status, record, **RECORD),
-            self.announce(status, message),
-        )
+        self._step = str(status)
+        writing = workflow.execute_activity_method(RecordActivities.end_video, ending, **RECORD)
+        cost, _ = await asyncio.gather(writing, self.announce(status, message))
+        self._table.book(cost.cost_usd)
+        self._show()
+
+    def _named(self) -> dict[str, str]:
+        return {"channel": self.film.channel, "video_id": self.film.video_id}
+
+    def book(self, cost_usd: Decimal) -> None:
+        """The books say what the video has cost."""
+        self._table.book(cost_usd)
 
     async def announce(self, status: VideoStatus, message: str) -> None:
         """Tell everybody but PostgreSQL."""
@@ -90,11 +113,11 @@ class Standing:
             return
         notice = StatusNotice(
             page=self._request.notion_page,
-            status=status,
+            status=_NOTION.get(status, status),
             channel=self.film.channel,
             video_id=self.film.video_id,
             revision=revision(),
-            final=status in _FINAL,
+            final=status.ended,
         )
         try:
             await workflow.execute_activity_method(NoticeActivities.post_notice, notice, **POST)

@@ -29,7 +29,10 @@ class Table:
     def __init__(self, request: VideoRequest) -> None:
         self._rows = {clip.number: ClipProgress(number=clip.number, cost_usd=Decimal(0)) for clip in request.clips}
         self._counts = Counter({ClipStatus.QUEUED: len(self._rows)})
-        self._carried_usd = Decimal(0)
+        self._booked_usd = Decimal(0)
+        """What the video had cost when PostgreSQL said so last, by all its orders."""
+        self._since_usd = Decimal(0)
+        """Of clips that were made since."""
         self._failed: set[int] = set()
         self.unknown_until: dict[int, float] = {}
         """Per clip with a lost order: how long it is waited for, in Unix time."""
@@ -42,8 +45,12 @@ class Table:
 
     @property
     def cost_usd(self) -> Decimal:
-        """What the finished clips cost."""
-        return sum((row.cost_usd for row in self._rows.values()), start=self._carried_usd)
+        """What the video has cost so far: the figure of PostgreSQL, and the clips that were made since."""
+        return self._booked_usd + self._since_usd
+
+    def book(self, cost_usd: Decimal) -> None:
+        """PostgreSQL says what the video has cost, all its orders taken together."""
+        self._booked_usd, self._since_usd = cost_usd, Decimal(0)
 
     @property
     def done(self) -> int:
@@ -67,16 +74,15 @@ class Table:
             if letter in statuses:
                 self._put(row, status=statuses[letter])
                 self._note_end(row.number, statuses[letter])
-        self._carried_usd = cost_usd
+        self.book(cost_usd)
 
     def recall(self, outcomes: Iterable[ClipOutcome]) -> None:
         """The last run's outcomes have been read back; what is not among them has not ended."""
-        self._carried_usd = Decimal(0)
         self._failed.clear()
         ended = {outcome.number: outcome for outcome in outcomes}
         for row in list(self._rows.values()):
             if row.number in ended:
-                self.end(ended[row.number])
+                self._show_end(ended[row.number])
             else:
                 self._put(row, status=ClipStatus.QUEUED)
 
@@ -88,6 +94,11 @@ class Table:
 
     def end(self, outcome: ClipOutcome) -> None:
         """A clip has ended, well or not."""
+        if outcome.submission_id is not None:  # ordered for this video; a take that was there costs nothing more
+            self._since_usd += outcome.cost_usd
+        self._show_end(outcome)
+
+    def _show_end(self, outcome: ClipOutcome) -> None:
         self.unknown_until.pop(outcome.number, None)
         self._note_end(outcome.number, outcome.status)
         row = self._rows[outcome.number]

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.records import RecordActivities
 from studio.contracts.callback import CalledBack
@@ -32,7 +32,7 @@ from workflows_temporal.history import is_long
 from workflows_temporal.inbound import fitted
 from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made, refuse_what_cannot_travel
 from workflows_temporal.lost import failed_clips, heard_of, look_elsewhere, lost_clips
-from workflows_temporal.outcome import failure_of
+from workflows_temporal.outcome import failure_of, is_refusal, message_of
 from workflows_temporal.policies import RECORD
 from workflows_temporal.recorder import Recorder, revision
 from workflows_temporal.reuse import lost_takes, use_takes
@@ -87,6 +87,8 @@ class VideoWorkflow:
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 await self._call_off()
+            elif isinstance(error, FailureError):  # anything else is a defect: its workflow task is tried again
+                await self._give_up(error)
             raise
 
     @workflow.signal
@@ -235,6 +237,12 @@ class VideoWorkflow:
         await self._gate.flush()
         await call_off(self._standing, unfinished=self._table.cancel())
 
+    async def _give_up(self, error: FailureError) -> None:
+        """The workflow ends with this error: whoever asks has to learn it, wherever."""
+        refused = not self._takes and is_refusal(error)
+        await self._recorder.flush()
+        await self._standing.end(VideoStatus.REFUSED if refused else VideoStatus.FAILED, message_of(error))
+
     async def _next_run(self, *, waiting: bool = False) -> None:
         """Continue as new, with what the next run cannot read back from PostgreSQL."""
         await self._recorder.flush()
@@ -257,7 +265,6 @@ class VideoWorkflow:
             reason = (
                 f"The next run's input has {size:,} bytes, Temporal takes {LARGEST_PAYLOAD:,} - Make several videos"
             )
-            await self._standing.change(VideoStatus.VIDEO_ERROR, reason)
             raise ApplicationError(reason, type=InvalidRequest.__name__, non_retryable=True)
         workflow.continue_as_new(request)
 

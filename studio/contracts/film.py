@@ -59,6 +59,29 @@ class VideoStatus(StrEnum):
     VIDEO_ERROR = "video_error"
     BUDGET_REACHED = "budget_reached"
     CANCELLED = "cancelled"
+    REFUSED = "refused"
+    """It was not begun: its request is wrong. The message says what."""
+    FAILED = "failed"
+    """Its workflow ended with an error that `resume` cannot reach any more."""
+    TERMINATED = "terminated"
+    TIMED_OUT = "timed_out"
+    """A timeout that was set when the workflow was started has passed."""
+    GONE = "gone"
+    """It had not ended, and Temporal does not know its workflow any more: deleted, or never started."""
+
+    @property
+    def ended(self) -> bool:
+        """No run of the workflow is left: only a new start changes the status."""
+        return self not in OPEN_STATUSES
+
+
+OPEN_STATUSES = (
+    VideoStatus.QUEUED,
+    VideoStatus.PROCESSING,
+    VideoStatus.VIDEO_ERROR,
+    VideoStatus.BUDGET_REACHED,
+)
+"""Of a video whose workflow runs, or waits for `resume`."""
 
 
 class VideoCarry(Contract):
@@ -246,6 +269,22 @@ class StatusRecord(FilmName):
     status: VideoStatus
     message: str
     revision: int
+
+
+class VideoEnding(StatusRecord):
+    """How a video ended that came to no result; it may have no row yet."""
+
+    title: Title = ""
+    provider: Provider
+    clip_count: int
+
+
+class VideoCost(Contract):
+    """What a video has cost so far, by the orders it sent."""
+
+    cost_usd: Usd = Field(description="Settled orders, at their bills.")
+    open_usd: Usd = Field(default=Decimal(0), description="With the provider, or perhaps: at list price.")
+    over_estimate_usd: Usd = Field(default=Decimal(0), description="How much more than the list price was billed.")
 
 
 class ClipRecord(FilmName):

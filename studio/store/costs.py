@@ -1,36 +1,41 @@
-"""What films cost, from what providers billed."""
+"""What videos cost: the view `video_spending` defines it, once for results, statuses, lists and the books."""
 
+from studio.contracts.film import VideoCost
 from studio.contracts.money import Cost
-from studio.store.pool import Database
+from studio.store.pool import Connection, Database
 
 KLING_CLIPS = "kling_video_clips"
 
 # The bill is the sum over the orders, so booking it again, or later, can never double it.
 _BOOK = """
 insert into video_costs (channel, video_id, component, cost_usd, api_calls, units_consumed, metadata)
-select $1, $2, $3,
-       coalesce(sum(billed_usd), 0),
-       coalesce(sum(tries), 0),
-       count(*) filter (where verdict = 'delivered'),
-       jsonb_build_object(
-           'failed', count(*) filter (where verdict in ('failed', 'bad')),
-           'written_off', count(*) filter (where verdict = 'written_off'),
-           'open', count(*) filter (where state in ('sent', 'accepted', 'unknown')),
-           'credits', coalesce(sum(billed_credits), 0))
-  from submissions
+select channel, video_id, $3, cost_usd, tries, delivered,
+       jsonb_build_object('failed', failed, 'written_off', written_off, 'open', open, 'credits', credits)
+  from video_spending
  where channel = $1 and video_id = $2 and provider = $4
-having count(*) filter (where state <> 'intended') > 0
 on conflict (channel, video_id, component) do update
    set cost_usd = excluded.cost_usd, api_calls = excluded.api_calls, units_consumed = excluded.units_consumed,
        metadata = excluded.metadata, updated_at = now()
 """
 
+_COST = """
+select coalesce(sum(cost_usd), 0) as cost_usd, coalesce(sum(open_usd), 0) as open_usd,
+       coalesce(sum(over_estimate_usd), 0) as over_estimate_usd
+  from video_spending where channel = $1 and video_id = $2
+"""
+
+# For those who read the table: the same figure, as of the last change of the video or its clips.
 _TOTAL = """
 update films
-   set total_cost_usd = (select coalesce(sum(cost_usd), 0) from video_costs
+   set total_cost_usd = (select coalesce(sum(cost_usd), 0) from video_spending
                           where channel = $1 and video_id = $2)
  where channel = $1 and video_id = $2
 """
+
+
+async def write_total(connection: Connection, channel: str, video_id: str) -> None:
+    """Bring a video's row to what its orders say it has cost."""
+    await connection.execute(_TOTAL, channel, video_id)
 
 
 class CostStore:
@@ -43,7 +48,7 @@ class CostStore:
         """Write a film's bill anew from its orders, and return it."""
         async with self._database.transaction() as connection:
             await connection.execute(_BOOK, channel, video_id, KLING_CLIPS, "kling")
-            await connection.execute(_TOTAL, channel, video_id)
+            await write_total(connection, channel, video_id)
             rows = await connection.fetch(
                 """select component, cost_usd, api_calls, units_consumed as units from video_costs
                     where channel = $1 and video_id = $2 order by component""",
@@ -51,3 +56,9 @@ class CostStore:
                 video_id,
             )
         return [Cost(**dict(row)) for row in rows]
+
+    async def cost(self, channel: str, video_id: str) -> VideoCost:
+        """What a video has cost so far, and what is still with the provider."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(_COST, channel, video_id)
+        return VideoCost.model_validate(dict(row or {}))

@@ -1,13 +1,22 @@
 """Films and clips in PostgreSQL. Every write is an upsert that may be repeated and never goes back in time."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from studio.contracts.clip import ClipOutcome
-from studio.contracts.film import RecalledFilm, VideoRequest, VideoResult, VideoStatus
+from studio.contracts.clip import ClipOutcome, ClipStatus
+from studio.contracts.film import (
+    ClipProgress,
+    RecalledFilm,
+    VideoEnding,
+    VideoProgress,
+    VideoRequest,
+    VideoResult,
+    VideoStatus,
+)
+from studio.store.costs import write_total
 from studio.store.pool import Database
 
 
@@ -64,13 +73,30 @@ on conflict (channel, video_id, number) do update
 
 _CLOSE = """
 update films
-   set status = $3, message = $4, film_key = $5, sheet_key = $6, seconds = $7, total_cost_usd = $8,
+   set status = $3, message = $4, film_key = $5, sheet_key = $6, seconds = $7, result = $8,
        revision = $9, updated_at = now()
  where channel = $1 and video_id = $2 and revision <= $9
 """
 
+# Before its workflow is started, so that its name is known from then on. `open` writes the rest.
+_ANNOUNCE = """
+insert into films (channel, video_id, workflow_id, title, provider, status, clip_count, revision)
+values ($1, $2, $3, $4, $5, $6, $7, 0)
+on conflict (channel, video_id) do nothing
+"""
+
+_END = """
+insert into films (channel, video_id, workflow_id, title, provider, status, message, clip_count, revision)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (channel, video_id) do update
+   set status = excluded.status, message = excluded.message, revision = excluded.revision, updated_at = now()
+ where films.revision <= excluded.revision
+"""
+
 _ROWS = """
-select f.channel, f.video_id, f.title, f.provider, f.status, f.message, f.clip_count, f.total_cost_usd,
+select f.channel, f.video_id, f.title, f.provider, f.status, f.message, f.clip_count,
+       (select coalesce(sum(s.cost_usd), 0) from video_spending s
+         where s.channel = f.channel and s.video_id = f.video_id) as total_cost_usd,
        f.film_key, f.sheet_key, f.updated_at,
        (select count(*) from clips c
          where c.channel = f.channel and c.video_id = f.video_id and c.status = 'done') as clips_done
@@ -78,6 +104,14 @@ select f.channel, f.video_id, f.title, f.provider, f.status, f.message, f.clip_c
  where ($1::text is null or f.channel = $1) and ($2::text is null or f.video_id = $2)
  order by f.updated_at desc
  limit $3
+"""
+
+
+_PROGRESS = """
+select c.number, c.status, c.cost_usd, coalesce(c.error, '') as note, c.updated_at as since,
+       (select coalesce(sum(s.tries), 0) from submissions s
+         where s.channel = c.channel and s.video_id = c.video_id and s.number = c.number) as tries
+  from clips c where c.channel = $1 and c.video_id = $2 order by c.number
 """
 
 
@@ -107,16 +141,48 @@ class FilmStore:
             )
             await connection.execute(_FORGET_CLIPS, request.channel, request.video_id, revision)
 
+    async def announce(self, request: VideoRequest, workflow_id: str) -> None:
+        """Write the name of a video down that is about to be started; one that is there stays as it is."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _ANNOUNCE,
+                request.channel,
+                request.video_id,
+                workflow_id,
+                request.title,
+                request.provider,
+                VideoStatus.QUEUED,
+                len(request.clips),
+            )
+
+    async def end(self, ending: VideoEnding, workflow_id: str) -> None:
+        """Write down how a video ended that came to no result, whether or not it was opened."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _END,
+                ending.channel,
+                ending.video_id,
+                workflow_id,
+                ending.title,
+                ending.provider,
+                ending.status,
+                ending.message,
+                ending.clip_count,
+                ending.revision,
+            )
+
     async def set_status(self, channel: str, video_id: str, status: VideoStatus, message: str, revision: int) -> None:
         """Change how a film stands."""
         async with self._database.transaction() as connection:
             await connection.execute(_SET_STATUS, channel, video_id, status, message, revision)
+            await write_total(connection, channel, video_id)
 
     async def record_clips(self, channel: str, video_id: str, outcomes: Sequence[ClipOutcome], revision: int) -> None:
         """Write down how clips ended."""
         rows = [_clip_row(channel, video_id, outcome, revision) for outcome in outcomes]
         async with self._database.transaction() as connection:
             await connection.executemany(_RECORD_CLIP, rows)
+            await write_total(connection, channel, video_id)
 
     async def close(self, result: VideoResult, status: VideoStatus, revision: int) -> None:
         """Write down a finished film."""
@@ -130,9 +196,10 @@ class FilmStore:
                 result.film.key,
                 result.sheet.key,
                 result.seconds,
-                result.total_cost_usd,
+                result.model_dump_json(),
                 revision,
             )
+            await write_total(connection, result.channel, result.video_id)
 
     async def recall(self, channel: str, video_id: str) -> RecalledFilm:
         """What was written down of a film that is being made: what one of its runs leaves to the next."""
@@ -158,6 +225,23 @@ class FilmStore:
             )
         return None if request is None else VideoRequest.model_validate_json(request)
 
+    async def progress(self, channel: str, video_id: str) -> VideoProgress | None:
+        """The video as PostgreSQL knows it, for when its workflow cannot be asked; None when there is no such video."""
+        film = next(iter(await self.find(channel=channel, video_id=video_id, limit=1)), None)
+        if film is None:
+            return None
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_PROGRESS, channel, video_id)
+        return _progress(film, {row["number"]: ClipProgress.model_validate(dict(row)) for row in rows})
+
+    async def result(self, channel: str, video_id: str) -> VideoResult | None:
+        """What came out of a video when it was last finished; None when it never was."""
+        async with self._database.transaction() as connection:
+            result = await connection.fetchval(
+                "select result from films where channel = $1 and video_id = $2", channel, video_id
+            )
+        return None if result is None else VideoResult.model_validate_json(result)
+
     @asynccontextmanager
     async def turn(self, channel: str, video_id: str) -> AsyncIterator[None]:
         """Whoever reads what a film is asked to be and asks for something else takes turns."""
@@ -170,6 +254,28 @@ class FilmStore:
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_ROWS, channel, video_id, limit)
         return [FilmRow(**dict(row)) for row in rows]
+
+
+def _progress(film: FilmRow, ended: Mapping[int, ClipProgress]) -> VideoProgress:
+    """A clip without a row has not ended; in a video that has, it never will."""
+    status = VideoStatus(film.status)
+    rest = ClipStatus.CANCELLED if status.ended else ClipStatus.QUEUED
+    clips = [
+        ended.get(number, ClipProgress(number=number, status=rest, cost_usd=Decimal(0)))
+        for number in range(1, film.clip_count + 1)
+    ]
+    return VideoProgress(
+        channel=film.channel,
+        video_id=film.video_id,
+        status=status,
+        step="has ended" if status.ended else "as last written down",
+        total=film.clip_count,
+        done=sum(clip.status is ClipStatus.DONE for clip in clips),
+        failed=[clip.number for clip in ended.values() if clip.status is not ClipStatus.DONE],
+        clips=clips,
+        cost_usd=film.total_cost_usd,
+        message=film.message,
+    )
 
 
 def _clip_row(channel: str, video_id: str, outcome: ClipOutcome, revision: int) -> tuple[object, ...]:

@@ -28,6 +28,7 @@ ACTIVITIES = {
     "compare_project": "ProjectActivities",
     "decide_order": "DeskActivities",
     "draw_clip": "AnimaticActivities",
+    "end_video": "RecordActivities",
     "find_gone_holders": "GateActivities",
     "find_orders_in_flight": "GateActivities",
     "find_lost_takes": "TakeActivities",

@@ -152,7 +152,7 @@ async def test_a_film_that_would_waste_money_is_refused_before_anything_is_spent
     assert "clips.2.still.key: channels/poke2/projects/x/stills/a.png lies outside channel poke1" in message
     assert "clips.3.still: channels/poke1/projects/vid_1/stills/clip_04.png is not the file it was" in message
     assert kie.ledger.accepted == kie.ledger.counters()["uploads"] == 0
-    assert await studio.rows("select * from films") == []
+    assert await studio.rows("select status, request from films") == [{"status": "refused", "request": None}]
 
 
 async def test_a_prompt_in_five_parts_reaches_the_provider_in_order(studio: StudioAtWork, kie: KieSimulator) -> None:
