@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -27,13 +28,15 @@ ANSWER = timedelta(seconds=10)
 """Longest time one look at Temporal may take."""
 _VIDEOS = "WorkflowType = 'VideoWorkflow'"
 _WITHOUT_RESULT = "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut', 'Canceled')"
-_STATUSES = {
-    WorkflowExecutionStatus.COMPLETED: VideoStatus.VIDEO_READY,
-    WorkflowExecutionStatus.FAILED: VideoStatus.FAILED,
-    WorkflowExecutionStatus.CANCELED: VideoStatus.CANCELLED,
-    WorkflowExecutionStatus.TERMINATED: VideoStatus.TERMINATED,
-    WorkflowExecutionStatus.TIMED_OUT: VideoStatus.TIMED_OUT,
-}
+_STATUSES = MappingProxyType(
+    {
+        WorkflowExecutionStatus.COMPLETED: VideoStatus.VIDEO_READY,
+        WorkflowExecutionStatus.FAILED: VideoStatus.FAILED,
+        WorkflowExecutionStatus.CANCELED: VideoStatus.CANCELLED,
+        WorkflowExecutionStatus.TERMINATED: VideoStatus.TERMINATED,
+        WorkflowExecutionStatus.TIMED_OUT: VideoStatus.TIMED_OUT,
+    }
+)
 
 
 class Executions:

@@ -133,7 +133,8 @@ async def test_a_terminated_video_says_so_at_the_moment_of_asking(studio: Studio
     assert await row(studio) == {"status": "terminated", "message": "Terminated: the wrong song"}
     assert (shown["done"], Decimal(shown["cost_usd"])) == (1, Decimal("0.21"))
     assert (await starter("film", "resume", "vid_1")).code == 0
-    assert (await handle.result()).summary == "Skipped 1 existing clips, generated 1 new clips"
+    newest = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id)
+    assert (await newest.result()).summary == "Skipped 1 existing clips, generated 1 new clips"
     assert (await starter("film", "status", NAME, "--json")).json["status"] == "video_ready"
 
 

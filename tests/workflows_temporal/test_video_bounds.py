@@ -55,7 +55,8 @@ async def test_a_request_that_is_too_large_ends_before_its_first_step_whoever_st
     assert isinstance(cause, ApplicationError)
     assert (cause.type, cause.non_retryable) == ("InvalidRequest", True)
     assert f"has {json_bytes(request):,} bytes as JSON" in cause.message
-    assert await activities(handle) == 0
+    assert await activities(handle) == 1  # its end is written down
+    assert [row["status"] for row in await studio.rows("select status from films")] == ["refused"]
 
 
 @pytest.mark.slow
