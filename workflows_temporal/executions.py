@@ -95,10 +95,10 @@ class Executions:
         return self._client.list_workflows(query, limit=limit, rpc_timeout=ANSWER)
 
     async def _standing(self, description: WorkflowExecutionDescription) -> dict[str, Any]:
-        if description.status is WorkflowExecutionStatus.RUNNING or description.status not in _STATUSES:
+        status = _STATUSES.get(description.status) if description.status else None
+        if status is None:
             told = description.typed_search_attributes.get(VIDEO_STATUS)
             return {"running": True, "status": told or VideoStatus.QUEUED}
-        status = _STATUSES[description.status]
         if status is not VideoStatus.VIDEO_READY:
             handle = self._client.get_workflow_handle(description.id, run_id=description.run_id)
             status, message = await _reason(handle, status)

@@ -133,7 +133,7 @@ async def test_a_terminated_video_says_so_at_the_moment_of_asking(studio: Studio
     assert await row(studio) == {"status": "terminated", "message": "Terminated: the wrong song"}
     assert (shown["done"], Decimal(shown["cost_usd"])) == (1, Decimal("0.21"))
     assert (await starter("film", "resume", "vid_1")).code == 0
-    newest = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id)
+    newest: Handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id)
     assert (await newest.result()).summary == "Skipped 1 existing clips, generated 1 new clips"
     assert (await starter("film", "status", NAME, "--json")).json["status"] == "video_ready"
 
@@ -232,7 +232,7 @@ async def test_an_unfinished_video_that_temporal_forgot_is_gone_and_can_be_resum
     shown = (await starter("film", "status", NAME, "--json")).json
     assert (shown["status"], "film resume" in shown["message"]) == ("gone", True)
     assert (await starter("film", "resume", NAME)).code == 0
-    handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("poke1", "vid_1"))
+    handle: Handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("poke1", "vid_1"))
     assert (await handle.result()).summary == "Skipped 1 existing clips, generated 1 new clips"
     assert kie.ledger.accepted == 3
 
@@ -249,9 +249,8 @@ async def test_what_a_video_has_cost_is_one_figure(studio: StudioAtWork, starter
         written = await studio.rows("select total_cost_usd from films where video_id = 'vid_1'")
         booked = await studio.rows("select coalesce(sum(coalesce(billed_usd, price_usd)), 0) as usd from submissions "
                                    "where video_id = 'vid_1' and state = 'settled'")  # fmt: skip
-        asked = await studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id).query(
-            VideoWorkflow.progress
-        )
+        newest: Handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id)
+        asked = await newest.query(VideoWorkflow.progress)
         (line,) = [
             one
             for one in (await starter("film", "costs", NAME)).stdout.splitlines()
