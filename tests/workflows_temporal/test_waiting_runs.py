@@ -64,8 +64,9 @@ async def test_a_film_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
     kie.order(match="corridor 02", fail="internal", count=1)
     handle = await studio.start(await studio.request("patient", clips=3))
     before = await studio.waiting(handle)
-    await bombard(handle, 3 * EVENTS)
-    await eventually(lambda: runs(studio, handle), lambda count: count >= 3)
+    for more in (2, 3):  # a run may take all signals of a bombardment, and not fewer than EVENTS
+        await bombard(handle, 2 * EVENTS)
+        await eventually(lambda: runs(studio, handle), lambda count, more=more: count >= more)  # type: ignore[misc]
     now = await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: bool(p.clips[1].note))
     assert (now.status, now.message, now.done, now.failed) == (before.status, before.message, 2, [2])
     assert now.cost_usd == before.cost_usd
