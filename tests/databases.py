@@ -2,10 +2,13 @@
 
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import asyncpg
 
-from local.postgres import Postgres
+from local.postgres import Postgres, start_postgres
+from local.processes import ProcessFailed
+from tests.studio_at_work import eventually
 
 TEMPLATE = "template_longtake"
 
@@ -113,3 +116,17 @@ class Databases:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+async def start_in_place_of(server: Postgres, folder: Path) -> Postgres:
+    """Start a killed server again, on its data and its port. It refuses while sessions of the killed one still end."""
+
+    async def start() -> Postgres | None:
+        try:
+            return await start_postgres(folder / "data", logs=folder, port=server.port)
+        except ProcessFailed:
+            return None
+
+    started = await eventually(start, lambda again: again is not None)
+    assert started is not None
+    return started

@@ -173,7 +173,7 @@ async def test_a_render_that_is_finished_in_spite_of_the_cancel_is_kept_as_a_tak
 
 
 async def test_a_render_waits_behind_a_person_in_the_browser(gpu_studio: StudioAtWork, comfy: ComfySimulator) -> None:
-    comfy.add_foreign_prompt(seconds=LONG)
+    comfy.add_foreign_prompt(seconds=6_000)
     handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
 
     async def waiting() -> Any:
@@ -181,6 +181,7 @@ async def test_a_render_waits_behind_a_person_in_the_browser(gpu_studio: StudioA
         return b"".join(p.data for activity in pending for p in activity.heartbeat_details.payloads)
 
     await eventually(waiting, lambda told: b'"waiting"' in told and b'"ahead":1' in told)
+    comfy.advance(6_000)
     assert (await handle.result()).clips[0].done
 
 

@@ -116,7 +116,8 @@ async def test_a_worker_whose_address_leads_to_no_comfyui_takes_no_render(
 async def test_the_next_render_begins_while_the_last_ones_file_is_still_on_its_way(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
-    comfy.script("view", [{"slow_body": 4}], nth=2)  # before, the server was asked for the file once
+    # Before its prompt is sent the server is asked for the file under this name, and under others.
+    comfy.script("view", [{"slow_body": 4}], match="_00001_.mp4", nth=2)
     comfy.order(seconds=LONG, nth=2)
     handle = await gpu_studio.start(await gpu_studio.request(clips=2, **FILM))
     assert await until(comfy, lambda seen: len(seen) == 2) == ["success", "running"]

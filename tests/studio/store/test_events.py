@@ -16,6 +16,7 @@ from studio.contracts.progress import MOST_NOTE, EventsLost, Progress, Stage
 from studio.errors import DatabaseUnavailable
 from studio.store.events import CHANNEL, MOST_WAITING, EventStore, Subscription, subscribe
 from studio.store.pool import Database, open_database
+from tests.databases import start_in_place_of
 
 NOW = datetime(2026, 8, 22, 12, 0, tzinfo=UTC)
 NEWS = Progress(
@@ -110,7 +111,7 @@ async def test_a_listener_survives_a_database_that_goes_away_and_comes_back(tmp_
     async with open_database(url) as database, subscribe(url) as subscription:
         await server.process.kill()
         assert not await EventStore(database).publish(NEWS)
-        again = await start_postgres(tmp_path / "data", logs=tmp_path, port=server.port)
+        again = await start_in_place_of(server, tmp_path)
         (gap,) = await heard(subscription, 1)
         assert isinstance(gap, EventsLost)
         assert await EventStore(database).publish(at(0.9))

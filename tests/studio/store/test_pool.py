@@ -11,6 +11,7 @@ from local.postgres import start_postgres
 from studio.errors import DatabaseUnavailable
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
+from tests.databases import start_in_place_of
 
 
 async def test_a_database_that_is_down_is_said_in_one_way_and_comes_back_without_a_restart(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ async def test_a_database_that_is_down_is_said_in_one_way_and_comes_back_without
         with pytest.raises(DatabaseUnavailable):
             async with database.transaction() as connection:
                 await connection.fetchval("select count(*) from films")
-        again = await start_postgres(tmp_path / "data", logs=tmp_path, port=server.port)
+        again = await start_in_place_of(server, tmp_path)
         async with database.transaction() as connection:
             assert await connection.fetchval("select count(*) from films") == 0
         await again.stop()
