@@ -238,14 +238,16 @@ async def _history(content: bytes) -> str:
 
 
 def _output_node(body: Any) -> str:
-    """The node that saves the clip: titled `out:video`, one that has reported something before others."""
+    """The node that saves the clip: titled `out:video`, of several one that has reported something; or any one that did."""
     entry = body.get("PROMPT_ID") if isinstance(body, dict) else None
     prompt = entry.get("prompt") if isinstance(entry, dict) else None
     graph = prompt[2] if isinstance(prompt, list) and len(prompt) > 2 and isinstance(prompt[2], dict) else {}
     titled = [node for node, one in graph.items() if "out:video" in str(one)]
     outputs = entry.get("outputs") if isinstance(entry, dict) else None
-    reported = [node for node in titled if isinstance(outputs, dict) and outputs.get(node)]
-    return str([*reported, *titled, "108"][0])
+    told = outputs if isinstance(outputs, dict) else {}
+    reported = [node for node in titled if told.get(node)]
+    saved = [node for node, one in told.items() if "filename" in str(one)]
+    return str([*reported, *saved, *titled, "108"][0])
 
 
 async def _submitted(content: bytes, status: int) -> str:
