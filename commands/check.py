@@ -42,6 +42,8 @@ class Checked:
     """Mistakes that are there after the corrections: a person has to decide."""
     copies: list[StillCopy] = field(default_factory=list)
     film: FilmFile | None = None
+    notes: tuple[str, ...] = ()
+    """What is done to stills before they are used."""
     note: str = ""
 
 
@@ -116,6 +118,8 @@ def _check_film(file: Path, checked: Checked, casting: Casting | None) -> None:
         corrected_lines = {copy.line for copy in checked.copies}
         checked.text = text
         checked.left = [one for one in checked.left if line_of(one) not in corrected_lines]
+    else:
+        checked.notes = _built(file, checked.text, casting).notes
 
 
 def _unmade(file: Path, text: str, casting: Casting | None) -> list[str]:
@@ -174,6 +178,8 @@ def _show(file: Path, checked: Checked, fix: bool) -> None:
         out.print(problem, highlight=False, soft_wrap=True)
         for words in _advice(problem, checked):
             out.print(words, highlight=False, soft_wrap=True)
+    for note in checked.notes:
+        out.print(f"Note: {note}", highlight=False, soft_wrap=True)
     if checked.note:
         out.print(f"Note: {checked.note}.", highlight=False, soft_wrap=True)
     corrections = len(checked.corrections) + len(checked.copies)
@@ -219,4 +225,6 @@ def _as_json(file: Path, checked: Checked, fix: bool) -> None:
         for problem in dict.fromkeys(checked.mistakes)
     ]
     written = fix and bool(checked.corrections or checked.copies)
-    show_json({"file": str(file), "mistakes": mistakes, "left": len(checked.left), "written": written})
+    show_json(
+        {"file": str(file), "mistakes": mistakes, "left": len(checked.left), "notes": checked.notes, "written": written}
+    )

@@ -127,6 +127,13 @@ def test_a_still_of_another_shape_gets_a_cropped_copy_and_stays_itself(folder: P
         assert (copy.size, source.size) == ((800, 450), (800, 800))
 
 
+def test_what_is_done_to_a_still_is_told(folder: Path) -> None:
+    Image.effect_noise((960, 540), 60).convert("RGB").save(folder / "b.webp")
+    code, output, _ = check(folder, GOOD.replace("a.png", "b.webp", 1))
+    assert code == 0
+    assert "Note: line 6, clip 1, still: b.webp: converted from WEBP to PNG" in output
+
+
 def test_a_still_that_is_spelt_in_another_way_is_found(folder: Path) -> None:
     (folder / "Shots").mkdir()
     (folder / "a.png").rename(folder / "Shots" / "My shot.PNG")
