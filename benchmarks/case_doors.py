@@ -238,7 +238,7 @@ async def _history(content: bytes) -> str:
 
 
 def _output_node(body: Any) -> str:
-    """The node that saves the clip: titled `out:video`, of several one that has reported something; or any one that did."""
+    """The node that saves the clip: one titled `out:video`, else one that reported a file."""
     entry = body.get("PROMPT_ID") if isinstance(body, dict) else None
     prompt = entry.get("prompt") if isinstance(entry, dict) else None
     graph = prompt[2] if isinstance(prompt, list) and len(prompt) > 2 and isinstance(prompt[2], dict) else {}
