@@ -182,7 +182,7 @@ def _last_variant(path: Path) -> int:
 
 async def _watch(handle: Handle, as_json: bool) -> VideoProgress:
     if as_json:
-        return await settled(handle)
+        return await settled(lambda: look(handle))
     return await follow(lambda: look(handle), out, typical_seconds=TYPICAL_SECONDS / SPEED)
 
 

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from commands.check import check_film
+from commands.deletion import delete_film
 from commands.draft import draft_film
 from commands.export import export_film, open_film
 from commands.filmfile import BuiltFilm, FilmFileInvalid, put_stills
@@ -32,6 +33,8 @@ from studio.store.budgets import BudgetStore
 from studio.store.costs import CostStore
 from workflows_temporal.video import VideoWorkflow
 
+WIDE = 90
+"""Columns of a terminal from which on a list has all of its own."""
 CLOSE_SECONDS = 60.0
 """How long a cancelled film is waited for."""
 
@@ -44,6 +47,7 @@ app.command("export")(export_film)
 app.command("edit")(edit_clip)
 app.command("takes")(list_takes)
 app.command("choose")(choose_take)
+app.command("delete")(delete_film)
 
 
 @app.command()
@@ -83,7 +87,7 @@ def status(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
             if as_json:
                 return show_json(seen.progress.model_dump(mode="json") | gpu.told | {"note": seen.note})
             speed = session.settings.kie_speed
-            out.print(render(seen.progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000))
+            out.print(render(seen.progress, typical_seconds=TYPICAL_SECONDS / speed, height=10_000, width=out.width))
             for line in [*gpu.lines, *([seen.note] if seen.note else [])]:
                 out.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -199,12 +203,13 @@ def list_films(
             rows = await session.films.find(channel=channel)
             if as_json:
                 return show_json([vars(row) for row in rows])
-            table = Table("film", "status", "clips", "USD", "changed", "message", box=None)
+            is_wide = out.width >= WIDE
+            table = Table("film", "status", "clips", "USD", *(["changed", "message"] if is_wide else []), box=None)
             for row in rows:
                 done = f"{row.clips_done}/{row.clip_count}"
-                changed = row.updated_at.strftime("%Y-%m-%d %H:%M")
-                name, note = f"{row.channel}/{row.video_id}", row.message.partition("\n")[0]
-                table.add_row(name, row.status, done, f"{row.total_cost_usd:.2f}", changed, note)
+                rest = [row.updated_at.strftime("%Y-%m-%d %H:%M"), row.message.partition("\n")[0]]
+                name = f"{row.channel}/{row.video_id}"
+                table.add_row(name, row.status, done, f"{row.total_cost_usd:.2f}", *(rest if is_wide else []))
             out.print(table)
 
     asyncio.run(run())

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NoReturn
 
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from studio.contracts.film import FilmName, VideoProgress, VideoRequest, VideoRe
 from studio.contracts.texts import markdown
 from studio.errors import InvalidRequest
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
-from workflows_temporal.executions import ANSWER, Executions, is_no_such_workflow
+from workflows_temporal.executions import Executions, is_no_such_workflow
 from workflows_temporal.video import VideoWorkflow
 
 MOST_RUNS = 1_000
@@ -148,15 +149,6 @@ async def name_of(session: Session, film: str) -> FilmName:
         fail(f"{film} is no film's name: CHANNEL/FILM, each of letters, digits, - and _", code=WRONG_INPUT)
 
 
-async def find(session: Session, film: str) -> Handle:
-    """The workflow of a film, by CHANNEL/FILM or by FILM alone."""
-    name = await name_of(session, film)
-    handle = handle_of(session, name)
-    if await _described(handle) is None:
-        no_such_film(name)
-    return handle
-
-
 def handle_of(session: Session, film: FilmName) -> Handle:
     """The newest run of a film's workflow, if there is one."""
     workflow_id = video_workflow_id(film.channel, film.video_id)
@@ -172,15 +164,15 @@ async def _described(handle: Handle) -> WorkflowExecutionDescription | None:
         raise
 
 
-async def look(handle: Handle) -> VideoProgress:
+async def look(handle: Handle, *, within: timedelta | None = None) -> VideoProgress:
     """How a film stands, from its workflow."""
-    return await handle.query(VideoWorkflow.progress, rpc_timeout=ANSWER)
+    return await handle.query(VideoWorkflow.progress, rpc_timeout=within)
 
 
-async def settled(handle: Handle) -> VideoProgress:
+async def settled(look: Callable[[], Awaitable[VideoProgress]]) -> VideoProgress:
     """Wait, without a word, until a film does nothing more by itself."""
     while True:
-        progress = await look(handle)
+        progress = await look()
         if progress.status in SETTLED:
             return progress
         await asyncio.sleep(0.5)

@@ -13,7 +13,7 @@ from studio.contracts.film import FilmName, VideoProgress
 from studio.store.costs import CostStore
 from studio.store.video_endings import VideoEndings
 from workflows_temporal.addresses import video_workflow_id
-from workflows_temporal.executions import Executions
+from workflows_temporal.executions import ANSWER, Executions
 
 _NOT_SERVED = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION)
 """What a query is answered with when no worker takes it."""
@@ -41,7 +41,11 @@ async def see(session: Session, film: str) -> Seen:
 
     What Temporal knows and PostgreSQL does not is written down on the way.
     """
-    name = await name_of(session, film)
+    return await see_named(session, await name_of(session, film))
+
+
+async def see_named(session: Session, name: FilmName) -> Seen:
+    """The same, by its whole name."""
     workflow_id = video_workflow_id(name.channel, name.video_id)
     executions, endings = Executions(session.temporal), VideoEndings(session.database)
     row = (await endings.rows([workflow_id])).get(workflow_id)
@@ -57,7 +61,7 @@ async def _running(session: Session, name: FilmName, execution: Execution) -> Se
     """Asked of the workflow; without a worker, as it was last written down. The cost is always that of the orders."""
     note = ""
     try:
-        progress = await look(handle_of(session, name))
+        progress = await look(handle_of(session, name), within=ANSWER)
     except (RPCTimeoutOrCancelledError, RPCError) as error:
         if isinstance(error, RPCError) and error.status not in _NOT_SERVED:
             raise

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -28,7 +28,7 @@ STYLES = {
     ClipStatus.HELD: "bold magenta",
     ClipStatus.CANCELLED: "dim red",
 }
-SETTLED = (VideoStatus.VIDEO_READY, VideoStatus.VIDEO_ERROR, VideoStatus.BUDGET_REACHED, VideoStatus.CANCELLED)
+SETTLED = (VideoStatus.VIDEO_ERROR, VideoStatus.BUDGET_REACHED, *(one for one in VideoStatus if one.ended))
 """Statuses in which a film does nothing more by itself."""
 
 _REACHED = {
@@ -40,6 +40,8 @@ _REACHED = {
     ClipStatus.DONE: 1.0,
 }
 _SPARE_LINES = 8
+_WIDE = 90
+"""Columns of a terminal from which on all of a table is shown."""
 _LOOKS_PER_SECOND = 2
 
 
@@ -52,7 +54,7 @@ def fraction(clip: ClipProgress, now: datetime, typical_seconds: float) -> float
     return reached
 
 
-def render(progress: VideoProgress, *, typical_seconds: float, height: int = 60) -> Panel:
+def render(progress: VideoProgress, *, typical_seconds: float, height: int = 60, width: int = 160) -> Panel:
     """The whole film as a panel. On a small screen only the clips that are on their way are shown."""
     now = datetime.now(UTC)
     shares = {clip.number: fraction(clip, now, typical_seconds) for clip in progress.clips}
@@ -63,27 +65,35 @@ def render(progress: VideoProgress, *, typical_seconds: float, height: int = 60)
         f"{progress.status}: {progress.step}  ",
         (f"{progress.cost_usd:.2f} USD", "bold"),
     )
-    body: list[Text | Table] = [head, clip_table(progress, shares, height=height)]
+    body: list[Text | Table] = [head, clip_table(progress, shares, height=height, width=width)]
     if progress.message:
         body.append(Text(progress.message, style="red" if progress.status is VideoStatus.VIDEO_ERROR else "dim"))
     return Panel(Group(*body), title=f"{progress.channel} / {progress.video_id}", border_style="blue", expand=False)
 
 
-def clip_table(progress: VideoProgress, shares: dict[int, float], *, height: int) -> Table:
-    """One row per clip: state, bar, tries, cost, note."""
+def clip_table(progress: VideoProgress, shares: dict[int, float], *, height: int, width: int) -> Table:
+    """One row per clip: state, bar, tries, cost, note; without bar and tries where there is no room for a note."""
+    is_wide = width >= _WIDE
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for name, justify in (("clip", "right"), ("state", "left"), ("", "left"), ("tries", "right"), ("USD", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal, by the loop
+    table.add_column("clip", justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    if is_wide:
+        table.add_column("", no_wrap=True)
+        table.add_column("tries", justify="right", no_wrap=True)
+    table.add_column("USD", justify="right", no_wrap=True)
     table.add_column("note", max_width=60)
     rows = progress.clips
     if len(rows) > height - _SPARE_LINES:
         rows = [clip for clip in rows if clip.status not in (ClipStatus.DONE, ClipStatus.QUEUED)]
     for clip in rows[: max(height - _SPARE_LINES, 5)]:
+        bar: list[RenderableType] = [
+            ProgressBar(total=1.0, completed=shares[clip.number], width=24),
+            str(clip.tries or ""),
+        ]
         table.add_row(
             f"{clip.number:02d}",
             Text(clip.status, style=STYLES[clip.status]),
-            ProgressBar(total=1.0, completed=shares[clip.number], width=24),
-            str(clip.tries or ""),
+            *(bar if is_wide else []),
             f"{clip.cost_usd:.2f}" if clip.cost_usd else "",
             Text(clip.note, style="dim"),
         )
@@ -99,7 +109,7 @@ async def follow(
         return await _follow_in_lines(look, console, progress)
     with Live(console=console, refresh_per_second=4) as live:
         while True:
-            live.update(render(progress, typical_seconds=typical_seconds, height=console.height))
+            live.update(render(progress, typical_seconds=typical_seconds, height=console.height, width=console.width))
             if progress.status in SETTLED:
                 return progress
             await asyncio.sleep(1 / _LOOKS_PER_SECOND)
@@ -109,17 +119,20 @@ async def follow(
 async def _follow_in_lines(
     look: Callable[[], Awaitable[VideoProgress]], console: Console, progress: VideoProgress
 ) -> VideoProgress:
-    seen: dict[int, ClipStatus] = {}
-    step = ""
+    seen: set[str] = set()
+
+    def say(line: str) -> None:
+        """A line that was there already says nothing new: states and steps come and go while clips wait and retry."""
+        if line not in seen:
+            seen.add(line)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     while True:
-        if progress.step != step:
-            step = progress.step
-            console.print(f"film    {progress.status}: {step}", highlight=False, markup=False)
+        say(f"film    {progress.status}: {progress.step}")
         for clip in progress.clips:
-            if clip.status is not ClipStatus.QUEUED and seen.get(clip.number) is not clip.status:
-                seen[clip.number] = clip.status
-                note = f"  {clip.note}" if clip.note else ""
-                console.print(f"clip {clip.number:02d} {clip.status}{note}", highlight=False, markup=False)
+            if clip.status is not ClipStatus.QUEUED:
+                tries = f" (try {clip.tries})" if clip.tries > 1 else ""
+                say(f"clip {clip.number:02d} {clip.status}{tries}{f'  {clip.note}' if clip.note else ''}")
         if progress.status in SETTLED:
             return progress
         await asyncio.sleep(1 / _LOOKS_PER_SECOND)

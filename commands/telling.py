@@ -1,33 +1,48 @@
 """What commands about a film say, to people and to programs."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from commands.running import Handle, look, settled
+from commands.running import Handle, settled
 from commands.session import Session, err, fail, out, show_json
+from commands.statuses import see_named
 from commands.table import follow
-from studio.contracts.film import VideoResult, VideoStatus
+from studio.contracts.film import FilmName, VideoProgress, VideoResult, VideoStatus
 
 TYPICAL_SECONDS = 150.0
 """How long Kling takes for a clip, typically; for bars and estimates only."""
 
 
 async def watch(session: Session, handle: Handle, as_json: bool) -> None:
-    """Show a film until it is ready; ends the command when it needs somebody."""
-    typical = TYPICAL_SECONDS / session.settings.kie_speed
-    if as_json:
-        await settled(handle)
-    else:
-        await follow(lambda: look(handle), out, typical_seconds=typical)
-    progress = await look(handle)
-    if progress.status is not VideoStatus.VIDEO_READY:
+    """Show a film until it is ready; ends the command when it needs a person, or has ended otherwise."""
+    name = FilmName(**dict(zip(("channel", "video_id"), handle.id.split("/")[1:], strict=True)))
+    called, told = f"{name.channel}/{name.video_id}", set[str]()
+
+    async def look() -> VideoProgress:
+        seen = await see_named(session, name)
+        if seen.note and seen.note not in told:
+            told.add(seen.note)
+            note([seen.note])
+        return seen.progress
+
+    try:
+        if as_json:
+            progress = await settled(look)
+        else:
+            progress = await follow(look, out, typical_seconds=TYPICAL_SECONDS / session.settings.kie_speed)
+    except asyncio.CancelledError:  # Ctrl-C ends the command, not the film
+        note([f"{called} goes on: `watch {called}` shows it, `film cancel {called}` cancels it"])
+        raise
+    outcome = await session.films.result(name.channel, name.video_id)
+    if progress.status is not VideoStatus.VIDEO_READY or outcome is None:
         if as_json:
             show_json(progress)
-        fail(f"{progress.status}: {progress.message}")
-    outcome = await handle.result()
+        next_step = "" if progress.status.ended else f" - Mend it, then `film resume {called}`"
+        fail(f"{progress.status}: {progress.message}{next_step}")
     show_json(outcome) if as_json else show_result(session, outcome)
 
 
@@ -41,8 +56,8 @@ def show_result(session: Session, outcome: VideoResult) -> None:
     out.print(f"film   {session.place(outcome.film.key)}", soft_wrap=True, highlight=False)
     out.print(f"sheet  {session.place(outcome.sheet.key)}", soft_wrap=True, highlight=False)
     out.print(f"{outcome.summary}; {outcome.seconds:.2f} s, {outcome.frames} frames", highlight=False)
-    for note in outcome.notes:
-        out.print(f"{note}.", highlight=False)
+    for line in outcome.notes:
+        out.print(f"{line}.", highlight=False)
 
 
 def cause_of(error: WorkflowFailureError) -> str:

@@ -1,13 +1,16 @@
 """How videos' workflows stand or ended, from Temporal itself: for rows that none of our code could bring up to date."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution as WorkflowExecutionId
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -26,6 +29,8 @@ from workflows_temporal.addresses import VIDEO_STATUS, video_name
 
 ANSWER = timedelta(seconds=10)
 """Longest time one look at Temporal may take."""
+MOST_RUNS = 1_000
+"""Runs of one workflow id that are deleted at once; after that the command is repeated."""
 _VIDEOS = "WorkflowType = 'VideoWorkflow'"
 _WITHOUT_RESULT = "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut', 'Canceled')"
 _STATUSES = MappingProxyType(
@@ -76,6 +81,27 @@ class Executions:
         handle = self._client.get_workflow_handle(workflow_id, result_type=VideoResult)
         result = await handle.result(rpc_timeout=ANSWER)
         return result if isinstance(result, VideoResult) else None
+
+    async def forget(self, workflow_id: str) -> None:
+        """Delete every run of a workflow, with its history, and wait until Temporal does not know it any more.
+
+        Raises:
+            TimeoutError: Temporal takes longer than a minute; it goes on with it.
+        """
+        runs = [one.run_id async for one in self._list(f"WorkflowId = '{workflow_id}'", MOST_RUNS)]
+        for run_id in runs:
+            run = WorkflowExecutionId(workflow_id=workflow_id, run_id=run_id)
+            request = DeleteWorkflowExecutionRequest(namespace=self._client.namespace, workflow_execution=run)
+            try:
+                await self._client.workflow_service.delete_workflow_execution(request, timeout=ANSWER)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+        async with asyncio.timeout(60):
+            while True:
+                if await self.find(workflow_id) is None:
+                    return
+                await asyncio.sleep(0.2)
 
     async def closed(self, *, limit: int) -> dict[str, int]:
         """Videos' workflows that closed without a result, the newest first, and when those runs began (ms)."""

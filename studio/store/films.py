@@ -115,6 +115,17 @@ select c.number, c.status, c.cost_usd, coalesce(c.error, '') as note, c.updated_
 """
 
 
+_OWN_TAKES = """
+select distinct u.take from clip_takes u
+ where u.channel = $1 and u.video_id = $2
+   and not exists (select from clip_takes o
+                    where o.channel = u.channel and o.take = u.take and o.video_id <> u.video_id)
+"""
+
+# Order recovery looks for the files of delivered orders; these were deleted on purpose.
+_NEED_NOT_BE_FETCHED = "update submissions set is_here = true where channel = $1 and take = any($2)"
+
+
 class FilmStore:
     """Reads and writes films and clips."""
 
@@ -233,6 +244,21 @@ class FilmStore:
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_PROGRESS, channel, video_id)
         return _progress(film, {row["number"]: ClipProgress.model_validate(dict(row)) for row in rows})
+
+    async def own_takes(self, channel: str, video_id: str) -> list[str]:
+        """The takes that no other video of the channel has used."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_OWN_TAKES, channel, video_id)
+        return [row["take"] for row in rows]
+
+    async def delete(self, channel: str, video_id: str, takes: Sequence[str]) -> None:
+        """Delete a video's rows, and those of these takes. The ledger of its orders stays: they were paid."""
+        async with self._database.transaction() as connection:
+            await connection.execute("delete from clip_takes where channel = $1 and video_id = $2", channel, video_id)
+            await connection.execute(_NEED_NOT_BE_FETCHED, channel, list(takes))
+            await connection.execute("delete from takes where channel = $1 and take = any($2)", channel, list(takes))
+            await connection.execute("delete from films where channel = $1 and video_id = $2", channel, video_id)
+            await connection.execute("delete from budgets where scope = $1", f"film/{channel}/{video_id}")
 
     async def result(self, channel: str, video_id: str) -> VideoResult | None:
         """What came out of a video when it was last finished; None when it never was."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from commands.failures import ExitCode, explained
 from local.addresses import ADDRESSES
@@ -173,3 +174,21 @@ def test_help_and_version_are_where_people_look() -> None:
     for arguments in (["-h"], ["--help"], ["film", "-h"], ["film", "start", "-h"]):
         assert "Usage" in run_command(arguments).stdout
     assert run_command(["--version"]).stdout.split()[0] == "longtake"
+
+
+def test_each_refusal_of_temporal_has_its_own_sentence() -> None:
+    told = {
+        (RPCStatusCode.INVALID_ARGUMENT, "Blob data size exceeds limit."): "too large",
+        (RPCStatusCode.RESOURCE_EXHAUSTED, "grpc: received message larger than max (5 vs. 4)"): "too large",
+        (RPCStatusCode.RESOURCE_EXHAUSTED, "namespace rate limit"): "no more requests",
+        (RPCStatusCode.UNAVAILABLE, "tcp connect error"): "does not answer",
+        (RPCStatusCode.DEADLINE_EXCEEDED, "deadline"): "No worker answers",
+        (RPCStatusCode.FAILED_PRECONDITION, "no poller seen for task queue recently"): "No worker answers",
+        (RPCStatusCode.NOT_FOUND, "Namespace x is not found."): "TEMPORAL_NAMESPACE",
+        (RPCStatusCode.NOT_FOUND, "workflow execution already completed"): "has ended already",
+        (RPCStatusCode.NOT_FOUND, "no rows in result set"): "does not know it",
+        (RPCStatusCode.PERMISSION_DENIED, "no"): "TEMPORAL_API_KEY",
+        (RPCStatusCode.INTERNAL, "odd"): "refused it (internal): odd",
+    }
+    for (status, message), says in told.items():
+        assert says in explained(RPCError(message, status, b"")).message, message

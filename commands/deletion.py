@@ -1,0 +1,76 @@
+"""`starter.py film delete`: a video's files, rows and history; its takes only when asked for."""
+
+import asyncio
+import re
+from typing import Annotated
+
+import typer
+
+from commands.options import DATA, Data, FilmId, Json
+from commands.session import FAILED, WRONG_INPUT, Session, fail, open_session
+from commands.statuses import Seen, see
+from commands.telling import say
+from studio.contracts.film import FilmName
+from studio.objects import keys
+from studio.store.drafts import DraftStore
+from studio.store.submissions import SubmissionLedger
+from workflows_temporal.addresses import video_workflow_id
+from workflows_temporal.executions import Executions
+
+_OWN_FILES = re.compile(r"(videos|stills|rejected)/clip_\d{2,}[._]")
+"""Below a video's prefix: files named after its clips. Files of a project's sentences have other names."""
+
+
+def delete_film(
+    film: FilmId,
+    takes: Annotated[bool, typer.Option("--takes", help="Also its takes that no other film has used.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Delete a film that does not run: its files, its rows, its history. The books of its orders stay.
+
+    Takes stay too, unless `--takes` is given: they are paid for, and a film of the same clips would use them again.
+    """
+
+    async def run() -> None:
+        async with open_session(data) as session:
+            seen = await see(session, film)
+            await _ensure_deletable(session, seen)
+            name = seen.name
+            own = await session.films.own_takes(name.channel, name.video_id) if takes else []
+            what = f"{seen.called}{f' and {len(own)} takes' if takes else ''}"
+            if not (yes or as_json) and not typer.confirm(f"Delete {what} for good?"):
+                fail(f"{seen.called} is not deleted", code=FAILED)
+            await _delete(session, name, own)
+            value = {"deleted": seen.called, "takes": own}
+            say(value, f"{what} deleted; its orders stay in the books", as_json)
+
+    asyncio.run(run())
+
+
+async def _ensure_deletable(session: Session, seen: Seen) -> None:
+    name = seen.name
+    if seen.running:
+        fail(f"{seen.called} is running or waits - `film cancel {seen.called}` first", code=WRONG_INPUT)
+    if orders := await SubmissionLedger(session.database).ordered(name.channel, name.video_id):
+        fail(
+            f"{len(orders)} orders of {seen.called} are still with the provider, and paid - Delete it when they are "
+            "here, or decide about them with `lost list`",
+            code=WRONG_INPUT,
+        )
+
+
+async def _delete(session: Session, name: FilmName, takes: list[str]) -> None:
+    """The rows come last: a deletion that was interrupted is repeated."""
+    await Executions(session.temporal).forget(video_workflow_id(name.channel, name.video_id))
+    prefix = keys.project_prefix(name.channel, name.video_id)
+    is_project = name.channel in await DraftStore(session.database).channels(name.video_id)
+    own = [keys.film_key(name.channel, name.video_id), keys.sheet_key(name.channel, name.video_id)]
+    if not is_project:  # a project of the same name has its files below the same prefix
+        own += [key for key in await session.objects.keys(prefix) if _OWN_FILES.match(key.removeprefix(f"{prefix}/"))]
+    for take in takes:
+        own += [keys.take_key(name.channel, take), keys.picture_key(name.channel, take)]
+    for key in own:
+        await session.objects.delete(key)
+    await session.films.delete(name.channel, name.video_id, takes)
