@@ -37,7 +37,7 @@ async def test_a_film_is_deleted_with_its_history_and_its_takes_are_used_again(
     assert not [key for key in left if "/projects/vid_1/" in key]
     assert len([key for key in left if "/takes/" in key and key.endswith(".mp4")]) == 2
     assert "No film is called" in (await starter("film", "status", NAME)).stderr
-    again = await studio.make(await studio.request(clips=2))
+    again = await studio.make(request)
     assert again.summary == "Skipped 2 existing clips, generated 0 new clips"
     assert kie.ledger.accepted == 2
 
