@@ -79,6 +79,7 @@ _HANDED_ON: Mapping[str, tuple[str, ...]] = {
     "Float to Int": ("float", "value"),
 }
 """Class → the input whose number it hands on."""
+_ARITHMETIC = frozenset({*_EXPRESSIONS, *_OPERATIONS, *_HANDED_ON, "ComfySwitchNode"})
 _MEDIA = frozenset(
     "model clip vae image images frames pixels samples latent latent_image video audio mask positive negative "
     "conditioning noise guider sampler sigmas clip_vision control_net start_image reference_image".split()
@@ -139,6 +140,23 @@ def slider_input(content: Mapping[str, Any]) -> str | None:
     if content["class_type"] != "mxSlider":
         return None
     return "Xf" if content["inputs"].get("isfloatX") else "Xi"
+
+
+def receivers(graph: Nodes, node: str) -> set[str]:
+    """The nodes that use a number of this node for what they make; a node that makes something itself is its own."""
+    found: set[str] = set()
+    todo, seen = [node], {node}
+    while todo:
+        source = todo.pop()
+        content = graph[source]
+        if not (holds_a_number(content) or slider_input(content) or content["class_type"] in _ARITHMETIC):
+            found.add(source)
+            continue
+        for taker, other in graph.items():
+            if taker not in seen and any(is_link(one) and one[0] == source for one in other["inputs"].values()):
+                seen.add(taker)
+                todo.append(taker)
+    return found
 
 
 def holds_whole_numbers(content: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from comfy_workflows.lengths import RATES, rate_of, rate_places, with_lengths
 from comfy_workflows.loaders import model_files
 from comfy_workflows.markers import Marker, markers_of
 from comfy_workflows.own_parameters import parameters_of, place_of
-from comfy_workflows.resized import ensure_kept
+from comfy_workflows.resized import ensure_eight_bits, ensure_kept
 from comfy_workflows.rewire import Graph, cut_loose_ends, is_link
 from comfy_workflows.savers import ensure_saves
 from comfy_workflows.schema import ObjectInfo
@@ -45,6 +45,8 @@ def read_own_graph(text: str | bytes, *, name: str, object_info: ObjectInfo | No
     schema = object_info or KNOWN
     parameters = parameters_of(graph, [one for one in inward if one.what != "image"], schema)
     ensure_kept(graph, parameters)
+    if output.kind == "video":
+        ensure_eight_bits(graph)
     output = with_lengths(graph, output, parameters, schema)
     try:
         declaration = GraphDeclaration(

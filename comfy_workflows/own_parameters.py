@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from comfy_workflows.changers import divisor_of
 from comfy_workflows.check import name_of
 from comfy_workflows.computed import (
     holds_a_number,
     holds_whole_numbers,
     plain_number,
+    receivers,
     slider_input,
 )
 from comfy_workflows.declaration import Parameter, ParameterName, Place
@@ -21,6 +23,7 @@ _TEXTS = (ParameterName.PROMPT, ParameterName.NEGATIVE)
 _NUMBERS = (ParameterName.FPS, ParameterName.CFG, ParameterName.SECONDS)
 MOST_NAMED = 6
 """Nodes that a message names."""
+_SIDES = (ParameterName.WIDTH, ParameterName.HEIGHT)
 _ALWAYS_GIVEN = (ParameterName.PROMPT, ParameterName.SEED)
 """What the file says of these never counts."""
 
@@ -98,7 +101,11 @@ def _parameter(
             return Parameter(name=name, places=places, type="integer", default=math.ceil(default), **_range(specs))
     if name in _NUMBERS and not any(spec.type == "INT" for spec in specs):
         return Parameter(name=name, places=places, type="number", default=default, **_range(specs))
-    return Parameter(name=name, places=places, type="integer", default=int(default), **_range(specs), **_rule(specs))
+    rule = _rule(specs)
+    divisor = max((divisor_of(graph[node]) for place in places for node in receivers(graph, place.node)), default=1)
+    if name in _SIDES and divisor > rule.get("step", 1):
+        rule = {"step": divisor}
+    return Parameter(name=name, places=places, type="integer", default=int(default), **_range(specs), **rule)
 
 
 def _default(graph: Mapping[str, Any], name: ParameterName, places: tuple[Place, ...]) -> Any:
