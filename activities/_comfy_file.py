@@ -11,7 +11,7 @@ from studio.contracts.clip import ClipFile
 from studio.contracts.rendering import GraphToRender
 from studio.errors import BadClip
 from studio.media.picture import probe_picture
-from studio.media.probe import MediaInfo, probe
+from studio.media.probe import MediaInfo, faulty, probe
 from studio.media.provenance import leave_only
 from studio.media.trim import trim_clip
 from studio.media.verify import Ordered, verify_clip
@@ -61,7 +61,7 @@ def _verify_clip(path: Path, order: GraphToRender, bound: BoundGraph) -> MediaIn
         ),
     )
     if bound.frames and info.frames != bound.frames:
-        raise BadClip(f"{path.name}: {info.frames} frames instead of {bound.frames}")
+        raise faulty(BadClip(f"{path.name}: {info.frames} frames instead of {bound.frames}"), "length")
     return info
 
 
@@ -69,7 +69,8 @@ def _verify_picture(path: Path, bound: BoundGraph) -> None:
     picture = probe_picture(path)
     wanted = (bound.width or picture.width, bound.height or picture.height)
     if (picture.width, picture.height) != wanted:
-        raise BadClip(f"{path.name}: {picture.width}x{picture.height} instead of {wanted[0]}x{wanted[1]}")
+        words = f"{path.name}: {picture.width}x{picture.height} instead of {wanted[0]}x{wanted[1]}"
+        raise faulty(BadClip(words), "size")
 
 
 async def stored(objects: ObjectStore, order: GraphToRender, path: Path, info: MediaInfo | None) -> ClipFile:

@@ -1,6 +1,7 @@
 """One prompt on one ComfyUI server: looked for, and sent."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -39,6 +40,8 @@ class Prompt:
         """Who hears of it; empty: nobody, as far as anybody knows."""
         self.was_away = False
         """The server did not answer since it was last known to have the prompt."""
+        self.away: Callable[[str], None] = lambda reason: None
+        """Told, while the server does not answer, what it says instead."""
         self._comfy = server.client
         self._provenance = provenance_of(take, attempt)
 
@@ -55,6 +58,7 @@ class Prompt:
                 job = await self._comfy.look_up(self.id)
             except (ServerGone, Forbidden, RequestRefused) as error:  # a proxy says anything while it is away
                 self.was_away, looks = True, looks + 1
+                self.away(str(error))
                 if clock() > deadline and looks >= LEAST_LOOKS:
                     raise ServerGone(str(error)) from None
                 await asyncio.sleep(BETWEEN_LOOKS)

@@ -19,6 +19,7 @@ from activities._comfy_servers import ComfyServer
 from activities._comfy_wait import LONGEST_PAUSE, Wait
 from activities._comfy_watch import Previews
 from comfy_workflows.graph import BoundGraph, GraphTemplate
+from studio.contracts.progress import MOST_NOTE
 from studio.contracts.rendering import GraphToRender
 from studio.errors import (
     BadClip,
@@ -35,6 +36,8 @@ _log = structlog.get_logger()
 
 MOST_LOSSES = 3
 """How often servers may lose a render: a graph that brings them down would do so for ever."""
+FORMS = ("length", "size", "codec", "turned", "interlaced", "hdr")
+"""Kinds of faults that come from the graph itself, whatever its noise."""
 LONGEST_FAREWELL = 600.0
 """Seconds a server is given to stop: a node that encodes a film hears nothing until it has finished."""
 
@@ -66,7 +69,7 @@ class Render:
         delivery = Delivery(self.server, self._order, self._news, self._rules, folder)
         for attempt in itertools.count(self._news.state.attempt):
             if attempt != self._news.state.attempt:
-                self._news.tell(attempt=attempt, sent=False)
+                self._news.tell(attempt=attempt, sent=False, stage="preparing")
             bound = template.bind(self._order.parameters, images=images, prefix=prefix_of(self._order.take, attempt))
             if (made := await self._attempt(attempt, bound, delivery)) is not None:
                 return made
@@ -79,6 +82,7 @@ class Render:
         that hears nothing for ten minutes is left alone.
         """
         self._stopping = True
+        begun, where = self._news.state.stage in ("rendering", "stalled"), self._news.state.node
         self._news.tell(stage="cancelling")
         deadline = asyncio.get_running_loop().time() + LONGEST_FAREWELL
         while not making.done() and asyncio.get_running_loop().time() < deadline:
@@ -91,11 +95,19 @@ class Render:
             _log.warning("render.not_stopped", server=self.server.name, node=self._news.state.node)
             making.cancel()
             await asyncio.wait([making])
+            self._news.farewell = f"the server did not stop within {LONGEST_FAREWELL / 60:.0f} minutes"
+        elif making.exception() is None:
+            self._news.farewell = "it was finished all the same, and is kept as a take"
+        elif begun:
+            self._news.farewell = f"the render was interrupted on the server{f' at {where}' if where else ''}"
+        else:
+            self._news.farewell = "it had not begun on the server"
 
     async def _attempt(self, attempt: int, bound: BoundGraph, delivery: Delivery) -> Made | None:
         """None: it brought nothing, and the next one may."""
         prompt = self._prompt = Prompt(self.server, self._order.take, attempt, bound)
         prompt.called_off = self._stopping
+        prompt.away = lambda reason: self._news.tell(stage="stalled", trouble=reason[:MOST_NOTE])
         job = await prompt.look()
         if job is not None and job.finished:
             self._news.tell(sent=False)
@@ -120,7 +132,7 @@ class Render:
         try:
             return await delivery.of_job(job, attempt, bound)
         except (BadClip, BadStill) as bad:
-            raise type(bad)(f"{bad} - The same would come out again: order a further take") from None
+            raise type(bad)(f"{bad} - {_what_helps(bad, self._order)}") from None
 
     async def _waited_for(self, prompt: Prompt) -> ComfyJob | None:
         """Its end; None: the server has lost it."""
@@ -143,8 +155,16 @@ class Render:
             TaskLost: that has happened too often.
         """
         losses = self._news.state.losses + 1
-        self._news.tell(losses=losses, sent=False)
+        self._news.tell(losses=losses, sent=False, stage="stalled", trouble="the server has lost it")
         if losses >= MOST_LOSSES:
             raise TaskLost(
                 f"ComfyUI servers lost the render {losses} times: they were restarted, or it brings them down"
             )
+
+
+def _what_helps(bad: BadClip | BadStill, order: GraphToRender) -> str:
+    """Other noise makes another picture, but never another length, size or format."""
+    if not (isinstance(bad, BadClip) and bad.fault.startswith(FORMS)):
+        return "The same would come out again: order a further take"
+    whose = f"the graph of {order.graph}, then `comfy add` it again" if order.own else "the graph"
+    return f"A further take would be the same in this: correct {whose}"

@@ -15,6 +15,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Seconds between two looks: short renders are found at once, long ones cost two small requests a second."""
 
 
+STALLED_SHARE = 0.25
+"""Share of the longest silence after which a render is shown as stalled."""
+
+LONGEST_UNTOLD = timedelta(minutes=3)
+"""The same, where a render may be silent for long: loading a large model takes as long."""
+
+
 class Wait:
     """Somebody who waits for a prompt."""
 
@@ -70,12 +77,23 @@ class Wait:
         return False
 
     async def _at_work(self, silence: timedelta) -> None:
-        self._news.tell(stage="rendering", ahead=0)
+        if silence > min(self._rules.longest_silence * STALLED_SHARE, LONGEST_UNTOLD):
+            node = f" at {self._news.state.node}" if self._news.state.node else ""
+            self._news.tell(
+                stage="stalled", trouble=f"the server has told of no progress for {_minutes(silence)}{node}"
+            )
+        else:
+            self._news.tell(stage="rendering", ahead=0)
         if silence > self._rules.longest_silence:
             await self._comfy.cancel(self._prompt.id)
             minutes = round(silence.total_seconds() / 60)
             node = self._news.state.node or "its start"
             raise RenderStuck(f"The render has not moved for {minutes} minutes at {node}")
+
+
+def _minutes(time: timedelta) -> str:
+    seconds = round(time.total_seconds())
+    return f"{seconds} s" if seconds < 120 else f"{round(seconds / 60)} minutes"
 
 
 async def _until(look: asyncio.Event, seconds: float) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from activities._comfy_news import RenderNews
 from activities._comfy_prompt import Prompt
-from comfy_workflows.weights import weights_of
+from comfy_workflows.weights import samplers_of, weights_of
 from studio.errors import StorageUnavailable
 from studio.objects.store import ObjectStore
 from studio.providers.comfyui_answers import ComfyJob
@@ -77,7 +77,7 @@ class Ear:
 
     async def _follow(self, client_id: str) -> None:
         graph = self._prompt.bound.graph
-        weights = weights_of(graph)
+        weights, samplers = weights_of(graph), samplers_of(graph) or frozenset(graph)
         try:
             async with aclosing(self._prompt.server.client.watch(self._prompt.id, client_id)) as hints:
                 async for hint in hints:
@@ -85,6 +85,8 @@ class Ear:
                         node = graph.get(hint.node or "", {})
                         name = node.get("_meta", {}).get("title") or node.get("class_type") or ""
                         self._news.tell(node=name, fraction=hint.fraction(weights))
+                        if any(hint.shares.get(sampler, 0) > 0 for sampler in samplers):
+                            self._news.stepped()
                         if hint.node and self._heard_since is None:
                             self._heard_since = asyncio.get_running_loop().time()
                     elif self._previews is not None and (key := await self._previews.show(hint)):

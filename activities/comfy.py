@@ -90,7 +90,7 @@ class ComfyActivities:
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             called_off = details is not None and details.cancel_requested
-            await news.end(Stage.CANCELLED if called_off else Stage.WAITING)
+            await news.end(Stage.CANCELLED if called_off else Stage.WAITING, news.farewell)
             raise
         # A sentence has it only when it has taken it.
         await news.end(Stage.DONE if isinstance(order.clip, ClipId) else Stage.KEEPING)

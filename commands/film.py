@@ -135,11 +135,13 @@ def cancel(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
             handle = handle_of(session, seen.name)
             if not seen.running:
                 fail(f"{_ended(seen)}: there is nothing to cancel", code=WRONG_INPUT)
+            gpu = await gpu_standing(session, handle)
             await handle.cancel()
             await _closed(handle, seen.called)
             progress = (await see(session, film)).progress
-            words = f"{progress.status}: {progress.message}"
-            say({"workflow_id": handle.id, "status": progress.status, "message": progress.message}, words, as_json)
+            told = {"workflow_id": handle.id, "status": progress.status, "message": progress.message}
+            words = "\n".join(filter(None, [f"{progress.status}: {progress.message}", gpu.interrupted]))
+            say(told | {"interrupted": gpu.interrupted}, words, as_json)
 
     asyncio.run(run())
 

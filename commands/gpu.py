@@ -35,7 +35,12 @@ class GpuRender:
             return f"{self.about}: {f'to be tried again: {self.failure}' if self.failure else 'waits for a GPU'}"
         told = [self.state.stage, f"{self.state.fraction:.0%}" if self.state.stage == "rendering" else ""]
         told += [f"on {self.state.server}" if self.state.server else ""]
-        told += [f"{self.state.ahead} before it in the server's queue" if self.state.ahead else self.state.node]
+        if self.state.stage == "stalled":
+            told += [self.state.trouble]
+        elif self.state.stage == "waiting" and self.state.ahead is not None:
+            told += [f"{self.state.ahead} before it in the server's queue"]
+        else:
+            told += [self.state.node]
         return f"{self.about}: {'  '.join(word for word in told if word)}"
 
 
@@ -55,6 +60,12 @@ class GpuStanding:
         if waiting:
             told.append(f"{len(waiting)} {'render waits' if len(waiting) == 1 else 'renders wait'} for a GPU")
         return [*told, self.away] if self.away else told
+
+    @property
+    def interrupted(self) -> str:
+        """What calling the job off interrupts on a server, in words; empty: nothing."""
+        begun = [one.about for one in self.renders if one.state and one.state.stage in ("rendering", "stalled")]
+        return f"Interrupted on its GPU: {', '.join(begun)}" if begun else ""
 
     @property
     def told(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from commands.gpu import gpu_standing
 from commands.jobs import job_of
 from commands.options import DATA, Data, Json
 from commands.project_jobs import THINGS, BatchHandle, compared, find_project, make, running, stop_sentence, write
@@ -150,11 +151,13 @@ def cancel(project: ProjectId, category: SomeCategory = None, data: Data = DATA,
         async with open_session(data) as session:
             name = await find_project(session, project)
             batches = await running(session, name, [category] if category else ModelCategory)
+            gpu = await gpu_standing(session, *batches.values())
             for handle in batches.values():
                 await handle.cancel()
             await asyncio.gather(*(handle.result() for handle in batches.values()), return_exceptions=True)
         ids = [handle.id for handle in batches.values()]
-        words = f"{', '.join(ids)} called off" if ids else f"Nothing of {name.channel}/{name.project_id} is being made"
+        ended = f"{', '.join(ids)} called off" + (f"\n{gpu.interrupted}" if gpu.interrupted else "")
+        words = ended if ids else f"Nothing of {name.channel}/{name.project_id} is being made"
         say({"cancelled": ids}, words, as_json)
 
     asyncio.run(run())

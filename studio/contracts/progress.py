@@ -31,6 +31,8 @@ class Stage(StrEnum):
     WAITING = "waiting"
     """For a GPU, or in the queue of its server."""
     RENDERING = "rendering"
+    STALLED = "stalled"
+    """It does not move: the server does not answer, has lost it, or has told of no progress for long."""
     KEEPING = "keeping"
     """The file is fetched, checked and stored."""
     DONE = "done"

@@ -97,7 +97,8 @@ class RenderState(Contract):
     losses: int = Field(default=0, ge=0, description="How often a server that had it did not know it any more.")
     failures: int = Field(default=0, ge=0, description="How often it failed for good on a server.")
     refused_by: tuple[str, ...] = Field(default=(), description="Servers that cannot make it.")
-    stage: Literal["preparing", "waiting", "rendering", "keeping", "cancelling"] = "preparing"
+    stage: Literal["preparing", "waiting", "rendering", "stalled", "keeping", "cancelling"] = "preparing"
+    trouble: str = Field(default="", max_length=400, description="Why it does not move, while it is stalled.")
     ahead: int | None = Field(default=None, description="Prompts that come before it in the server's queue.")
     node: str = Field(default="", description="The node that runs.")
     fraction: float = Field(default=0, ge=0, le=1)
