@@ -27,7 +27,7 @@
     │   ├── SubmissionUnknown         ordered or not? nobody knows; perhaps paid
     │   └── ComfyError                a ComfyUI server said no, or nothing
     │       ├── GraphRefused            it does not take the graph
-    │       │   ├── ModelMissing          a model file is not on this server
+    │       │   ├── ModelMissing          a model file is not on this server, or damaged
     │       │   ├── NodeMissing           a node is not installed on this server
     │       │   └── InvalidValue          an input has a value the node does not take
     │       ├── ExecutionFailed         a node failed while it worked
@@ -222,7 +222,7 @@ class GraphRefused(ComfyError):
 
 
 class ModelMissing(GraphRefused):
-    """A model file is missing on this ComfyUI server."""
+    """A model file is missing on this ComfyUI server, or damaged there."""
 
     @classmethod
     def named(cls, file: str, belongs: str) -> Self:

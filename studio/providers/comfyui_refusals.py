@@ -24,6 +24,12 @@ from studio.errors import (
 from studio.providers._foreign import LONGEST_TEXT, all_text, ident, leaves_of, quote
 
 MODEL_FOLDERS: Mapping[str, str] = {
+    "bg_removal_name": "background_removal",
+    "text_encoder": "text_encoders",
+    "FrameInterpolationModelLoader.model_name": "frame_interpolation",
+    "LoadDA3Model.model_name": "geometry_estimation",
+    "LoadMoGeModel.model_name": "geometry_estimation",
+    "OpticalFlowLoader.model_name": "optical_flow",
     "audio_encoder_name": "audio_encoders",
     "ckpt_name": "checkpoints",
     "clip_name1": "text_encoders",
@@ -50,9 +56,19 @@ _MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|gguf|pth?|bin|onnx)$", re.IGN
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|exceed allowed memory", re.I)
 _MEMORY_TYPES = ("OutOfMemoryError", "MemoryError")
 _FILE_TYPES = ("OSError", "IOError", "FileNotFoundError", "PermissionError", "BlockingIOError", "InterruptedError")
+_DAMAGED = re.compile(
+    r"header ?too ?(small|large)|deserializing header|metadata ?incomplete ?buffer|incomplete metadata|invalid ?header"
+    r"|invalid load key|pytorchstreamreader|central directory|unexpected (eof|end of)|ran out of input|gguf magic"
+    r"|unpack requires a buffer|corrupt(ed)? or invalid|file (is|might be) (corrupt|truncated)|unpicklingerror"
+    r"|file size .* smaller than|invalid magic number",
+    re.IGNORECASE,
+)
+"""What safetensors, PyTorch and GGUF say of a file that is empty or half there; none of them names it."""
 _NOT_TAKEN = "ComfyUI does not take the graph"
 _MISSING_TYPES = ("missing_node_type", "invalid_prompt")  # the second is what 0.3 says
 
+MOST_FILES = 4
+"""Model files of one node that are named."""
 MOST_COMPLAINTS = 20
 """Complaints about one node that are told."""
 
@@ -116,9 +132,22 @@ def execution_error(trouble: Mapping[str, Any], graph: Graph) -> ComfyError:
     if kind.rpartition(".")[2] in _MEMORY_TYPES or _OUT_OF_MEMORY.search(message):
         return OutOfMemory(f"The ComfyUI server ran out of memory at {where}: {words}")
     said = f"{kind}: {words}" if kind else words
+    if _DAMAGED.search(said) and (files := _model_files(trouble, graph)):
+        return ModelMissing(
+            f"Model file {' or '.join(files)} is damaged or not complete on this ComfyUI server, at {where}: "
+            f"download it again ({said})"
+        )
     if kind in _FILE_TYPES:
         return ServerFileTrouble(f"The ComfyUI server could not read or write a file at {where}: {said}")
     return ExecutionFailed(f"ComfyUI failed at {where}: {said}")
+
+
+def _model_files(trouble: Mapping[str, Any], graph: Graph) -> list[str]:
+    """The model files that the failed node was to load."""
+    node = _known(ident(trouble.get("node_id")) or "", graph)
+    told = [*leaves_of(node.get("inputs")), *leaves_of(trouble.get("current_inputs"))]
+    names = [quote(leaf[1]) for leaf in told if isinstance(leaf[1], str) and _MODEL_FILE.search(leaf[1])]
+    return list(dict.fromkeys(names))[:MOST_FILES]
 
 
 def refusal(body: Mapping[str, Any], graph: Graph) -> GraphRefused:

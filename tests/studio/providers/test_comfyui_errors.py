@@ -264,6 +264,34 @@ async def test_out_of_memory_is_found_at_the_end_of_a_long_message(server: Recor
     assert type(error) is OutOfMemory
 
 
+async def test_a_damaged_model_file_is_named_and_another_server_may_have_a_good_one(
+    server: RecordedComfy, client: ComfyClient
+) -> None:
+    inputs = {"unet_name": ["wan/high.safetensors"], "weight_dtype": ["default"], "model": ["<ModelPatcher>"]}
+    for kind, words in (
+        ("safetensors_rust.SafetensorError", "Error while deserializing header: header too small"),
+        ("SafetensorError", "Error while deserializing header: incomplete metadata, file not fully covered"),
+        ("ValueError", "HeaderTooLarge\n\nFile path: ?\n\nThe safetensors file is corrupt or invalid."),
+        ("_pickle.UnpicklingError", "invalid load key, '<'."),
+        ("RuntimeError", "PytorchStreamReader failed reading zip archive: failed finding central directory"),
+        ("EOFError", "Ran out of input"),
+        ("ValueError", "GGUF magic invalid"),
+    ):
+        error = await failed(
+            server, client, exception_type=kind, exception_message=words, node_type="UNETLoader", current_inputs=inputs
+        )
+        assert type(error) is ModelMissing, words
+        assert isinstance(error, GraphRefused)
+        assert str(error).startswith(
+            "Model file wan/high.safetensors is damaged or not complete on this ComfyUI server, at node 3 "
+        )
+        assert "download it again" in str(error)
+    nameless = await failed(
+        server, client, exception_type="EOFError", exception_message="Ran out of input", current_inputs={"a": [1]}
+    )
+    assert type(nameless) is ExecutionFailed
+
+
 async def test_a_full_disk_may_go_better_elsewhere(server: RecordedComfy, client: ComfyClient) -> None:
     words = "[Errno 28] No space left on device"
     error = await failed(server, client, exception_type="OSError", exception_message=words)
