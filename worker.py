@@ -1,6 +1,7 @@
 """A worker process: it reads the environment and serves queues until it is told to stop.
 
     worker.py --queues studio,kling,media,gpu
+    worker.py --migrate longtake_app      brings the database to today's schema, as its owner, and ends
 
 On SIGTERM or SIGINT all its queues stop polling at once; it exits when the running activities have ended, or when
 their queue's grace period is over.
@@ -25,11 +26,11 @@ from activities._scratch import keep_sweeping
 from activities.records import RECORDING
 from composition import SERVINGS, Serving, Tools, new_gate
 from studio.ending import run_and_leave
-from studio.errors import DatabaseUnavailable
+from studio.errors import DatabaseUnavailable, StudioError
 from studio.logs import hider, set_up_logs
 from studio.objects.store import open_store
 from studio.secrets import keep_secret
-from studio.settings import Settings, SettingsInvalid
+from studio.settings import Environment, Settings, SettingsInvalid
 from studio.store.migrate import migrate
 from studio.store.pool import Database, open_database
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
@@ -48,7 +49,7 @@ DATABASE_RETRY_SECONDS = 3
 
 
 async def prepare_database(database: Database) -> None:
-    """Bring it to today's schema; one that is down is waited for."""
+    """Bring it to today's schema; one that is down is waited for, and so is its owner where our role owns nothing."""
     while True:
         try:
             await migrate(database)
@@ -128,6 +129,17 @@ def _worker(tools: Tools, queue: TaskQueue, serving: Serving) -> Worker:
     )
 
 
+async def migrate_as_owner(settings: Environment, app_role: str) -> None:
+    """Bring the schema up to date, and let the role of workers and gateway read and write its tables.
+
+    Raises:
+        StudioError: PostgreSQL does not answer, or refuses.
+    """
+    async with open_database(settings.database_dsn(), connections=1) as database:
+        applied = await migrate(database, app_role=app_role)
+    _log.info("database.migrated", applied=applied, app_role=app_role)
+
+
 async def run(settings: Settings, queues: Sequence[TaskQueue]) -> None:
     """Serve the queues until a signal comes."""
     stopping = asyncio.Event()
@@ -153,7 +165,15 @@ def main() -> None:
     """Read the command line and the environment, then serve."""
     parser = argparse.ArgumentParser(description="A Longtake worker process.")
     parser.add_argument("--queues", default="studio,kling,media", help=f"comma separated: {', '.join(SERVINGS)}")
-    names = [name.strip() for name in parser.parse_args().queues.split(",")]
+    parser.add_argument(
+        "--migrate",
+        metavar="ROLE",
+        help="bring the database to today's schema, let ROLE use its tables, and end; DATABASE_URL names its owner",
+    )
+    given = parser.parse_args()
+    if given.migrate:
+        return _migrate(given.migrate)
+    names = [name.strip() for name in given.queues.split(",")]
     if unknown := set(names) - set(TaskQueue):
         parser.error(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(TaskQueue)}")
     queues = [TaskQueue(name) for name in names]
@@ -166,6 +186,16 @@ def main() -> None:
         sys.exit(str(error))
     set_up_logs(level=settings.log_level, style=settings.log_format, hide=hider(settings.secrets()))
     asyncio.run(run(settings, queues))
+
+
+def _migrate(app_role: str) -> None:
+    try:
+        settings = Environment.from_env()
+        set_up_logs(level=settings.log_level, style=settings.log_format, hide=hider(settings.secrets()))
+        keep_secret(settings.secrets())
+        asyncio.run(migrate_as_owner(settings, app_role))
+    except (SettingsInvalid, StudioError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ _CAUSES = {
     "53100": "No space left on the database server",
     "53200": "The database server is out of memory",
     "53300": "The database server takes no more connections",
+    "3F000": "The database has nothing for our role yet; its owner has to migrate it (worker.py --migrate)",
     "42501": "The database refuses our role a privilege",
     "25006": "The database is read-only",
     "57014": "The database cancelled the statement",
@@ -69,8 +70,9 @@ def unavailable(error: BaseException) -> DatabaseUnavailable | None:
 class Database:
     """A pool that connects when it is first needed, so a worker can start before its database does."""
 
-    def __init__(self, dsn: str, *, connections: int = 8) -> None:
+    def __init__(self, dsn: str, *, connections: int = 8, command_seconds: float = COMMAND_SECONDS) -> None:
         self._dsn = dsn
+        self._command_seconds = command_seconds
         self._connections = connections
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
@@ -112,7 +114,7 @@ class Database:
                     self._dsn,
                     min_size=0,
                     max_size=self._connections,
-                    command_timeout=COMMAND_SECONDS,
+                    command_timeout=self._command_seconds,
                     init=_guard_texts,
                 )
             return self._pool

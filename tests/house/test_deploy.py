@@ -1,5 +1,7 @@
 """What cannot be run here is at least checked: compose file, image, server settings, lock files."""
 
+import json
+import os
 import re
 import socket
 import subprocess
@@ -20,7 +22,8 @@ from workflows_temporal.policies import GRACE, KLING_SUBMIT
 
 COMPOSE = cast(dict[str, Any], yaml.safe_load((ROOT / "docker-compose.yml").read_text()))
 SERVICES = cast(dict[str, dict[str, Any]], COMPOSE["services"])
-ONE_SHOT = {"temporal-schema", "temporal-namespace", "objects-bucket"}
+ONE_SHOT = {"temporal-schema", "temporal-namespace", "objects-bucket", "database-roles", "database-schema"}
+OURS = sorted(name for name in SERVICES if "build" in SERVICES[name])
 
 
 def test_the_compose_file_is_one() -> None:
@@ -58,7 +61,83 @@ def test_ports_are_open_to_this_machine_only() -> None:
 def test_a_process_of_ours_is_given_settings_that_exist(name: str) -> None:
     kind = GatewaySettings if name == "gateway" else Settings
     known = {field.upper() for field in kind.model_fields}
-    assert SERVICES[name]["environment"].keys() <= known
+    given = SERVICES[name]["environment"].keys()
+    assert {setting.removesuffix("_FILE") for setting in given} <= known
+    named = {path.removeprefix("/run/secrets/") for path in files_of(name).values()}
+    assert named == set(SERVICES[name]["secrets"])
+
+
+def files_of(name: str) -> dict[str, str]:
+    """The settings that a service reads from files."""
+    return {key: str(value) for key, value in SERVICES[name]["environment"].items() if key.endswith("_FILE")}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_confined(name: str) -> None:
+    """No capability and no way to get one; bounded memory, processes and logs."""
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_process_of_ours_writes_only_where_it_must(name: str) -> None:
+    assert SERVICES[name]["read_only"] is True
+    assert SERVICES[name]["tmpfs"] == ["/tmp"]
+
+
+def test_the_databases_and_the_store_have_no_way_out_and_are_published_nowhere() -> None:
+    networks = COMPOSE["networks"]
+    assert {name for name, how in networks.items() if how and how.get("internal")} == {"data", "temporal-data"}
+    for name in ("postgres", "temporal-postgres", "objects"):
+        assert all(networks[network]["internal"] for network in SERVICES[name]["networks"]), name
+        assert "ports" not in SERVICES[name]
+    assert [name for name in SERVICES if "edge" in SERVICES[name]["networks"]] == ["gateway"]
+
+
+def test_no_secret_stands_in_the_compose_file_nor_in_a_setting_that_docker_shows() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert not re.search(r"://[^/\s]*:[^/\s]*@", text)
+    secret = re.compile(r"(PASSWORD|SECRET|TOKEN|API_KEY|ACCESS_KEY|WEBHOOK_KEY|PWD)$")
+    shown = [key for service in SERVICES.values() for key in service.get("environment", {}) if secret.search(key)]
+    assert shown == []
+
+
+def test_the_superuser_and_the_owner_of_the_tables_are_used_by_one_shots_only() -> None:
+    users = {name: service.get("secrets", []) for name, service in SERVICES.items()}
+    for secret, allowed in (
+        ("database_superuser_password", {"postgres", "database-roles"}),
+        ("database_owner_password", {"database-roles", "database-schema"}),
+        ("kie_api_key", {"worker-kling"}),
+    ):
+        assert {name for name, secrets in users.items() if secret in secrets} == allowed
+    assert SERVICES["database-schema"]["command"] == ["--migrate", "longtake_app"]
+    for name in OURS:
+        user = "longtake_owner" if name == "database-schema" else "longtake_app"
+        assert SERVICES[name]["environment"]["DATABASE_URL"] == f"postgresql://{user}@postgres:5432/longtake"
+        assert name == "database-schema" or "database-schema" in SERVICES[name]["depends_on"]
+
+
+def test_every_secret_that_is_mounted_is_made_once_and_stays(tmp_path: Path) -> None:
+    script = ["sh", str(ROOT / "deploy" / "make-secrets.sh"), str(tmp_path / "secrets")]
+    for key in ("first key", "another key"):
+        subprocess.run(script, env={**os.environ, "KIE_API_KEY": key}, check=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    mounted = {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
+    mounted |= {Path(service["env_file"]).name for service in SERVICES.values() if "env_file" in service}
+    assert made.keys() == mounted
+    assert made["kie_api_key"] == "first key"
+    assert len({made[name] for name in made if name.startswith("database_")}) == 3
+    key = json.loads(made["s3.json"])["identities"][0]["credentials"][0]["secretKey"]
+    assert key == made["s3_secret_access_key"]
+    assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert "secrets/" in ignored
 
 
 def test_a_worker_is_not_killed_while_its_queues_let_activities_finish() -> None:
@@ -77,7 +156,9 @@ def test_an_order_is_never_cut_off_by_the_shutdown_of_its_worker() -> None:
 
 
 def test_only_the_workers_that_order_have_the_key() -> None:
-    assert [name for name in SERVICES if "KIE_API_KEY" in SERVICES[name].get("environment", {})] == ["worker-kling"]
+    assert [name for name in SERVICES if "KIE_API_KEY_FILE" in SERVICES[name].get("environment", {})] == [
+        "worker-kling"
+    ]
 
 
 def test_the_gateway_serves_where_it_is_asked_how_it_is() -> None:
