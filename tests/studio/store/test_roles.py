@@ -37,15 +37,15 @@ async def make_roles(server: Postgres, folder: Path, *, app: str = APP_PASSWORD)
     env = {name: str(folder / name) for name in files}
     env |= {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": "longtake"}
     env |= {"PATH": f"{psql_folder()}:{os.environ['PATH']}"}
-    done = await asyncio.to_thread(
-        subprocess.run,
-        ["sh", ROOT / "deploy" / "database-roles.sh"],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = await ran(["sh", str(ROOT / "deploy" / "database-roles.sh")], env)
     assert done.returncode == 0, done.stderr
+
+
+async def ran(argv: list[str], env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    def run() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    return await asyncio.to_thread(run)
 
 
 def psql_folder() -> Path:
@@ -69,7 +69,7 @@ async def migrate_as_owner(server: Postgres, folder: Path) -> None:
     env = {"PATH": os.environ["PATH"], "DATABASE_PASSWORD_FILE": str(folder / "OWNER_PASSWORD_FILE")}
     env["DATABASE_URL"] = f"postgresql://longtake_owner@127.0.0.1:{server.port}/longtake"
     argv = [sys.executable, str(ROOT / "worker.py"), "--migrate", "longtake_app"]
-    done = await asyncio.to_thread(subprocess.run, argv, env=env, capture_output=True, text=True, check=False)
+    done = await ran(argv, env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert OWNER_PASSWORD not in done.stdout + done.stderr
 
@@ -91,9 +91,8 @@ FORBIDDEN = [
 async def test_the_application_role_uses_the_tables_and_can_do_nothing_else(server: Postgres, tmp_path: Path) -> None:
     await make_roles(server, tmp_path)
     async with open_database(url(server, "longtake_app", APP_PASSWORD)) as app:
-        with pytest.raises(
-            DatabaseUnavailable, match="its owner has to migrate it"
-        ):  # a worker waits until the owner has migrated
+        with pytest.raises(DatabaseUnavailable, match="its owner has to migrate it"):
+            # A worker waits until then.
             await migrate(app)
         await migrate_as_owner(server, tmp_path)
         assert await migrate(app) == await missing_migrations(app) == []
@@ -119,6 +118,7 @@ async def every_table_can_be_used(app: Database) -> None:
         role = await connection.fetchrow(
             "select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls from pg_roles where rolname = current_user"
         )
+        assert role is not None
         assert not any(role)
         owners = await connection.fetch("select distinct tableowner from pg_tables where schemaname = 'public'")
         assert [row[0] for row in owners] == ["longtake_owner"]
