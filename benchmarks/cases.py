@@ -89,6 +89,8 @@ def _in_folder(place: Path) -> Iterator[Case]:
         if path.is_dir():
             if place.name == "clips":
                 yield Case(name, path, clips)
+        elif not path.is_file() and place.name in ("kie", "comfy", "temporal"):
+            continue  # their content comes from the network: no devices and pipes
         elif not NO_CASES.search(path.name) and (endings is None or path.suffix in endings):
             callback = place.name == "kie" and path.name.startswith("w")
             yield Case(name, path, None if callback or place.name == "temporal" else DOORS[place.name])

@@ -16,7 +16,7 @@ from commands.models import casting_of
 from commands.options import DATA, Data, FilmPath, Json
 from commands.session import WRONG_INPUT, out, settings_if_any, show_json, stores_of
 from commands.yaml_fields import read_as
-from commands.yaml_file import YamlFileInvalid, read_yaml_text, text_of
+from commands.yaml_file import NotUtf8, YamlFileInvalid, read_yaml_text, text_of
 from studio.contracts.film import Provider
 from studio.errors import DatabaseUnavailable
 from studio.graphs import Casting
@@ -27,6 +27,10 @@ Fix = Annotated[
         "--fix", help="Write the corrections: the file as it was stays beside it as FILE.bak, stills get copies."
     ),
 ]
+
+
+MOST_SHOWN = 50
+"""Mistakes on the terminal; further ones are counted."""
 
 
 @dataclass
@@ -64,7 +68,8 @@ async def _checked(file: Path, data: Path) -> Checked:
     try:
         checked = Checked(await asyncio.to_thread(text_of, file))
     except YamlFileInvalid as error:
-        if (saved := await asyncio.to_thread(_in_another_encoding, file)) is None:
+        saved = await asyncio.to_thread(_in_another_encoding, file) if isinstance(error, NotUtf8) else None
+        if saved is None:
             return Checked("", [str(error)], left=[str(error)])
         checked = Checked(saved, [str(error)], [Correction(0, str(error), "", "saved as UTF-8")])
     await asyncio.to_thread(_check_text, checked)
@@ -97,7 +102,7 @@ def _misread(text: str) -> list[str]:
     try:
         read_as(FilmFile, read_yaml_text(text))
     except YamlFileInvalid as error:
-        return str(error).splitlines()
+        return error.problems
     return []
 
 
@@ -174,10 +179,13 @@ def _show(file: Path, checked: Checked, fix: bool) -> None:
         out.print(f"{file} is right{about}", highlight=False, soft_wrap=True)
     else:
         out.print(f"{file}: {_counted(checked.mistakes)}", highlight=False, soft_wrap=True)
-    for problem in sorted(dict.fromkeys(checked.mistakes), key=line_of):
+    problems = sorted(dict.fromkeys(checked.mistakes), key=line_of)
+    for problem in problems[:MOST_SHOWN]:
         out.print(problem, highlight=False, soft_wrap=True)
         for words in _advice(problem, checked):
             out.print(words, highlight=False, soft_wrap=True)
+    if len(problems) > MOST_SHOWN:
+        out.print(f"and {len(problems) - MOST_SHOWN} more", highlight=False)
     for note in checked.notes:
         out.print(f"Note: {note}", highlight=False, soft_wrap=True)
     if checked.note:

@@ -20,6 +20,7 @@ TABS = (2, 4, 8)
 
 _NUMBERED = re.compile(r"line (\d+)\b")
 _NO_YAML = re.compile(r"line \d+(?:, column \d+)?: ")
+_MORE = re.compile(r"and (\d+) more$")
 _FIELD = re.compile(
     r"^(?P<before>\s*(?:- +)*)(?P<name>[^\s:#\"'{\[][^:#]*?)(?P<colon>\s*:)(?P<gap>\s+|$)(?P<value>.*?)\s*$"
 )
@@ -117,7 +118,15 @@ def _kept(
 
 def _is_better(found: list[str], left: list[str]) -> bool:
     """Fewer problems; or those that were hidden behind the one for which a text was no YAML."""
-    return len(left) < len(found) or (len(found) == 1 and _NO_YAML.match(found[0]) is not None)
+    if any(map(_NO_YAML.match, found)):
+        return True
+    return not any(map(_NO_YAML.match, left)) and _count(left) < _count(found)
+
+
+def _count(problems: list[str]) -> int:
+    """How many there are, those included that are only counted in a last line."""
+    more = _MORE.match(problems[-1]) if problems else None
+    return len(problems) + (int(more[1]) - 1 if more else 0)
 
 
 # ── ways to write a line ─────────────────────────────────────────────────
@@ -137,7 +146,8 @@ def _rewritten(line: str, problem: str) -> Iterator[str]:
     if field and (meant := _MEANT.search(problem)):
         yield f"{field['before']}{meant[1]}{field['colon']}{field['gap']}{field['value']}"
         yield _with_value(field, _quoted(meant[1]))
-    for found in (field, _ITEM.match(line)):
+    item = _ITEM.match(line) if field is None or _NO_YAML.match(problem) else None
+    for found in (field, item):
         if found is None or not found["value"]:
             continue
         yield from (_with_value(found, value) for value in _values(found["value"]))

@@ -66,7 +66,7 @@ def read_as(model: type[M], file: YamlFile) -> M:
         further = placed("\n".join(found), file).splitlines()
         problems = [*problems, *(one for one in further if one.partition(": ")[0] not in seen)]
     if problems:
-        raise YamlFileInvalid(_listed(problems))
+        raise YamlFileInvalid(_listed(problems), list(dict.fromkeys(problems)))
     read._source = file
     return read
 

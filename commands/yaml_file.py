@@ -7,7 +7,7 @@ scalars become Python values only where their field says which kind it wants (`y
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +30,15 @@ Place = tuple[str | int, ...]
 
 class YamlFileInvalid(Exception):
     """The file cannot be read. Each line of the message is one problem, with its line in the file."""
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = list(problems or message.splitlines())
+        """All of them; the message may name only the first ones and count the others."""
+
+
+class NotUtf8(YamlFileInvalid):
+    """A regular file of a sane size in another encoding."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,8 @@ def text_of(path: Path) -> str:
     """The text of a file, with line feeds only.
 
     Raises:
-        YamlFileInvalid: no regular file, more than 8 MB, or neither UTF-8 nor UTF-16.
+        YamlFileInvalid: no regular file, or more than 8 MB.
+        NotUtf8: neither UTF-8 nor UTF-16.
     """
     try:
         status = path.stat()
@@ -113,7 +123,7 @@ def text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         wrong = f"byte 0x{data[error.start]:02x} in line {line}"
-        raise YamlFileInvalid(f"{path} is not {name} ({wrong}); save it as UTF-8 in your editor") from None
+        raise NotUtf8(f"{path} is not {name} ({wrong}); save it as UTF-8 in your editor") from None
 
 
 _NULLS = ("", "~", "null", "Null", "NULL")

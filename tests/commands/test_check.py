@@ -1,5 +1,6 @@
 """`film check`: every mistake at once, each with the line as it would be right, and `--fix` writes them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,24 @@ def test_a_file_in_another_encoding_is_saved_as_utf8(folder: Path) -> None:
     assert done.code == 0, done.stdout
     assert "is not UTF-8 (byte 0xc9 in line 7)" in done.stdout
     assert "Émile\u2019s été, a boat" in file.read_text(encoding="utf-8")
+
+
+def test_pipes_and_devices_are_not_read(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.yaml")
+    for path in (folder / "pipe.yaml", Path("/dev/zero"), folder):
+        done = run_command(["film", "check", str(path), "--data", str(folder / "none"), "--fix"])
+        assert done.code == 2
+        assert "is no regular file" in done.stdout or "is a folder" in done.stdout
+
+
+def test_a_thousand_mistakes_are_corrected_together_and_fifty_shown(folder: Path) -> None:
+    clips = "".join(f"  - still: a.png\n    prompt: A sign #{number} sways. Slow pan left.\n" for number in range(500))
+    head = "film: night\nchannel: demo\nseconds: 5s\nclips:\n"
+    code, output, after = check(folder, head + clips, "--fix")
+    assert code == 0, output
+    assert "501 mistakes" in output and "and 451 more" in output
+    assert output.count("    + ") == 50
+    assert after == head.replace("5s", "5") + clips.replace("prompt: ", 'prompt: "').replace("left.", 'left."')
 
 
 def test_programs_get_every_mistake_with_its_line_as_json(folder: Path) -> None:
