@@ -3,17 +3,23 @@
 import ast
 import importlib
 from collections import deque
+from functools import cache
 from types import ModuleType
 
 import pytest
 
-from tests.house.tree import modules, under
+from tests.house.tree import Module, modules, under
 from workflows_temporal import policies
 from workflows_temporal.connection import PASSED_THROUGH
 
-OURS = [module for module in modules() if under(module.name, "workflows_temporal") and module.tree.body]
 CHANGES = (list, dict, set, bytearray, deque)
 METHODS = {"append", "add", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
+
+
+@cache
+def ours() -> list[Module]:
+    """The modules of the workflows' package; not looked for before a test needs them."""
+    return [module for module in modules() if under(module.name, "workflows_temporal") and module.tree.body]
 
 
 def _defines_a_workflow(tree: ast.Module) -> bool:
@@ -23,7 +29,7 @@ def _defines_a_workflow(tree: ast.Module) -> bool:
 
 def test_every_module_without_a_workflow_is_passed_through_and_no_other() -> None:
     """A module that is not loads all it imports anew for every run; `_WORKFLOWS` in connection.py are the others."""
-    helpers = {module.name for module in OURS if not _defines_a_workflow(module.tree)}
+    helpers = {module.name for module in ours() if not _defines_a_workflow(module.tree)}
     assert {name for name in PASSED_THROUGH if name.startswith("workflows_temporal")} == helpers
 
 
@@ -34,7 +40,7 @@ def _state(module: ModuleType) -> list[str]:
 
 
 def test_what_is_passed_through_keeps_no_state() -> None:
-    helpers = [module for module in OURS if module.name in PASSED_THROUGH]
+    helpers = [module for module in ours() if module.name in PASSED_THROUGH]
     kept = {module.name: _state(importlib.import_module(module.name)) for module in helpers}
     assert {name: found for name, found in kept.items() if found} == {}
     assert [m.name for m in helpers if any(isinstance(node, ast.Global) for node in ast.walk(m.tree))] == []
@@ -52,14 +58,14 @@ def _changes_a_constant(node: ast.AST) -> bool:
 
 
 def test_the_policies_are_never_changed() -> None:
-    assert [module.name for module in OURS if any(map(_changes_a_constant, ast.walk(module.tree)))] == []
+    assert [module.name for module in ours() if any(map(_changes_a_constant, ast.walk(module.tree)))] == []
 
 
 @pytest.mark.parametrize("call", ["now", "utcnow", "today"])
 def test_workflow_code_asks_no_clock_but_temporals(call: str) -> None:
     guilty = [
         f"{module.name}:{node.lineno}"
-        for module in OURS
+        for module in ours()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute) and node.attr == call and ast.unparse(node.value) != "workflow"
     ]

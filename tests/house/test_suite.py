@@ -1,5 +1,6 @@
 """The suite has two halves, `make test` and `make test-all`; CI runs both, and every test is in one of them."""
 
+import itertools
 import re
 import tomllib
 
@@ -23,7 +24,7 @@ def test_ci_runs_both_halves() -> None:
     assert re.findall(r"^make (\S+)", script, re.MULTILINE) == ["test", "test-all"]
 
 
-@pytest.mark.parametrize("place", [*SLOW, *FIRST, *TOGETHER])
+@pytest.mark.parametrize("place", [*SLOW, *FIRST, *itertools.chain(*TOGETHER)])
 def test_a_place_with_rules_of_its_own_is_there(place: str) -> None:
     assert (
         [ROOT / place] if place.endswith(".py") and (ROOT / place).is_file() else list(ROOT.glob(place + "test_*.py"))
@@ -35,9 +36,11 @@ def test_what_takes_long_begins_first() -> None:
     assert sorted(names, key=rank) == names[::-1]
 
 
-def test_tests_on_one_stack_run_in_one_process() -> None:
+def test_tests_that_share_what_takes_long_to_make_run_in_one_process() -> None:
     split = ByFile._split_scope
-    assert {split(None, f"{file}::test_x") for file in TOGETHER} == {TOGETHER[0]}  # type: ignore[arg-type]
+    for group in TOGETHER:
+        assert {split(None, f"{place}::test_x") for place in group} == {group[0]}  # type: ignore[arg-type]
+    assert split(None, "tests/house/test_suite.py::test_x") == "tests/house/"  # type: ignore[arg-type]
     assert split(None, "tests/studio/test_takes.py::test_x") == "tests/studio/test_takes.py"  # type: ignore[arg-type]
 
 

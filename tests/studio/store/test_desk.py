@@ -113,6 +113,8 @@ async def test_a_task_that_lives_is_adopted_by_a_refused_or_failed_order_and_a_d
         await desk.decide(decision(failed, DecisionKind.WRITE_OFF), words="no")
     dead = await desk.decide(decision(failed, DecisionKind.ADOPT, "t-3"), words="dead")
     assert dead.state == "settled"
+    async with database.transaction() as connection:
+        assert await connection.fetchval("select count(*) from decisions") == 0, "nothing was decided"
     alive = await desk.decide(decision(failed, DecisionKind.ADOPT, "t-3"), words="alive", proven=True)
     assert alive.state == "accepted"
     adopted = await desk.decide(decision(refused, DecisionKind.ADOPT, "t-2"), words="ours", proven=True)
