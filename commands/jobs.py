@@ -136,7 +136,8 @@ async def find_job(session: Session, name: str) -> Job:
     running = [one for one, status in there.items() if status is WorkflowExecutionStatus.RUNNING]
     found = running or list(there)
     if not found:
-        fail(f"Nothing is called {name}, or it was never started", code=WRONG_INPUT)
+        await _tell_end(session, name)
+        fail(f"Nothing is called {name}, or it was never started - `film list` shows films", code=WRONG_INPUT)
     if len(found) > 1:
         fail(f"Which one? {', '.join(found)}", code=WRONG_INPUT)
     return job_of(session, found[0])
@@ -150,6 +151,14 @@ async def status_of(handle: AnyHandle) -> WorkflowExecutionStatus | None:
         if is_no_such_workflow(error):
             return None
         raise
+
+
+async def _tell_end(session: Session, name: str) -> None:
+    """End the command if it is a film that Temporal has forgotten: PostgreSQL knows how it ended."""
+    channel, _, video_id = name.removeprefix("video/").rpartition("/")
+    for row in await session.films.find(channel=channel or None, video_id=video_id, limit=1):
+        called = f"{row.channel}/{row.video_id}"
+        fail(f"{called} has ended: {row.status}, {row.message} - `film status {called}` shows it", code=WRONG_INPUT)
 
 
 async def _ids(session: Session, name: str) -> list[str]:

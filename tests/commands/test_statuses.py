@@ -218,6 +218,9 @@ async def test_after_temporals_retention_postgres_answers(studio: StudioAtWork, 
     resumed = await starter("film", "resume", NAME)
     assert (resumed.code, "nothing is missing" in resumed.stderr) == (ExitCode.WRONG_INPUT, True)
     assert "has ended" in (await starter("film", "cancel", NAME)).stderr
+    for name in (NAME, "vid_1", "video/poke1/vid_1"):
+        watched = await starter("watch", name)
+        assert (watched.code, "has ended: video_ready" in watched.stderr) == (ExitCode.WRONG_INPUT, True), name
     edited = await starter("film", "edit", NAME, "1", "--prompt", "A door opens. Slow pan left.", "--wait", "--json")
     assert edited.code == 0, edited.stderr
     assert edited.json["summary"] == "Skipped 1 existing clips, generated 1 new clips"
