@@ -45,7 +45,6 @@ class StillReader:
     provider: Provider
     width: int
     height: int
-    _looked: dict[tuple[str, Fit], ReadyStill | str] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
     _prepared: dict[tuple[str, Fit], ReadyStill | str] = field(default_factory=dict)
 
@@ -55,9 +54,7 @@ class StillReader:
         Raises:
             StillRefused: no regular file, no picture, or none that the video can be made with.
         """
-        if (name, fit) not in self._looked:
-            self._looked[name, fit] = self._look(name, fit)
-        found = self._looked[name, fit]
+        found = self._look(name, fit)
         if isinstance(found, str):
             raise StillRefused(found)
         return found
