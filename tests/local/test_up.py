@@ -44,12 +44,14 @@ class Up:
         )
         self.lines: list[str] = []
         self._queue: Queue[str] = Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._queue.put(line)
+        with self.process.stdout as lines:
+            for line in lines:
+                self._queue.put(line)
         self._queue.put("")
 
     def until(self, text: str) -> str:
@@ -66,6 +68,12 @@ class Up:
             self.lines.append(line)
         self.process.wait()
         return "".join(self.lines)
+
+    def end(self) -> None:
+        """Kill it, if it still runs."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
 
     def child(self, name: str) -> psutil.Process:
         """One of its children."""
@@ -84,8 +92,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         running.until("Try:")
         yield running
     finally:
-        running.process.kill()
-        running.process.wait()
+        running.end()
 
 
 def readme_commands() -> list[str]:
