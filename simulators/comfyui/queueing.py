@@ -37,7 +37,9 @@ class Queueing:
         return Answer(b"", 200, "application/octet-stream")
 
     async def interrupt(self, call: Call) -> Answer:
-        """With an id only that prompt; without a body whatever runs."""
+        """With an id only that prompt; without a body whatever runs. A list makes the server stumble."""
+        if call.body.lstrip()[:1] == b"[":
+            return trouble()
         body = call.json_object() or {}
         self._gpu.interrupt(body.get("prompt_id") or None)
         return Answer(b"", 200, "application/octet-stream")

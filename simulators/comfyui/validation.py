@@ -23,7 +23,9 @@ class Verdict:
 
 def validate(graph: Graph, schema: NodeSchema, exists: Exists, targets: list[str] | None = None) -> Verdict:
     """Raises `AttributeError` or `TypeError` for what is no graph at all: the server's own 500."""
-    outputs = []
+    outputs: list[str] = []
+    if not graph and not schema.names_missing_nodes:  # older servers do not stumble over a list
+        return Verdict(_error("prompt_no_outputs", "Prompt has no outputs"))
     for node_id, node in graph.items():
         if (error := _unknown_class(node_id, node, schema)) is not None:
             return Verdict(error)
@@ -37,7 +39,8 @@ def validate(graph: Graph, schema: NodeSchema, exists: Exists, targets: list[str
 
 
 def _unknown_class(node_id: str, node: Any, schema: NodeSchema) -> dict[str, Any] | None:
-    name = node.get("class_type")
+    told = node if isinstance(node, dict) or schema.names_missing_nodes else {}  # a graph as the editor saves it
+    name = told.get("class_type")
     where = f"Node ID '#{node_id}'"
     if name is not None and schema.has(name):
         return None

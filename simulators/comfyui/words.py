@@ -20,7 +20,13 @@ def trouble() -> Answer:
     return text_answer(TROUBLE, 500, code=500)
 
 
+EMPTY = (400, 403, 404)
+"""Statuses whose answers have no body, seen of /view, /upload and unknown routes."""
+
+
 def plain(status: int) -> Answer:
+    if status in EMPTY:
+        return text_answer("", status, code=status)
     return text_answer(f"{status}: {REASONS.get(status, 'Error')}", status, code=status)
 
 
@@ -36,6 +42,8 @@ class AiohttpWords:
     def error(self, route: str, status: int, code: int | str | None, msg: str | None) -> Answer:
         if status >= 500:
             return text_answer(msg or TROUBLE, status, code=code or status)
+        if status in EMPTY and msg in (None, REASONS[status]):
+            return plain(status)
         return text_answer(f"{status}: {msg or REASONS.get(status, 'Error')}", status, code=code or status)
 
     def coded(self, route: str, code: int | str, msg: str | None) -> Answer:
