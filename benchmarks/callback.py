@@ -1,6 +1,6 @@
 """Seconds from the provider's completion of a clip to the clip's end (verified, in the store), with callbacks, while
 looks are half a minute apart: the median. Then the same film once more with forged, duplicate and stale callbacks
-thrown at the gateway, which takes unsigned ones: are there other bills, other takes, other files?
+thrown at the gateway: are there other bills, other takes, other files?
 
 Thrown are: orders and tasks that do not exist, other clips' tasks under an order's id, genuine callbacks before their
 time and again after it, and callbacks for films that have ended or never were."""
