@@ -40,7 +40,7 @@ class MediaActivities:
         async with beating():
             with scratch(self._work_dir) as folder:
                 target = folder / "film.mp4"
-                joined = await join(await self._fetch(film, folder), target, title=film.title or film.video_id)
+                joined = await join(await self._fetch(film, folder), target, title=film.title or "")
                 media = await self._objects.put(target, keys.film_key(film.channel, film.video_id), "video/mp4")
         film_joined = JoinedFilm(
             media=media,

@@ -8,7 +8,7 @@ from temporalio import activity, workflow
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from studio.contracts.gate import GateState, Granted, Sweep, Swept, Ticket
+from studio.contracts.gate import GateState, Granted, OrdersInFlight, Sweep, Swept, Ticket
 from tests.studio_at_work import GateHandle, eventually
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.connection import StudioPlugin
@@ -44,6 +44,12 @@ async def all_are_there(sweep: Sweep) -> Swept:
     return Swept(gone=[])
 
 
+@activity.defn(name="find_orders_in_flight")
+async def none_is(most: int) -> OrdersInFlight:
+    """What it answers where nothing was ordered before."""
+    return OrdersInFlight(orders=[])
+
+
 def ticket(name: str) -> Ticket:
     return Ticket(name=name, workflow_id=HOLDER, first_run_id="r", channel="a", video_id="b", number=1)
 
@@ -60,7 +66,7 @@ async def test_every_two_minutes_a_gate_tells_its_holders_that_they_are_inside_b
             test_server_existing_path=str(server), plugins=[StudioPlugin()]
         ) as environment,
         Worker(environment.client, task_queue=TaskQueue.STUDIO, workflows=[GateWorkflow, Holder]),
-        Worker(environment.client, task_queue=TaskQueue.KLING, activities=[all_are_there]),
+        Worker(environment.client, task_queue=TaskQueue.KLING, activities=[all_are_there, none_is]),
     ):
         client = environment.client
         holder = await client.start_workflow(Holder.run, id=HOLDER, task_queue=TaskQueue.STUDIO)

@@ -28,9 +28,13 @@ def takes(result: VideoResult) -> list[str | None]:
     return [clip.take for clip in result.clips]
 
 
+STILL_WIDTH, STILL_HEIGHT = 534, 300
+"""Clips that are drawn have their still's size."""
+
+
 async def test_a_changed_prompt_costs_one_order(studio: StudioAtWork, kie: KieSimulator) -> None:
-    kie.configure(clips="rendered", default_size=(192, 108))
-    request = await studio.request(clips=4)
+    kie.configure(clips="rendered")
+    request = await studio.request(clips=4, width=STILL_WIDTH, height=STILL_HEIGHT)
     first = await studio.make(request)
     second = await studio.make(changed(request, 3, prompt="Haunter laughs and fades away. Slow pan left."))
     assert kie.ledger.accepted == 5
@@ -42,8 +46,8 @@ async def test_a_changed_prompt_costs_one_order(studio: StudioAtWork, kie: KieSi
 
 
 async def test_an_older_take_can_be_chosen_again(studio: StudioAtWork, kie: KieSimulator) -> None:
-    kie.configure(clips="rendered", default_size=(192, 108))
-    request = await studio.request(clips=3)
+    kie.configure(clips="rendered")
+    request = await studio.request(clips=3, width=STILL_WIDTH, height=STILL_HEIGHT)
     first = await studio.make(request)
     other = changed(request, 2, prompt="Haunter laughs and fades away. Slow pan left.")
     await studio.make(other)
@@ -103,8 +107,8 @@ async def test_another_channel_orders_its_own(studio: StudioAtWork, kie: KieSimu
 
 
 async def test_a_take_whose_file_is_gone_is_fetched_or_made_again(studio: StudioAtWork, kie: KieSimulator) -> None:
-    kie.configure(clips="rendered", default_size=(192, 108))
-    request = await studio.request(clips=1)
+    kie.configure(clips="rendered")
+    request = await studio.request(clips=1, width=STILL_WIDTH, height=STILL_HEIGHT)
     first = await studio.make(request)
     (clip,) = first.clips
     assert clip.file is not None
