@@ -141,7 +141,7 @@ def cancel(film: FilmId, data: Data = DATA, as_json: Json = False) -> None:
             progress = (await see(session, film)).progress
             told = {"workflow_id": handle.id, "status": progress.status, "message": progress.message}
             words = "\n".join(filter(None, [f"{progress.status}: {progress.message}", gpu.interrupted]))
-            say(told | {"interrupted": gpu.interrupted}, words, as_json)
+            say(told | ({"interrupted": gpu.interrupted} if gpu.interrupted else {}), words, as_json)
 
     asyncio.run(run())
 

@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 
 from commands.jobs import Job, Told, find_job, status_of
 from commands.options import DATA, Data, Json
-from commands.session import FAILED, Session, err, fail, open_session, out, show_json
+from commands.session import FAILED, Session, err, open_session, out, show_json
 from commands.telling import cause_of
 from studio.contracts.progress import Event, EventsLost, Progress
-from studio.errors import DatabaseUnavailable, StorageUnavailable
+from studio.errors import StorageUnavailable
 from studio.store.events import Subscription, subscribe
 
 LOOK_SECONDS = 3.0
@@ -58,11 +58,7 @@ def watch(name: JobName, preview: PreviewFile = None, data: Data = DATA, as_json
                 err.print("No preview came: workers keep them with COMFYUI_PREVIEWS=1", highlight=False)
             return good
 
-    try:
-        good = asyncio.run(run())
-    except DatabaseUnavailable as error:
-        fail(str(error))
-    if not good:
+    if not asyncio.run(run()):
         raise SystemExit(FAILED)
 
 
