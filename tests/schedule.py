@@ -2,10 +2,19 @@
 
 from xdist.scheduler import LoadFileScheduling
 
-SLOW = ("tests/simulators/", "tests/benchmarks/")
-"""All tests in these folders are marked slow."""
+SLOW = (
+    "tests/simulators/",
+    "tests/benchmarks/",
+    "tests/local/test_stack.py",
+    "tests/end_to_end/test_backup.py",
+    "tests/end_to_end/test_changed_films.py",
+    "tests/end_to_end/test_comfy.py",
+)
+"""All tests in these places are marked slow: other programs' tests, and whole stacks of processes around what faster
+tests of the same behaviour hold already."""
 
 FIRST = (
+    "tests/local/test_up.py",
     "tests/benchmarks/",
     "tests/end_to_end/test_demo.py",
     "tests/end_to_end/test_crashes.py",

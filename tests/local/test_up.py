@@ -37,7 +37,17 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
-        argv = [sys.executable, str(ROOT / "starter.py"), "up", "--speed", "200", "--data", str(self.data)]
+        argv = [
+            sys.executable,
+            str(ROOT / "starter.py"),
+            "up",
+            "--speed",
+            "200",
+            "--gpus",
+            "1",
+            "--data",
+            str(self.data),
+        ]
         self.env = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "LONGTAKE_DATA": ""}
         self.process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=self.env
