@@ -68,6 +68,7 @@ class StudioAtWork:
     async def close(self) -> None:
         """Stop serving, in good order."""
         await self.running.aclose()
+        self.running = AsyncExitStack()
 
     async def request(
         self,

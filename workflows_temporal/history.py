@@ -1,5 +1,8 @@
 """What Temporal keeps of a run has bounds: when the rest is left to the next run, how much text the web UI shows."""
 
+import asyncio
+from datetime import timedelta
+
 from temporalio import workflow
 
 from studio.contracts.excerpt import excerpt
@@ -17,6 +20,17 @@ def is_long() -> bool:
     refuse every further one."""
     info = workflow.info()
     return info.is_continue_as_new_suggested() and info.get_current_history_length() >= LEAST_EVENTS
+
+
+async def hear_cancellation() -> None:
+    """Call this before a run continues as new: a cancellation that came in its last task would end with it, unheard.
+
+    Raises:
+        CancelledError: the run was cancelled.
+    """
+    await workflow.sleep(timedelta(milliseconds=1), summary="the next run begins")
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
 
 
 def show(markdown: str) -> None:

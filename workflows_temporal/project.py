@@ -18,7 +18,7 @@ from studio.contracts.sentence import (
 )
 from studio.contracts.texts import markdown
 from workflows_temporal.addresses import CHANNEL
-from workflows_temporal.history import is_long, show
+from workflows_temporal.history import hear_cancellation, is_long, show
 from workflows_temporal.inbound import fitted
 from workflows_temporal.policies import CHECK, SENTENCES_IN_FLIGHT, titled
 from workflows_temporal.sentence import try_sentence
@@ -50,6 +50,7 @@ class ProjectWorkflow:
             self._tell(sentence_id, Stage.QUEUED)
         left = await self._make(sentence_ids)
         if left:
+            await hear_cancellation()
             carried = BatchCarry(left=left, outcomes=tuple(self._outcomes))
             workflow.continue_as_new(request.model_copy(update={"carried": carried}))
         return self._result()

@@ -28,7 +28,7 @@ from workflows_temporal.assembly import assemble, call_off
 from workflows_temporal.clip import try_clip
 from workflows_temporal.fan_out import fan_out
 from workflows_temporal.hints import Hints
-from workflows_temporal.history import is_long
+from workflows_temporal.history import hear_cancellation, is_long
 from workflows_temporal.inbound import fitted
 from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made, refuse_what_cannot_travel
 from workflows_temporal.lost import failed_clips, heard_of, look_elsewhere, lost_clips
@@ -247,6 +247,7 @@ class VideoWorkflow:
         """Continue as new, with what the next run cannot read back from PostgreSQL."""
         await self._recorder.flush()
         await self._gate.flush()
+        await hear_cancellation()
         carried = VideoCarry(
             status=self._standing.status,
             clips=self._table.letters(self._ended),

@@ -149,7 +149,10 @@ async def test_a_film_is_cancelled_in_a_later_run_and_keeps_what_an_earlier_one_
     await studio.waiting(handle)
     await bombard(handle, 2 * EVENTS)
     await eventually(lambda: runs(studio, handle), lambda count: count >= 2)
+    await studio.close()
+    await bombard(handle, 2 * EVENTS)  # the run that is there will end with its next workflow task
     await handle.cancel()
+    await studio.open()
     progress = await studio.waiting(handle, VideoStatus.CANCELLED)
     assert [clip.status for clip in progress.clips] == [ClipStatus.CANCELLED, ClipStatus.DONE]
 
