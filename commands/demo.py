@@ -51,6 +51,8 @@ class Report:
     callbacks_lost: int
     replies_lost: int
     status: str
+    message: str
+    """Why it is not ready."""
     verified: bool
     seconds: float
     film: str
@@ -95,7 +97,9 @@ def demo(
     if as_json:
         show_json(asdict(report))
     if report.status != VideoStatus.VIDEO_READY or (provider is not Provider.ANIMATIC and report.submissions != clips):
-        fail(f"{report.status}: {report.submissions} submissions for {clips} clips")
+        fail(
+            f"{report.status}: {report.submissions} submissions for {clips} clips - {report.message or 'see the logs'}"
+        )
 
 
 async def _demo(
@@ -124,6 +128,7 @@ async def _demo(
             worker_kills=kills,
             **await _seen(stack, pictures, before),
             status=progress.status,
+            message=progress.message,
             verified=outcome is not None and await _verify(session, outcome),
             seconds=round(time.monotonic() - began, 1),
             film=session.place(outcome.film.key) if outcome else "",

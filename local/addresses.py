@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -93,22 +94,44 @@ class Ports:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = {name: port for name, port in _read(path).items() if type(port) is int and 0 < port < 65_536}
-        self._taken: set[int] = set()
+        self._reserved: list[IO[str]] = []
         self.moved: list[str] = []
         """A sentence for each port that is another one than people expect."""
 
     def take(self, name: str, usual: int | None = None) -> int:
-        """A free port for this purpose: last time's, else the usual one, else any."""
+        """A free port for this purpose: last time's, else the usual one, else any.
+
+        It is reserved until `release`: of two stacks that start at the same moment only one gets the usual port. The
+        other would take the server that answers there for its own.
+        """
         expected = self._known.get(name) or usual
         port = free_port(expected)
-        while port in self._taken:
+        while not self._reserve(port):
             port = free_port()
-        self._taken.add(port)
         if expected and port != expected:
             self.moved.append(f"Port {expected} ({name}) is used by another program; this time it is {port}")
         # The one people know stays remembered while another program has it.
         self._known.setdefault(name, expected or port)
         return port
+
+    def _reserve(self, port: int) -> bool:
+        """Lock the port among this user's stacks. False: one of them has it."""
+        folder = Path(tempfile.gettempdir()) / f"longtake-ports-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = (folder / str(port)).open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._reserved.append(file)
+        return True
+
+    def release(self) -> None:
+        """Let other stacks have them."""
+        for file in self._reserved:
+            file.close()
+        self._reserved.clear()
 
     def remember(self) -> None:
         """Write them down for the next stack here."""

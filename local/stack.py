@@ -195,6 +195,7 @@ class Stack:
         children_lock = stack.enter_context(await self._directory.wait_for_predecessors())
         assert not children_lock.closed
         self._ports = ports = Ports(self.data / PORTS)
+        stack.callback(ports.release)
         stack.push_async_callback(self._stop_servers)
         port, ui_port = (USUAL_TEMPORAL_PORT, USUAL_UI_PORT) if self.options.fixed_ports else (None, None)
         await asyncio.gather(

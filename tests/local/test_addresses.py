@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,19 @@ def dead_pid() -> int:
 # ── ports ────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture
+def ports_of() -> Iterator[Callable[[Path], Ports]]:
+    """Ports by their file; all are released at the end."""
+    with ExitStack() as stack:
+
+        def made(path: Path) -> Ports:
+            ports = Ports(path)
+            stack.callback(ports.release)
+            return ports
+
+        yield made
+
+
 def test_a_port_whose_connections_are_only_closing_is_free() -> None:
     """A server that ended a moment ago leaves them in TIME_WAIT for a minute."""
     port = free_port()
@@ -44,33 +59,49 @@ def test_a_port_whose_connections_are_only_closing_is_free() -> None:
     assert free_port(port) == port
 
 
-def test_ports_are_the_same_next_time_and_one_that_is_taken_comes_back_later(tmp_path: Path) -> None:
+def test_ports_are_the_same_next_time_and_one_that_is_taken_comes_back_later(
+    tmp_path: Path, ports_of: Callable[[Path], Ports]
+) -> None:
     usual = free_port()
-    first = Ports(tmp_path / "ports.json")
+    first = ports_of(tmp_path / "ports.json")
     taken = {"Temporal": first.take("Temporal", usual), "gateway": first.take("gateway")}
     first.remember()
+    first.release()
     assert taken["Temporal"] == usual
     with socket.create_server(("127.0.0.1", usual)):
-        second = Ports(tmp_path / "ports.json")
+        second = ports_of(tmp_path / "ports.json")
         other = second.take("Temporal", usual)
         assert other != usual
         assert second.moved == [f"Port {usual} (Temporal) is used by another program; this time it is {other}"]
         second.remember()
-    third = Ports(tmp_path / "ports.json")
+    third = ports_of(tmp_path / "ports.json")
     assert {name: third.take(name) for name in taken} == taken
     assert third.moved == []
 
 
-def test_ports_that_are_no_ports_are_forgotten(tmp_path: Path) -> None:
+def test_of_two_stacks_that_start_together_one_gets_the_usual_port(
+    tmp_path: Path, ports_of: Callable[[Path], Ports]
+) -> None:
+    """Neither of them listens there yet. The other must not take the first one's server for its own."""
+    usual = free_port()
+    first, second = ports_of(tmp_path / "first.json"), ports_of(tmp_path / "second.json")
+    assert first.take("Temporal", usual) == usual
+    assert second.take("Temporal", usual) != usual
+    assert len(second.moved) == 1
+    first.release()
+    assert ports_of(tmp_path / "third.json").take("Temporal", usual) == usual
+
+
+def test_ports_that_are_no_ports_are_forgotten(tmp_path: Path, ports_of: Callable[[Path], Ports]) -> None:
     for broken in ("", "[1]", '{"Temporal": "7233"}', '{"Temporal": 70000}', '{"Temporal": true}'):
         (tmp_path / "ports.json").write_text(broken)
-        assert 0 < Ports(tmp_path / "ports.json").take("Temporal") < 65_536, broken
+        assert 0 < ports_of(tmp_path / "ports.json").take("Temporal") < 65_536, broken
 
 
-def test_no_port_is_given_twice(tmp_path: Path) -> None:
+def test_no_port_is_given_twice(tmp_path: Path, ports_of: Callable[[Path], Ports]) -> None:
     port = free_port()
     (tmp_path / "ports.json").write_text(json.dumps({"one": port, "two": port}))
-    ports = Ports(tmp_path / "ports.json")
+    ports = ports_of(tmp_path / "ports.json")
     assert ports.take("one") != ports.take("two")
 
 
