@@ -87,8 +87,12 @@ _MEDIA = frozenset(
 """Inputs of nodes that make pictures or sound, and no numbers."""
 
 
-def number_of(graph: Nodes, value: object, *, _way: tuple[str, ...] = ()) -> Number:
-    """The number of an input: as it stands there, or what arrives from another node.
+_Known = dict[tuple[str, int], Number]
+"""What outputs came to: many paths may lead to one."""
+
+
+def number_of(graph: Nodes, value: object, *, _way: tuple[str, ...] = (), _known: _Known | None = None) -> Number:
+    """The number of an input: as it is written there, or what arrives from another node.
 
     Raises:
         NotComputable: a node on the way makes it in a way that is not known here.
@@ -102,8 +106,11 @@ def number_of(graph: Nodes, value: object, *, _way: tuple[str, ...] = ()) -> Num
     node, slot = value
     if node not in graph or node in _way or len(_way) > 50:
         raise NotComputable(node)
+    known = {} if _known is None else _known
     try:
-        return counted(_made(graph, node, slot, (*_way, node)))
+        if (node, slot) not in known:
+            known[node, slot] = counted(_made(graph, node, slot, (*_way, node), known))
+        return known[node, slot]
     except (NotArithmetic, ArithmeticError, ValueError, KeyError, IndexError):
         raise NotComputable(node) from None
 
@@ -165,12 +172,12 @@ def holds_whole_numbers(content: Mapping[str, Any]) -> bool:
     return class_type in _WHOLE_HOLDERS or slider_input(content) == "Xi"
 
 
-def _made(graph: Nodes, node: str, slot: int, way: tuple[str, ...]) -> Number:
+def _made(graph: Nodes, node: str, slot: int, way: tuple[str, ...], known: _Known) -> Number:
     content = graph[node]
     class_type, inputs = content["class_type"], content["inputs"]
 
     def given(name: str) -> Number:
-        return number_of(graph, inputs[name], _way=way)
+        return number_of(graph, inputs[name], _way=way, _known=known)
 
     if class_type in _EXPRESSIONS:
         name, kinds = _EXPRESSIONS[class_type]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from comfy_workflows.computed import holds_whole_numbers
+from comfy_workflows.computed import holds_whole_numbers, number_of
 from comfy_workflows.declaration import ParameterName
 from comfy_workflows.expression import NotArithmetic, evaluated
 from comfy_workflows.graph import BoundGraph, GraphTemplate
@@ -274,6 +274,16 @@ def test_arithmetic_is_read_as_servers_read_it_and_nothing_else_is() -> None:
     for text in ("", "a +", "a.real", "[a]", "'x'", "a and open", "2**999", "1/0", "lambda: 1", "9" * 600, "a if"):
         with pytest.raises((NotArithmetic, KeyError)):
             evaluated(text, numbers.__getitem__)
+
+
+def test_a_number_that_is_used_twice_at_every_step_is_computed_once() -> None:
+    """Forty sums of a number with itself: over a million million ways lead to the first one."""
+    graph: Graph = {"0": {"class_type": "PrimitiveInt", "inputs": {"value": 1}}}
+    for step in range(1, 41):
+        before = [str(step - 1), 0]
+        inputs = {"op": "add", "a": before, "b": before}
+        graph[str(step)] = {"class_type": "CM_IntBinaryOperation", "inputs": inputs}
+    assert number_of(graph, ["40", 0]) == 2**40
 
 
 def test_a_duration_is_a_parameter_of_its_own() -> None:
