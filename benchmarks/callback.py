@@ -66,7 +66,7 @@ async def _film(here: Ground, channel: str, clips: int) -> tuple[VideoResult, li
     result = await handle.result()
     kept = _kept([event for events in await here.histories(handle) for event in events])
     done = {task["prompt"].partition(":")[0]: float(task["finished"]) for task in await here.tasks(channel)}
-    spans = [kept[f"clip_{n:02d}"] - done[words_of(FILM, n).rstrip(":")] for n in range(1, clips + 1)]
+    spans = [kept[f"clip {n:02d}"] - done[words_of(FILM, n).rstrip(":")] for n in range(1, clips + 1)]
     return result, spans
 
 

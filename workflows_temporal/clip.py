@@ -76,7 +76,7 @@ async def order_clip(
 
     table.mark(clip.number, ClipStatus.KEEPING)
     try:
-        kept = await ingest_clip(_to_keep(film, clip, take, rendered, gate.gate_id), rendered, clip_id.name)
+        kept = await ingest_clip(_to_keep(film, clip, take, rendered, gate.gate_id), rendered, clip_id.label)
     except BaseException as error:
         if is_cancelled_exception(error) and rendered.submission_id:
             # Its order is done and its slot given back: nobody else would bring it home.
@@ -101,7 +101,7 @@ async def _render(
 ) -> RenderedClip:
     """Host the still, order and wait. The slot is held only while Kling works, not while files travel."""
     clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
-    label = f"clip {clip.number:02d}"
+    label = clip_id.label
     async with gate.place(clip_id) as place:
         table.mark(clip.number, ClipStatus.HOSTING)
         framing = film.framing(clip)
@@ -162,7 +162,7 @@ async def draw_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Tab
         height=film.height,
         fit=clip.fit or film.fit,
     )
-    label = f"clip {clip.number:02d}"
+    label = to_draw.clip.label
     file = await workflow.execute_activity_method(AnimaticActivities.draw_clip, to_draw, **titled(DRAW, label))
     return ClipOutcome(number=clip.number, status=ClipStatus.DONE, take=take, file=file)
 

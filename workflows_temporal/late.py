@@ -26,7 +26,7 @@ class LateClipWorkflow:
         if clip is None:
             return False
         to_keep = _to_keep(clip)
-        kept = await ingest_clip(to_keep, _rendered(clip, to_keep.clip), to_keep.clip.name)
+        kept = await ingest_clip(to_keep, _rendered(clip, to_keep.clip), to_keep.clip.label)
         late = LateTake(clip=clip, file=kept.file)
         await workflow.execute_activity_method(RecordActivities.record_late, late, **RECORD)
         return True

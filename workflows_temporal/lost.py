@@ -56,7 +56,7 @@ async def look_into(clip: ClipId, hints: Hints) -> bool:
         task_id=callback.task_id,
     )
     try:
-        await workflow.execute_activity_method(DeskActivities.decide_order, adoption, **titled(DECIDE, clip.name))
+        await workflow.execute_activity_method(DeskActivities.decide_order, adoption, **titled(DECIDE, clip.label))
     except ActivityError as error:
         return _is_no(error)
     return True
@@ -95,7 +95,7 @@ def _clips(film: FilmName, outcomes: Iterable[ClipOutcome], status: ClipStatus) 
 async def _resubmit(film: VideoRequest, clip: ClipId, take: str) -> bool:
     lost = LostClip(clip=clip, take=take, most=film.most_resubmits)
     try:
-        await workflow.execute_activity_method(DeskActivities.resubmit_lost, lost, **titled(DECIDE, clip.name))
+        await workflow.execute_activity_method(DeskActivities.resubmit_lost, lost, **titled(DECIDE, clip.label))
     except ActivityError as error:
         return _is_no(error)
     return True

@@ -134,8 +134,13 @@ class ClipId(Contract):
 
     @property
     def name(self) -> str:
-        """As files and summaries call it: `clip_07`."""
+        """As files call it: `clip_07`."""
         return f"clip_{self.number:02d}"
+
+    @property
+    def label(self) -> str:
+        """As summaries of activities call it: `clip 07`."""
+        return f"clip {self.number:02d}"
 
 
 class StillToHost(Contract):
