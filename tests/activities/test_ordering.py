@@ -102,11 +102,11 @@ class Worker:
             )
         return dict(found or {})
 
-    async def sleepers(self) -> int:
-        """Statements that sleep in PostgreSQL just now."""
+    async def blocked(self) -> int:
+        """Statements that wait for a lock in PostgreSQL just now."""
         async with self.database.transaction() as connection:
             waiting = (
-                "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
             )
             return int(await connection.fetchval(waiting))
 
@@ -246,12 +246,16 @@ async def test_an_order_called_unknown_that_was_not_sent_after_all_is_put_back_a
 ) -> None:
     """The claim takes so long that another attempt begins, and gives the order up as soon as it can see the claim."""
     video = await temporal.start_workflow("VideoWorkflow", id="video/poke1/vid_1", task_queue="served by none")
-    await worker.trouble("new.state = 'sent'", "perform pg_sleep(1.5);")
-    slow = dataclasses.replace(PACE, claim_holds=timedelta(seconds=1))
-    sending = asyncio.create_task(worker.submit(pace=slow))
-    await eventually(worker.sleepers, lambda count: count == 1)
+    await worker.trouble("new.state = 'sent'", "perform pg_advisory_xact_lock(1);")
+    slow = dataclasses.replace(PACE, claim_holds=timedelta(0))
+    async with worker.database.transaction() as connection:
+        await connection.execute("select pg_advisory_xact_lock(1)")
+        sending = asyncio.create_task(worker.submit(pace=slow))
+        await eventually(worker.blocked, lambda count: count == 1)
+        giving_up = asyncio.create_task(worker.submit())
+        await eventually(worker.blocked, lambda count: count == 2)
     with pytest.raises(SubmissionUnknown):
-        await worker.submit()
+        await giving_up
     with pytest.raises(BeingOrdered):
         await sending
     assert (await worker.row())["state"] == "intended"
