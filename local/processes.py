@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import secrets
 import signal
 import socket
@@ -38,6 +39,16 @@ class Process:
     def running(self) -> bool:
         """Has it not ended yet?"""
         return self._child.returncode is None
+
+    @property
+    def alive(self) -> bool:
+        """Ask the system whether it runs: it may have ended a moment ago, before `ended` returned."""
+        if self._child.returncode is not None:
+            return False
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
 
     @property
     def stdout(self) -> asyncio.StreamReader:

@@ -74,10 +74,18 @@ class Supervisor:
         await asyncio.sleep(pause)
         for name in child.needs:
             if name in self._up:
-                await self._up[name].wait()
+                await self._until_up(name)
         child.process = await child.restart()
         self._up[child.name].set()
         self._report(f"{child.name} runs again")
+
+    async def _until_up(self, name: str) -> None:
+        """Wait until a child runs, also when it has ended and its own task has not noticed yet."""
+        while True:
+            await self._up[name].wait()
+            if self._children[name].process.alive:
+                return
+            await asyncio.sleep(0.01)
 
     def _give_up(self, child: Child, how: str) -> None:
         sentence = f"{child.name} {how}, {len(self._pauses) + 1} times in a row; it is not started again"

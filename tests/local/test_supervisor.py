@@ -95,11 +95,20 @@ async def test_without_a_vital_child_there_is_nothing_to_watch(children: Childre
         await Supervisor(children.all, children.report, pauses=(0,)).run()
 
 
-async def test_a_child_waits_for_what_it_needs(children: Children) -> None:
+async def test_a_child_waits_for_what_it_needs_also_when_that_has_ended_in_the_same_moment(children: Children) -> None:
     await children.add("Temporal", [WAITS])
     await children.add("worker", [WAITS], needs=("Temporal", "one that is not in this stack"))
-    watching = asyncio.create_task(Supervisor(children.all, children.report, pauses=(0,)).run())
-    await asyncio.gather(*(child.process.kill() for child in children.all.values()))
+    temporal = children.all["Temporal"].process
+
+    def report(sentence: str) -> None:
+        if sentence.startswith("worker was killed"):
+            temporal.kill_now()
+            while temporal.alive:
+                pass  # without a turn of the loop: the supervisor has not noticed this end when it goes on
+        children.report(sentence)
+
+    watching = asyncio.create_task(Supervisor(children.all, report, pauses=(0,)).run())
+    await children.all["worker"].process.kill()
     await children.until_said("worker runs again")
     assert children.said.index("Temporal runs again") < children.said.index("worker runs again")
     watching.cancel()
