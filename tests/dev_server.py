@@ -23,6 +23,9 @@ and then; it offers no setting but to do without the check and the sandbox."""
 LEAN = {"worker.perNamespaceWorkerCount": "0"}
 """No workers of the server's own (schedules, batches) in each namespace: 17 ms and 2 MB for each test."""
 
+FRUGAL = {"GOMAXPROCS": "1", "GOGC": "400"}
+"""For Go's runtime: one thread at work and fewer collections take a fifth less of processors that tests share."""
+
 
 @asynccontextmanager
 async def dev_server(logs: Path, limits: Mapping[str, str] | None = None) -> AsyncIterator[str]:
@@ -32,7 +35,7 @@ async def dev_server(logs: Path, limits: Mapping[str, str] | None = None) -> Asy
     argv += ["--port", str(port), *server_flags()]
     for name, value in (LEAN | dict(limits or {})).items():
         argv += ["--dynamic-config-value", f"{name}={value}"]
-    server = await spawn("temporal", argv, log=logs / "temporal.log")
+    server = await spawn("temporal", argv, log=logs / "temporal.log", env=FRUGAL)
     await server.until(lambda: listening(port))
     await server.until(lambda: asyncio.ensure_future(answers(f"127.0.0.1:{port}")))
     yield f"127.0.0.1:{port}"
