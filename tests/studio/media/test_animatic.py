@@ -1,5 +1,6 @@
 """The local renderer: what comes out, how smoothly it moves, and that it can be stopped."""
 
+import itertools
 import threading
 import time
 from collections.abc import Sequence
@@ -184,8 +185,15 @@ def test_no_edge_of_the_still_ever_comes_into_view(move: CameraMove, tmp_path: P
             assert np.ptp(frame) <= 3
 
 
-@pytest.mark.parametrize("size", [(64, 36), (36, 64), (62, 34), (16, 16), (1280, 720)])
-@pytest.mark.parametrize("move", [CameraMove.ORBIT, CameraMove.TRUCK, CameraMove.ZOOM_OUT])
+@pytest.mark.parametrize(
+    ("move", "size"),
+    [
+        *itertools.product(
+            (CameraMove.ORBIT, CameraMove.TRUCK, CameraMove.ZOOM_OUT), ((64, 36), (36, 64), (62, 34), (16, 16))
+        ),
+        (CameraMove.TRUCK, (1280, 720)),
+    ],
+)
 def test_every_even_size_works_from_a_still_of_any_shape(
     move: CameraMove, size: tuple[int, int], still: Path, depth: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from studio.errors import BadClip
 from studio.media.frames import frame_at, last_frame
 from tests.studio.media.conftest import Clips, Ff
 
-X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
+X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", 2, "-pix_fmt", "yuv420p")
 
 
 def grey(image: Image.Image) -> NDArray[np.float64]:

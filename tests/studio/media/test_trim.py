@@ -26,28 +26,28 @@ def greys(path: Path) -> NDArray[np.int16]:
 
 @pytest.fixture(scope="module")
 def source(clips: Clips) -> Path:
-    return clips(CameraMove.PAN_RIGHT, seconds=10, strength=1)
+    return clips(CameraMove.PAN_RIGHT, seconds=6, strength=1)
 
 
-@pytest.fixture
-def wan(source: Path, ff: Ff, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def wan(source: Path, ff: Ff, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As a server writes it: 81 frames at 16 per second, frames that refer to later ones, no colour tags."""
-    path = tmp_path / "wan.mp4"
+    path = tmp_path_factory.mktemp("wan") / "wan.mp4"
     ff("-i", source, "-r", 16, "-frames:v", 81, *X264, "-bf", 3, "-g", 250, path)
     return path
 
 
 @pytest.mark.parametrize("rate", ["16", "24", "25", "30", "24000/1001"])
-@pytest.mark.parametrize("frames", [1, 2, 47, 80])
 async def test_a_clip_has_exactly_the_frames_that_are_asked_for(
-    rate: str, frames: int, source: Path, ff: Ff, tmp_path: Path
+    rate: str, source: Path, ff: Ff, tmp_path: Path
 ) -> None:
     clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
     ff("-i", source, "-vf", f"setpts=N/({rate})/TB", "-r", rate, "-frames:v", 81, *X264, "-bf", 3, clip)
-    info = await trim_clip(clip, target, frames)
-    assert info == probe(target)
-    assert (info.frames, info.fps) == (frames, Fraction(rate))
-    assert info.seconds == pytest.approx(frames / Fraction(rate), abs=0.001)
+    for frames in (1, 2, 47, 80):
+        info = await trim_clip(clip, target, frames)
+        assert info == probe(target)
+        assert (info.frames, info.fps) == (frames, Fraction(rate))
+        assert info.seconds == pytest.approx(frames / Fraction(rate), abs=0.001)
 
 
 async def test_the_frames_that_stay_are_the_first_ones_in_their_order(wan: Path, tmp_path: Path) -> None:
