@@ -77,22 +77,22 @@ async def told(handle: Handle, words: str) -> VideoProgress:
 async def test_a_film_that_meets_an_empty_account_goes_on_after_a_top_up(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
-    kie.configure(credits=2 * CLIP + 10)
-    handle = await studio.start(await studio.request(clips=4))
+    kie.configure(credits=CLIP + 10)
+    handle = await studio.start(await studio.request(clips=3))
     progress = await studio.waiting(handle)
-    assert [clip.status for clip in progress.clips].count(ClipStatus.DONE) == 2
+    assert [clip.status for clip in progress.clips].count(ClipStatus.DONE) == 1
     assert "KIE.ai has no credits left - Top up the account" in progress.message
     await told(handle, "the gate is closed: KIE.ai has no credits left")
     await told(handle, "(opens by itself after a top-up)")
     await looked(gate)
-    assert (kie.ledger.accepted, dict(kie.ledger.refused_by)) == (2, {("createTask", 402): 1})
+    assert (kie.ledger.accepted, dict(kie.ledger.refused_by)) == (1, {("createTask", 402): 1})
     state = await gate.query(GateWorkflow.state)
     assert state.closing is not None
     assert state.closing.credits == 10
     kie.configure(credits=1_000)
     result = await handle.result()
-    assert result.summary == "Skipped 2 existing clips, generated 2 new clips"
-    assert (kie.ledger.accepted, dict(kie.ledger.refused_by)) == (4, {("createTask", 402): 1})
+    assert result.summary == "Skipped 1 existing clips, generated 2 new clips"
+    assert (kie.ledger.accepted, dict(kie.ledger.refused_by)) == (3, {("createTask", 402): 1})
     assert "resume" not in await signals(handle) + await signals(gate)
     state = await gate.query(GateWorkflow.state)
     assert (state.closed, state.closings, state.standing_by) == (None, 1, 0)
@@ -102,13 +102,13 @@ async def test_a_film_that_was_refused_at_its_start_goes_on_after_a_top_up(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     kie.configure(credits=0)
-    handle = await studio.start(await studio.request(clips=2))
+    handle = await studio.start(await studio.request(clips=1))
     progress = await studio.waiting(handle)
     assert "KIE.ai has no credits left - Top up the account" in progress.message
     await looked(gate)
     kie.configure(credits=1_000)
     await handle.result()
-    assert (kie.ledger.accepted, kie.ledger.refused) == (2, [])
+    assert (kie.ledger.accepted, kie.ledger.refused) == (1, [])
     assert "resume" not in await signals(handle)
 
 
@@ -127,7 +127,7 @@ async def test_a_refund_is_tried_once_and_refused_once(
 ) -> None:
     """More than before is not always enough: that costs one refused order each time, and nothing else."""
     kie.configure(credits=10)
-    handle = await studio.start(await studio.request(clips=3))
+    handle = await studio.start(await studio.request(clips=2))
     await studio.waiting(handle)
     kie.configure(credits=20)
     await eventually(lambda: gate.query(GateWorkflow.state), lambda state: state.closings == 2)
@@ -202,8 +202,8 @@ async def test_a_refused_key_takes_the_place_of_an_empty_account(
 async def test_a_raised_cap_alone_cannot_be_seen_but_a_top_up_can(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
-    kie.configure(key_caps={"sim-key": CLIP})
-    handle = await studio.start(await studio.request(clips=2))
+    kie.configure(key_caps={"sim-key": CLIP - 1})
+    handle = await studio.start(await studio.request(clips=1))
     await studio.waiting(handle)
     kie.configure(key_caps={"sim-key": 1_000})
     await looked(gate)
@@ -245,7 +245,7 @@ async def test_a_film_whose_other_clips_still_render_hears_of_it_too(
     assert (await steps(handle)).count(RecordActivities.set_film_status.__name__) == 1  # it never stood still
 
 
-async def test_a_gate_that_begins_anew_knows_what_it_waits_for_and_whom_to_tell(
+async def test_a_gate_that_stays_closed_adds_nothing_to_its_history_and_begun_anew_knows_what_it_waits_for_and_whom_to_tell(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     kie.configure(credits=10)
@@ -253,6 +253,10 @@ async def test_a_gate_that_begins_anew_knows_what_it_waits_for_and_whom_to_tell(
     await studio.waiting(handle)
     state = await eventually(lambda: gate.query(GateWorkflow.state), lambda state: bool(state.standing_by))
     assert state.standing_by == 1
+    await looked(gate, 1)
+    before = (await gate.describe()).history_length
+    await looked(gate)
+    assert (await gate.describe()).history_length == before
     run = (await gate.describe()).run_id
     await gate.cancel()  # it continues as new
     await eventually(gate.describe, lambda execution: execution.run_id != run)
@@ -261,15 +265,3 @@ async def test_a_gate_that_begins_anew_knows_what_it_waits_for_and_whom_to_tell(
     kie.configure(credits=1_000)
     await handle.result()
     assert kie.ledger.refused_by == {("createTask", 402): 1}
-
-
-async def test_a_gate_that_stays_closed_adds_nothing_to_its_history(
-    studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
-) -> None:
-    kie.configure(credits=0)
-    await studio.waiting(await studio.start(await studio.request(clips=1)))
-    await eventually(lambda: gate.query(GateWorkflow.state), lambda state: bool(state.standing_by))
-    await looked(gate, 1)
-    before = (await gate.describe()).history_length
-    await looked(gate, 5)
-    assert (await gate.describe()).history_length == before
