@@ -1,6 +1,7 @@
 """A film from beginning to end, on real Temporal and PostgreSQL, against a simulated KIE.ai."""
 
 from decimal import Decimal
+from functools import partial
 
 import av
 import pytest
@@ -9,34 +10,52 @@ from temporalio.exceptions import ApplicationError, CancelledError, WorkflowAlre
 
 from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
-from studio.contracts.clip import ClipStatus, MotionPrompt
+from studio.contracts.clip import ClipStatus
 from studio.contracts.film import Provider, VideoProgress, VideoRequest, VideoStatus
-from tests.studio_at_work import StudioAtWork, eventually
+from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.video import VideoWorkflow
 
 
 async def test_stills_become_one_film_with_a_bill_and_a_contact_sheet(studio: StudioAtWork, kie: KieSimulator) -> None:
-    result = await studio.make(await studio.request(clips=6))
-    assert kie.ledger.accepted == kie.ledger.billed == 6
-    assert result.total_cost_usd == Decimal("1.26")
+    handle = await studio.start(await studio.request(clips=3))
+    result = await handle.result()
+    assert kie.ledger.accepted == kie.ledger.billed == 3
+    assert result.total_cost_usd == Decimal("0.63")
     assert result.frames == sum(clip.file.frames for clip in result.clips if clip.file)
-    assert result.seconds == pytest.approx(6 * 121 / 24, abs=0.05)
-    assert result.summary == "Skipped 0 existing clips, generated 6 new clips"
+    assert result.seconds == pytest.approx(3 * 121 / 24, abs=0.05)
+    assert result.summary == "Skipped 0 existing clips, generated 3 new clips"
     prefix = "channels/poke1/projects/vid_1"
     assert await studio.objects.keys(prefix) == [
-        *(f"{prefix}/stills/clip_{n:02d}.png" for n in range(1, 7)),
+        *(f"{prefix}/stills/clip_{n:02d}.png" for n in range(1, 4)),
         f"{prefix}/vid_1.mp4",
         f"{prefix}/vid_1_sheet.png",
-        *(f"{prefix}/videos/clip_{n:02d}.mp4" for n in range(1, 7)),
+        *(f"{prefix}/videos/clip_{n:02d}.mp4" for n in range(1, 4)),
     ]
+    await _the_web_ui_tells_the_story(studio, handle)
 
 
-async def test_the_title_is_in_the_films_metadata_and_a_film_without_one_has_none(studio: StudioAtWork) -> None:
-    titled = await studio.make(await studio.request(clips=1, title="Der Hafen: Nacht 影"))
-    named = await studio.make(await studio.request("vid_2", clips=1))
-    for result, title in ((titled, "Der Hafen: Nacht 影"), (named, None)):
-        path = await studio.objects.fetch(result.film, studio.folder / f"{result.video_id}.mp4")
+async def _the_web_ui_tells_the_story(studio: StudioAtWork, handle: Handle) -> None:
+    history = await handle.fetch_history()
+    labels = {event.user_metadata.summary.data.decode() for event in history.events}
+    assert {'"clip 01"', '"clip 02"', '"clip 03"'} <= labels
+    found = [w async for w in studio.temporal.list_workflows("Channel = 'poke1' AND VideoStatus = 'video_ready'")]
+    assert [w.id for w in found] == ["video/poke1/vid_1"]
+    details = await handle.query("__temporal_workflow_metadata")
+    assert "3 done" in str(details)
+
+
+async def test_films_of_the_same_name_in_two_channels_do_not_meet_and_have_their_own_titles(
+    studio: StudioAtWork,
+) -> None:
+    """The title is in a film's metadata; a film without one has none."""
+    titles = {"poke1": "Der Hafen: Nacht 影", "poke2": None}
+    requests = [await studio.request(clips=1, channel=channel, title=title or "") for channel, title in titles.items()]
+    handles = [await studio.start(request) for request in requests]
+    for handle, (channel, title) in zip(handles, titles.items(), strict=True):
+        result = await handle.result()
+        assert result.film.key == f"channels/{channel}/projects/vid_1/vid_1.mp4"
+        path = await studio.objects.fetch(result.film, studio.folder / f"{channel}.mp4")
         with av.open(str(path)) as film:
             assert film.metadata.get("title") == title
 
@@ -64,7 +83,7 @@ async def test_postgres_tells_the_same_story(studio: StudioAtWork) -> None:
 
 async def test_never_more_than_the_gate_allows_are_in_flight(studio: StudioAtWork, kie: KieSimulator) -> None:
     kie.configure(duration=(120, 120))  # long enough for the gate to fill
-    await studio.make(await studio.request(clips=8))
+    await studio.make(await studio.request(clips=7))
     assert kie.ledger.max_in_flight == 5
 
 
@@ -76,28 +95,21 @@ async def test_the_local_renderer_makes_a_film_without_any_provider(studio: Stud
     assert kie.ledger.accepted == 0
 
 
-async def test_the_same_film_cannot_run_twice(studio: StudioAtWork) -> None:
-    request = await studio.request(clips=1)
-    handle = await studio.start(request)
-    with pytest.raises(WorkflowAlreadyStartedError):
-        await studio.start(request)
-    await handle.result()
-
-
-async def test_films_of_the_same_name_in_two_channels_do_not_meet(studio: StudioAtWork) -> None:
-    one = await studio.start(await studio.request(clips=1, channel="poke1"))
-    other = await studio.start(await studio.request(clips=1, channel="poke2"))
-    assert (await one.result()).film.key == "channels/poke1/projects/vid_1/vid_1.mp4"
-    assert (await other.result()).film.key == "channels/poke2/projects/vid_1/vid_1.mp4"
-
-
-async def test_a_backend_service_starts_a_film_with_plain_json(studio: StudioAtWork) -> None:
+async def test_a_backend_service_starts_a_film_with_plain_json_once_and_its_prompt_arrives_in_order(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    """The prompt has five parts, and two of them are empty. The same film cannot run twice."""
     request = (await studio.request(clips=1)).model_dump(mode="json", exclude_defaults=True)
-    handle = await studio.temporal.start_workflow(
-        "VideoWorkflow", request, id="video/poke1/vid_1", task_queue="studio", result_type=dict
+    request["clips"][0]["prompt"] = {"camera": "Slow orbit", "action": "A cat wakes", "details": "Ears twitch"}
+    start = partial(
+        studio.temporal.start_workflow, "VideoWorkflow", request, id="video/poke1/vid_1", task_queue="studio"
     )
+    handle = await start(result_type=dict)
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await start()
     result = await handle.result()
     assert result["total_cost_usd"] in ("0.21", "0.210", "0.210000", "0.2100")
+    assert kie.ledger_json()["tasks"][0]["prompt"] == "A cat wakes. Ears twitch. Slow orbit."
 
 
 REFUSED: list[tuple[dict[str, object], str]] = [
@@ -108,21 +120,17 @@ REFUSED: list[tuple[dict[str, object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"), REFUSED, ids=lambda case: next(iter(case), "") if isinstance(case, dict) else ""
-)
-async def test_an_input_that_does_not_fit_fails_at_once_with_its_path(
-    studio: StudioAtWork, change: dict[str, object], reason: str
-) -> None:
-    request = (await studio.request(clips=1)).model_dump(mode="json") | change
-    handle = await studio.temporal.start_workflow(
-        "VideoWorkflow", request, id="video/poke1/vid_1", task_queue=TaskQueue.STUDIO
-    )
-    with pytest.raises(WorkflowFailureError) as failure:
-        await handle.result()
-    assert isinstance(failure.value.cause, ApplicationError)
-    assert failure.value.cause.type == "InvalidRequest"
-    assert reason in failure.value.cause.message
+async def test_an_input_that_does_not_fit_fails_at_once_with_its_path(studio: StudioAtWork) -> None:
+    good = (await studio.request(clips=1)).model_dump(mode="json")
+    for change, reason in REFUSED:
+        handle = await studio.temporal.start_workflow(
+            "VideoWorkflow", good | change, id="video/poke1/vid_1", task_queue=TaskQueue.STUDIO
+        )
+        with pytest.raises(WorkflowFailureError) as failure:
+            await handle.result()
+        assert isinstance(failure.value.cause, ApplicationError)
+        assert failure.value.cause.type == "InvalidRequest"
+        assert reason in failure.value.cause.message
 
 
 async def _refusal(studio: StudioAtWork, request: VideoRequest) -> str:
@@ -159,29 +167,9 @@ async def test_a_film_that_would_waste_money_is_refused_before_anything_is_spent
     assert await studio.rows("select status, request from films") == [{"status": "refused", "request": None}]
 
 
-async def test_a_prompt_in_five_parts_reaches_the_provider_in_order(studio: StudioAtWork, kie: KieSimulator) -> None:
-    request = await studio.request(clips=1)
-    prompt = MotionPrompt(camera="Slow orbit", action="A cat wakes", details="Ears twitch")
-    clip = request.clips[0].model_copy(update={"prompt": prompt})
-    await studio.make(request.model_copy(update={"clips": [clip]}))
-    assert kie.ledger_json()["tasks"][0]["prompt"] == "A cat wakes. Ears twitch. Slow orbit."
-
-
-async def test_the_web_ui_tells_the_story(studio: StudioAtWork) -> None:
-    handle = await studio.start(await studio.request(clips=2))
-    await handle.result()
-    history = await handle.fetch_history()
-    labels = {event.user_metadata.summary.data.decode() for event in history.events}
-    assert {'"clip 01"', '"clip 02"'} <= labels
-    found = [w async for w in studio.temporal.list_workflows("Channel = 'poke1' AND VideoStatus = 'video_ready'")]
-    assert [w.id for w in found] == ["video/poke1/vid_1"]
-    details = await handle.query("__temporal_workflow_metadata")
-    assert "2 done" in str(details)
-
-
 async def test_cancelling_ends_the_film_and_says_what_was_ordered(studio: StudioAtWork, kie: KieSimulator) -> None:
     kie.configure(duration=(400, 400))
-    handle = await studio.start(await studio.request(clips=8))
+    handle = await studio.start(await studio.request(clips=6))
     await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: _rendering(p) == 5)
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as failure:

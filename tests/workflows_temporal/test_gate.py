@@ -43,7 +43,7 @@ async def rendering(handle: Handle, count: int) -> None:
 
 async def test_the_limit_changes_while_films_run(studio: StudioAtWork, kie: KieSimulator, gate: Gate) -> None:
     kie.configure(duration=(300, 300))
-    handle = await studio.start(await studio.request(clips=6))
+    handle = await studio.start(await studio.request(clips=5))
     await rendering(handle, 2)
     assert await gate.execute_update(GateWorkflow.set_limit, 4) == 2
     await rendering(handle, 4)
@@ -51,10 +51,10 @@ async def test_the_limit_changes_while_films_run(studio: StudioAtWork, kie: KieS
     await handle.terminate()
 
 
-@pytest.mark.parametrize("limit", [-1, 10_001])
-async def test_an_impossible_limit_is_refused(gate: Gate, limit: int) -> None:
-    with pytest.raises(WorkflowUpdateFailedError, match="Workflow update failed"):
-        await gate.execute_update(GateWorkflow.set_limit, limit)
+async def test_an_impossible_limit_is_refused(gate: Gate) -> None:
+    for limit in (-1, 10_001):
+        with pytest.raises(WorkflowUpdateFailedError, match="Workflow update failed"):
+            await gate.execute_update(GateWorkflow.set_limit, limit)
     assert (await state_of(gate)).limit == 2
 
 
@@ -75,50 +75,35 @@ async def test_a_terminated_film_gives_its_places_back_when_the_provider_is_done
     assert rows == [{"state": "settled", "verdict": "delivered"}] * 2  # the bill stays on the books
 
 
-async def test_a_cancelled_film_keeps_its_places_until_the_provider_is_done(
+async def test_a_cancelled_film_keeps_its_places_until_the_provider_is_done_and_its_clips_become_takes(
     studio: StudioAtWork, kie: KieSimulator, gate: Gate
 ) -> None:
+    """What it ordered is kept without anybody's help, and not bought again."""
     kie.configure(duration=(500, 500))
-    handle = await studio.start(await studio.request(clips=4))
+    request = await studio.request(clips=3)
+    handle = await studio.start(request)
     await rendering(handle, 2)
     await handle.cancel()
     kept = await eventually(lambda: state_of(gate), lambda state: all(held.abandoned for held in state.held))
     assert len(kept.held) == 2
     kie.advance(500)
     await eventually(lambda: state_of(gate), lambda state: not state.held)
-    assert kie.ledger.accepted == 2
-
-
-async def test_what_a_cancelled_film_ordered_comes_home_by_itself_and_is_not_bought_again(
-    studio: StudioAtWork, kie: KieSimulator, gate: Gate
-) -> None:
-    kie.configure(duration=(500, 500))
-    request = await studio.request(clips=2)
-    handle = await studio.start(request)
-    await rendering(handle, 2)
-    await handle.cancel()
-    kie.advance(500)
     await eventually(lambda: studio.rows("select 1 from takes where file is not null"), lambda rows: len(rows) == 2)
     await eventually(handle.describe, lambda film: film.close_time is not None)
-    assert (await studio.make(request)).summary == "Skipped 2 existing clips, generated 0 new clips"
     assert kie.ledger.accepted == 2
+    kie.configure(duration=(30, 60))
+    assert (await studio.make(request)).summary == "Skipped 2 existing clips, generated 1 new clips"
+    assert kie.ledger.accepted == 3
 
 
-async def test_a_film_cancelled_while_it_waits_leaves_the_line(
+async def test_a_film_cancelled_while_it_waits_leaves_the_line_and_one_that_was_terminated_is_passed_over(
     studio: StudioAtWork, kie: KieSimulator, gate: Gate
 ) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 0)
-    handle = await studio.start(await studio.request(clips=3))
-    await eventually(lambda: state_of(gate), lambda state: state.waiting == 3)
-    await handle.cancel()
+    cancelled = await studio.start(await studio.request("cancelled", clips=2))
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 2)
+    await cancelled.cancel()
     await eventually(lambda: state_of(gate), lambda state: state.waiting == 0)
-    assert kie.ledger.accepted == 0
-
-
-async def test_a_holder_that_was_terminated_while_it_waited_is_passed_over(
-    studio: StudioAtWork, kie: KieSimulator, gate: Gate
-) -> None:
-    await gate.execute_update(GateWorkflow.set_limit, 0)
     dead = await studio.start(await studio.request("dead", clips=2))
     await eventually(lambda: state_of(gate), lambda state: state.waiting == 2)
     await dead.terminate()
@@ -127,12 +112,13 @@ async def test_a_holder_that_was_terminated_while_it_waited_is_passed_over(
     await gate.execute_update(GateWorkflow.set_limit, 1)
     await alive.result()
     assert (await state_of(gate)).held == []
+    assert kie.ledger.accepted == 1
 
 
 async def test_a_film_makes_the_gate_when_somebody_removed_it(studio: StudioAtWork, gate: Gate) -> None:
     await gate.terminate()
-    await studio.make(await studio.request(clips=2))
-    assert (await studio.gate_state()).granted == 2
+    await studio.make(await studio.request(clips=1))
+    assert (await studio.gate_state()).granted == 1
 
 
 async def test_channels_are_let_in_fairly_and_urgent_films_first(
@@ -141,19 +127,18 @@ async def test_channels_are_let_in_fairly_and_urgent_films_first(
     await gate.execute_update(GateWorkflow.set_limit, 0)
     await gate.execute_update(GateWorkflow.set_weight, ChannelWeight(channel="heavy", weight=2))
     films = [
-        await studio.request("flood", clips=5, channel="flood"),
-        await studio.request("heavy", clips=4, channel="heavy"),
+        await studio.request("flood", clips=2, channel="flood"),
+        await studio.request("heavy", clips=2, channel="heavy"),
         await studio.request("rush", clips=1, channel="late", priority=1),
     ]
     handles = [await studio.start(film) for film in films]
-    await eventually(lambda: state_of(gate), lambda state: state.waiting == 10)
+    await eventually(lambda: state_of(gate), lambda state: state.waiting == 5)
     await gate.execute_update(GateWorkflow.set_limit, 1)
     for handle in handles:
         await handle.result()
     order = [task["prompt"].partition(" of ")[2].partition(".")[0] for task in kie.ledger_json()["tasks"]]
     assert order[0] == "rush"
-    assert order[1:7].count("heavy") == 4
-    assert order[1:7].count("flood") == 2
+    assert sorted(order[1:4]) == ["flood", "heavy", "heavy"]
 
 
 async def test_a_notice_tells_those_who_wait_why_and_when_it_is_over(studio: StudioAtWork, gate: Gate) -> None:

@@ -33,8 +33,8 @@ async def test_urgent_films_pass_before_single_sentences_these_before_batches_an
     await gpu_studio.close()
     await gpu_studio.open(TaskQueue.STUDIO, TaskQueue.MEDIA)
 
-    slow = await gpu_studio.start(await gpu_studio.request("slow", clips=3, channel=LONG_NAME, priority=5, **FILM))
-    await waits(slow, 3)
+    slow = await gpu_studio.start(await gpu_studio.request("slow", clips=2, channel=LONG_NAME, priority=5, **FILM))
+    await waits(slow, 2)
     usual = await gpu_studio.start(await gpu_studio.request("usual", clips=3, channel=LONG_NAME, **FILM))
     await waits(usual, 3)
     batch = await story.start_batch(sentence_ids=("s2",))
@@ -54,7 +54,7 @@ async def test_urgent_films_pass_before_single_sentences_these_before_batches_an
     # Three clips of one channel were there first; the other channel's picture does not wait for all of them.
     assert "s2" in order[2:4]
     assert sorted(order[2:6]) == ["s2", "usual", "usual", "usual"]
-    assert order[6:] == ["slow"] * 3
+    assert order[6:] == ["slow"] * 2
 
 
 async def owners(story: Story) -> dict[str, str]:

@@ -71,7 +71,7 @@ async def test_the_others_go_on_while_a_lost_order_is_waited_for(lost: StudioAtW
     assert order.credits_before - order.credits_after >= 42  # the evidence: somebody billed something
 
 
-async def test_a_callback_with_our_id_finds_a_lost_order_which_is_then_none_of_the_desks(
+async def test_a_callback_with_our_id_finds_a_lost_order_which_is_then_no_matter_for_the_desk(
     lost: StudioAtWork, kie: KieSimulator
 ) -> None:
     handle = await start(lost, unknown_wait_seconds=600)
@@ -161,7 +161,7 @@ async def test_a_person_looks_is_refused_foreign_tasks_and_adopts_the_right_one_
 
 async def test_a_decision_while_others_still_run_is_not_forgotten(lost: StudioAtWork, kie: KieSimulator) -> None:
     kie.order(match="corridor 01", stuck=True, count=1)
-    handle = await start(lost, clip_deadline_seconds=3)
+    handle = await start(lost, clip_deadline_seconds=1)
     order = await the_lost(lost)
     await decide(lost, order.submission_id, DecisionKind.ADOPT, task_of(kie))
     progress = await lost.waiting(handle)

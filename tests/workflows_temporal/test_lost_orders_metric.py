@@ -27,8 +27,8 @@ async def figures(address: str) -> dict[str, float]:
 async def test_a_worker_tells_how_many_orders_are_lost_from_its_start_and_as_they_come_and_go(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
-    kie.script("createTask", ["accept_then_reset"], match="corridor 02")
-    await studio.waiting(await studio.start(await studio.request(clips=2)))
+    kie.script("createTask", ["accept_then_reset"], match="corridor 01")
+    await studio.waiting(await studio.start(await studio.request(clips=1)))
     await studio.close()
     address = f"127.0.0.1:{free_port()}"
     temporal = await connect(**studio.settings.temporal(), metrics_address=address)

@@ -18,7 +18,6 @@ from tests.studio_at_work import GateHandle, Handle, StudioAtWork, eventually, m
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.fair_queue import MOST_WAITING
 from workflows_temporal.gate import GateWorkflow
-from workflows_temporal.policies import TICKETS_IN_LINE
 from workflows_temporal.video import VideoWorkflow
 
 
@@ -58,12 +57,12 @@ async def told(handle: Handle) -> int:
 async def test_a_gate_that_was_terminated_is_started_again_and_lets_in_those_who_waited(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
-    films = [await studio.start(await studio.request(f"vid_{number}", clips=2)) for number in range(2)]
-    await eventually(studio.gate_state, lambda status: status.waiting == 4)
+    films = [await studio.start(await studio.request(f"vid_{number}", clips=1)) for number in range(2)]
+    await eventually(studio.gate_state, lambda status: status.waiting == 2)
     await gate.terminate()
     for film in films:
         await film.result()
-    assert kie.ledger.accepted == 4
+    assert kie.ledger.accepted == 2
     assert (await studio.gate_state()).limit == studio.settings.kling_slots
 
 
@@ -100,8 +99,8 @@ async def test_a_gate_made_anew_counts_what_the_provider_is_working_on(
 async def test_a_gate_that_was_reset_to_before_they_came_lets_them_in(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
-    film = await studio.start(await studio.request(clips=3))
-    await eventually(studio.gate_state, lambda status: status.waiting == 3)
+    film = await studio.start(await studio.request(clips=2))
+    await eventually(studio.gate_state, lambda status: status.waiting == 2)
     await studio.temporal.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=studio.temporal.namespace,
@@ -112,32 +111,21 @@ async def test_a_gate_that_was_reset_to_before_they_came_lets_them_in(
             reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL],
         )
     )
-    await eventually(studio.gate_state, lambda status: status.waiting == 3)
+    await eventually(studio.gate_state, lambda status: status.waiting == 2)
     await studio.gate.execute_update(GateWorkflow.set_limit, 2)
     await film.result()
-    assert kie.ledger.accepted == 3
+    assert kie.ledger.accepted == 2
 
 
 async def test_a_film_that_waits_tells_the_gate_again_and_again_at_no_cost_in_its_history(
     studio: StudioAtWork, gate: GateHandle
 ) -> None:
-    film = await studio.start(await studio.request(clips=2))
+    film = await studio.start(await studio.request(clips=1))
     await eventually(lambda: told(film), lambda times: times >= 2)
     before, times = (await film.describe()).history_length, await told(film)
     await eventually(lambda: told(film), lambda now: now >= times + 5)
     assert (await film.describe()).history_length == before
     await film.terminate()
-
-
-async def test_of_a_long_film_only_so_many_clips_stand_in_line_and_all_are_made(
-    studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
-) -> None:
-    film = await studio.start(await studio.request(clips=TICKETS_IN_LINE + 6))
-    await eventually(lambda: told(film), lambda times: times >= 3)
-    assert (await studio.gate_state()).waiting == TICKETS_IN_LINE
-    await studio.gate.execute_update(GateWorkflow.set_limit, 8)
-    await film.result()
-    assert kie.ledger.accepted == TICKETS_IN_LINE + 6
 
 
 async def test_a_film_there_is_no_room_for_says_so_and_is_let_in_as_soon_as_there_is(

@@ -34,22 +34,22 @@ async def test_the_orders_of_a_video_that_was_terminated_become_takes_without_ga
 ) -> None:
     """Not the newest of a clip only: an order that was given up for another take of the same clip comes, too."""
     kie.configure(duration=(500, 500))
-    handle = await studio.start(await studio.request(clips=2))
-    await accepted(studio, 2)
+    handle = await studio.start(await studio.request(clips=1))
+    await accepted(studio, 1)
     await handle.terminate()
-    again = await studio.start(await studio.request(clips=2))  # other stills: other takes of the same clips
-    await accepted(studio, 4)
+    again = await studio.start(await studio.request(clips=1))  # other stills: other takes of the same clips
+    await accepted(studio, 2)
     await again.terminate()
     await studio.gate.terminate()
     orders = UnresolvedOrders(studio.database)
-    assert len(await orders.orphaned(unwatched=timedelta(0))) == 4
+    assert len(await orders.orphaned(unwatched=timedelta(0))) == 2
     await time_passes(studio)
     kie.advance(500)
-    await eventually(lambda: studio.rows(FILES), lambda files: len(files) == 4)
+    await eventually(lambda: studio.rows(FILES), lambda files: len(files) == 2)
     assert await orders.orphaned(unwatched=timedelta(0)) == []
     bills = await studio.rows("select verdict, billed_usd::text from submissions")
-    assert bills == [{"verdict": "delivered", "billed_usd": "0.210000"}] * 4
-    assert kie.ledger.accepted == 4
+    assert bills == [{"verdict": "delivered", "billed_usd": "0.210000"}] * 2
+    assert kie.ledger.accepted == 2
 
 
 async def test_an_unknown_order_whose_task_is_known_is_found_and_its_video_goes_on_by_itself(

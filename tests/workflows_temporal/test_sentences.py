@@ -56,7 +56,9 @@ async def refusal(making: Any) -> tuple[str | None, str]:
 # ── one picture ──────────────────────────────────────────────────────────────
 
 
-async def test_a_picture_lies_at_its_place_and_is_the_sentences_own(story: Story, comfy: ComfySimulator) -> None:
+async def test_a_picture_lies_at_its_place_fits_until_a_further_one_is_forced_and_is_the_sentences_own(
+    story: Story, comfy: ComfySimulator
+) -> None:
     made = await story.image()
     sentence = await story.read()
     assert made.file is not None and made.file == sentence.image_file
@@ -65,13 +67,13 @@ async def test_a_picture_lies_at_its_place_and_is_the_sentences_own(story: Story
     assert Image.open(io.BytesIO(content)).size == (256, 256)
     assert (sentence.is_image_dirty, sentence.is_video_dirty, sentence.image_take) == (False, True, made.take)
     assert (made.reused, states(comfy)) == (False, ["success"])
-
-
-async def test_a_picture_that_fits_is_not_made_again(story: Story, comfy: ComfySimulator) -> None:
-    first = await story.image()
-    second = await story.image()
-    assert (second.reused, second.file) == (True, first.file)
-    assert comfy.ledger.accepted == 1
+    again = await story.image()
+    assert (again.reused, again.file, comfy.ledger.accepted) == (True, made.file, 1)
+    further = await story.image(force=True)
+    assert (further.reused, comfy.ledger.accepted) == (False, 2)
+    assert further.file is not None and further.file.sha256 != made.file.sha256
+    assert (await story.read()).image.variant == 2
+    assert (await story.image()).reused
 
 
 async def test_another_text_is_another_picture_and_the_old_text_has_its_old_one(
@@ -87,15 +89,6 @@ async def test_another_text_is_another_picture_and_the_old_text_has_its_old_one(
     await story.studio.objects.read(back.file)  # the bytes at the place are those again
 
 
-async def test_a_forced_picture_is_a_further_one(story: Story, comfy: ComfySimulator) -> None:
-    first = await story.image()
-    second = await story.image(force=True)
-    assert (second.reused, comfy.ledger.accepted) == (False, 2)
-    assert second.file is not None and first.file is not None and second.file.sha256 != first.file.sha256
-    assert (await story.read()).image.variant == 2
-    assert (await story.image()).reused
-
-
 async def test_characters_are_shown_to_the_model_that_edits_pictures(story: Story, comfy: ComfySimulator) -> None:
     await story.character("haunter", "purple")
     await story.character("gengar", "navy")
@@ -106,7 +99,16 @@ async def test_characters_are_shown_to_the_model_that_edits_pictures(story: Stor
     assert row == {"graph": "flux2_klein_edit"}
 
 
-async def test_a_style_that_needs_a_character_says_so_when_there_is_none(story: Story, comfy: ComfySimulator) -> None:
+async def test_what_cannot_be_made_is_refused_with_the_reason_before_it_waits_for_the_gpu(
+    story: Story, comfy: ComfySimulator
+) -> None:
+    """A clip without a picture, a style without its character, speech of another channel, speech that is too long."""
+    making = await story.start_clip()
+    told = await refusal(making.result())
+    assert told == ("InvalidRequest", "sentence s1 has no picture yet - make its image first")
+    standing = await making.query(ClipWorkflow.progress)
+    assert (standing.stage, standing.note) == (Stage.FAILED, told[1])
+
     style = VisualStyle(
         id="portrait",
         name="Portrait",
@@ -116,11 +118,25 @@ async def test_a_style_that_needs_a_character_says_so_when_there_is_none(story: 
     )
     await story.models.put_style(style)
     await story.write(image=RenderChoices(style="portrait"))
-    kind, words = await refusal(story.image())
-    assert (kind, comfy.ledger.accepted) == ("InvalidRequest", 0)
-    assert words == (
-        "style Portrait needs a character reference, and none is given - choose a character that has a picture"
+    assert await refusal(story.image()) == (
+        "InvalidRequest",
+        "style Portrait needs a character reference, and none is given - choose a character that has a picture",
     )
+    assert comfy.ledger.accepted == 0
+
+    await story.write(image=RenderChoices())
+    await story.image()
+    theirs = MediaRef(key="channels/poke2/speech.wav", sha256="0" * 64, mime="audio/wav")
+    await story.write(audio_file=theirs)
+    assert await refusal(story.clip()) == (
+        "InvalidRequest",
+        "audio_file: channels/poke2/speech.wav lies outside channel poke1",
+    )
+    await story.write(audio_file=await story.speech(25))
+    kind, words = await refusal(story.clip())
+    assert (kind, words.partition(":")[0]) == ("InvalidRequest", "wan22_i2v")
+    assert "25.1 s are too long for this graph, at most 20 s" in words
+    assert comfy.ledger.accepted == 1
 
 
 async def test_the_first_file_of_a_take_stays_whoever_renders_it_once_more(story: Story, comfy: ComfySimulator) -> None:
@@ -170,25 +186,6 @@ async def test_a_graph_of_ones_own_makes_the_picture(story: Story, comfy: ComfyS
     assert (row["graph"], row["sha"] != digest_of_shipped("z_image_turbo")) == ("mine", True)
 
 
-async def test_speech_of_another_channel_is_not_read(story: Story, comfy: ComfySimulator) -> None:
-    await story.image()
-    theirs = MediaRef(key="channels/poke2/speech.wav", sha256="0" * 64, mime="audio/wav")
-    await story.write(audio_file=theirs)
-    kind, words = await refusal(story.clip())
-    assert (kind, words) == ("InvalidRequest", "audio_file: channels/poke2/speech.wav lies outside channel poke1")
-
-
-async def test_speech_that_is_longer_than_the_graph_can_do_is_refused_before_it_waits_for_the_gpu(
-    story: Story, comfy: ComfySimulator
-) -> None:
-    await story.image()
-    await story.write(audio_file=await story.speech(25))
-    kind, words = await refusal(story.clip())
-    assert (kind, words.partition(":")[0]) == ("InvalidRequest", "wan22_i2v")
-    assert "25.1 s are too long for this graph, at most 20 s" in words
-    assert comfy.ledger.accepted == 1
-
-
 async def test_news_end_with_the_sentence_having_its_picture(story: Story, comfy: ComfySimulator) -> None:
     comfy.order(seconds=150)
     async with subscribe(str(story.studio.settings.database_url), project_id="story") as news:
@@ -205,15 +202,6 @@ async def test_news_end_with_the_sentence_having_its_picture(story: Story, comfy
 # ── one clip ─────────────────────────────────────────────────────────────────
 
 
-async def test_a_clip_needs_a_picture(story: Story, comfy: ComfySimulator) -> None:
-    making = await story.start_clip()
-    kind, words = await refusal(making.result())
-    assert (kind, words) == ("InvalidRequest", "sentence s1 has no picture yet - make its image first")
-    assert comfy.ledger.accepted == 0
-    standing = await making.query(ClipWorkflow.progress)
-    assert (standing.stage, standing.note) == (Stage.FAILED, words)
-
-
 async def test_a_picture_that_is_cancelled_says_so(story: Story, comfy: ComfySimulator) -> None:
     comfy.order(seconds=6_000)
     making = await story.start_image()
@@ -225,7 +213,9 @@ async def test_a_picture_that_is_cancelled_says_so(story: Story, comfy: ComfySim
     assert states(comfy) == ["interrupted"]
 
 
-async def test_a_clip_is_as_long_as_its_speech_and_five_seconds_without(story: Story, tmp_path: Path) -> None:
+async def test_a_clip_is_as_long_as_its_speech_and_five_seconds_without_and_stale_after_a_new_picture(
+    story: Story, comfy: ComfySimulator, tmp_path: Path
+) -> None:
     await story.image()
     silent = await story.clip()
     assert await length(story, silent, tmp_path) == (5 * FPS, 5.0)
@@ -237,16 +227,10 @@ async def test_a_clip_is_as_long_as_its_speech_and_five_seconds_without(story: S
     assert spoken.file is not None and spoken.file.key == "channels/poke1/projects/story/videos/s1.mp4"
     assert (await story.read()).video_file == spoken.file
     assert await story.flags() == (False, False)
-
-
-async def test_a_new_picture_makes_the_clip_of_the_old_one_stale(story: Story, comfy: ComfySimulator) -> None:
-    await story.image()
-    await story.clip()
-    assert await story.flags() == (False, False)
     await story.image(force=True)
-    assert await story.flags() == (False, True)
+    assert await story.flags() == (False, True), "the clip is of the old picture"
     assert not (await story.clip()).reused
-    assert comfy.ledger.accepted == 4
+    assert comfy.ledger.accepted == 5
 
 
 async def test_a_clip_tells_the_camera_to_a_graph_without_numbers_for_it_in_words(story: Story) -> None:
@@ -262,29 +246,24 @@ async def test_a_clip_tells_the_camera_to_a_graph_without_numbers_for_it_in_word
 # ── batches ──────────────────────────────────────────────────────────────────
 
 
-async def test_a_batch_makes_what_is_dirty_and_nothing_else(story: Story, comfy: ComfySimulator) -> None:
+async def test_a_batch_makes_what_is_named_what_is_dirty_and_further_ones_when_forced(
+    story: Story, comfy: ComfySimulator
+) -> None:
     await story.begin("s1", "s2", "s3")
-    await story.image("s2")
-    result = await story.batch()
-    assert sorted((one.sentence_id, one.status) for one in result.outcomes) == [("s1", "done"), ("s3", "done")]
-    assert (result.summary, comfy.ledger.accepted) == ("2 of 2 done, 0 failed", 3)
+    named = await story.batch(sentence_ids=("s3", "s1"))
+    assert sorted((one.sentence_id, one.status) for one in named.outcomes) == [("s1", "done"), ("s3", "done")]
+    assert (named.summary, comfy.ledger.accepted) == ("2 of 2 done, 0 failed", 2)
+    assert await story.flags("s2") == (True, True)
+    told = await refusal(story.batch(sentence_ids=("s9",)))
+    assert told == ("InvalidRequest", "sentence_ids: the project has no s9")
+
+    dirty = await story.batch()
+    assert [(one.sentence_id, one.status) for one in dirty.outcomes] == [("s2", "done")]
+    assert (dirty.summary, comfy.ledger.accepted) == ("1 of 1 done, 0 failed", 3)
     assert (await story.batch()).outcomes == []
 
-
-async def test_a_batch_of_named_sentences_leaves_the_others(story: Story, comfy: ComfySimulator) -> None:
-    await story.begin("s1", "s2", "s3")
-    result = await story.batch(sentence_ids=("s3", "s1"))
-    assert sorted(one.sentence_id for one in result.outcomes) == ["s1", "s3"]
-    assert await story.flags("s2") == (True, True)
-    kind, words = await refusal(story.batch(sentence_ids=("s9",)))
-    assert (kind, words) == ("InvalidRequest", "sentence_ids: the project has no s9")
-
-
-async def test_a_forced_batch_makes_a_further_one_of_each(story: Story, comfy: ComfySimulator) -> None:
-    await story.begin("s1", "s2")
-    await story.batch()
-    result = await story.batch(force=True)
-    assert (result.done, result.reused, comfy.ledger.accepted) == (2, 0, 4)
+    forced = await story.batch(force=True, sentence_ids=("s1", "s2"))
+    assert (forced.done, forced.reused, comfy.ledger.accepted) == (2, 0, 5)
 
 
 async def test_a_batch_makes_what_another_style_of_the_same_name_made_stale(
@@ -302,14 +281,14 @@ async def test_a_batch_makes_what_another_style_of_the_same_name_made_stale(
 async def test_a_batch_goes_from_model_to_model_once(story: Story, comfy: ComfySimulator) -> None:
     await story.character("haunter", "purple")
     edited = RenderChoices(characters=("haunter",))
-    for place in range(6):
+    for place in range(4):
         await story.write(f"s{place + 1}", position=place, image=edited if place % 2 else RenderChoices())
     result = await story.batch()
-    assert result.done == 6
+    assert result.done == 4
     rows = await story.studio.rows("select take, parts ->> 'graph' as graph from renders")
     graphs = {row["take"]: row["graph"] for row in rows}
     order = [graphs[entry.prefix.split("/")[1]] for entry in comfy.ledger.prompts]
-    assert order == ["z_image_turbo"] * 3 + ["flux2_klein_edit"] * 3
+    assert order == ["z_image_turbo"] * 2 + ["flux2_klein_edit"] * 2
 
 
 async def test_a_sentence_that_fails_does_not_stop_the_others(story: Story, comfy: ComfySimulator) -> None:

@@ -245,7 +245,7 @@ async def test_a_film_whose_other_clips_still_render_hears_of_it_too(
     assert (await steps(handle)).count(RecordActivities.set_film_status.__name__) == 1  # it never stood still
 
 
-async def test_a_gate_that_stays_closed_adds_nothing_to_its_history_and_begun_anew_knows_what_it_waits_for_and_whom_to_tell(
+async def test_a_closed_gate_adds_nothing_to_its_history_and_begun_anew_knows_what_it_waits_for_and_whom_to_tell(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     kie.configure(credits=10)
