@@ -98,8 +98,8 @@ async def test_another_codec_or_size_is_converted_and_noted_and_not_bought_again
 async def test_clips_that_are_wrong_in_the_same_way_one_after_the_other_close_the_gate(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
-    """Over videos: two of one and the first of the next. A good one between them breaks the row."""
-    for corridor in ("01 of a", "02 of a", "01 of b", "01 of d", "01 of e", "02 of e"):
+    """Over videos: one of the first and two of the next. A good one between them breaks the row."""
+    for corridor in ("01 of a", "02 of a", "01 of b", "01 of d", "02 of d"):
         kie.order(match=f"corridor {corridor}", clip="wrong_codec", count=1)
 
     async def made(video_id: str, clips: int) -> str | None:
@@ -109,8 +109,7 @@ async def test_clips_that_are_wrong_in_the_same_way_one_after_the_other_close_th
     assert await made("a", 2) is None
     assert await made("c", 1) is None
     assert await made("b", 1) is None
-    assert await made("d", 1) is None
-    await studio.make(await studio.request("e", clips=1))
+    await studio.make(await studio.request("d", clips=2))
     state = await eventually(studio.gate_state, lambda gate: gate.closed is not None)
     assert state.closed is not None and "3 clips in a row" in state.closed and "instead of H.264" in state.closed
     assert kie.ledger.accepted == 6

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from activities._failures import Failures
@@ -113,15 +114,21 @@ async def test_a_select_of_any_name_may_show_the_status(
     assert notion.history(page, "Status") == []
 
 
-async def test_two_films_of_one_name_have_a_page_each(studio: StudioAtWork, notion: NotionSimulator) -> None:
-    pages = {channel: notion.add_page() for channel in ("poke1", "poke2")}
+async def test_films_of_one_name_have_a_page_each_and_one_without_a_page_tells_nobody(
+    studio: StudioAtWork, notion: NotionSimulator
+) -> None:
+    pages = {"poke1": notion.add_page(), "poke2": notion.add_page(), "poke3": None}
     requests = [
         await studio.request(clips=1, channel=channel, notion_page=page, provider=Provider.ANIMATIC)
         for channel, page in pages.items()
     ]
     await asyncio.gather(*(studio.make(request) for request in requests))
-    for page in pages.values():
-        await shown(notion, page, "Processing", "Video Ready")
+    for channel, page in pages.items():
+        if page is not None:
+            await shown(notion, page, "Processing", "Video Ready")
+            await ended(studio, f"notice/{channel}/vid_1")
+    assert not await exists(studio, "notice/poke3/vid_1")
+    assert (notion.counters()["patches"], notion.refusals) == (4, [])
 
 
 # ── at Notion's expense ──────────────────────────────────────────────────
@@ -214,16 +221,22 @@ async def test_a_notion_that_never_answers_holds_no_film_up_and_no_later_word(
     assert notion.history(page, "Status")[0].wall - finished < SOON
 
 
-@pytest.mark.parametrize("status", [400, 401, 404])
 async def test_a_notion_that_refuses_is_not_asked_again_and_fails_no_film(
-    studio: StudioAtWork, notion: NotionSimulator, status: int
+    studio: StudioAtWork, notion: NotionSimulator
 ) -> None:
-    page = notion.add_page()
-    notion.script("patchPage", [{"http": status}], repeat=True)
-    await studio.make(await studio.request(clips=1, notion_page=page, provider=Provider.ANIMATIC))
-    await ended(studio, "notice/poke1/vid_1")
-    assert notion.history(page, "Status") == []
-    assert [refusal.route for refusal in notion.refusals] == ["patchPage", "patchPage"]
+    pages = {str(status): notion.add_page() for status in (400, 401, 404)}
+    for status, page in pages.items():
+        notion.script("patchPage", [{"http": int(status)}], repeat=True, match=page)
+    films = [
+        await studio.request(clips=1, channel=status, notion_page=page, provider=Provider.ANIMATIC)
+        for status, page in pages.items()
+    ]
+    await asyncio.gather(*(studio.make(film) for film in films))
+    for status, page in pages.items():
+        await ended(studio, f"notice/{status}/vid_1")
+        assert notion.history(page, "Status") == []
+    told = sorted((refusal.route, str(refusal.code)) for refusal in notion.refusals)
+    assert told == [("patchPage", status) for status in pages for _ in range(2)]
 
 
 async def ended(studio: StudioAtWork, workflow_id: str) -> None:
@@ -231,8 +244,13 @@ async def ended(studio: StudioAtWork, workflow_id: str) -> None:
     await asyncio.wait_for(studio.temporal.get_workflow_handle(workflow_id).result(), HANG_GUARD)
 
 
-async def notices(studio: StudioAtWork) -> list[str]:
-    return [run.id async for run in studio.temporal.list_workflows("WorkflowType = 'NoticeWorkflow'")]
+async def exists(studio: StudioAtWork, workflow_id: str) -> bool:
+    try:
+        await studio.temporal.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        assert error.status is RPCStatusCode.NOT_FOUND
+        return False
+    return True
 
 
 async def test_without_a_token_nothing_is_sent_and_nothing_waits(
@@ -244,14 +262,8 @@ async def test_without_a_token_nothing_is_sent_and_nothing_waits(
         await studio.open()
         handle = await studio.start(await studio.request(clips=1, notion_page=page, provider=Provider.ANIMATIC))
         await handle.result()
-        assert await notices(studio) == []
+        assert not await exists(studio, "notice/poke1/vid_1")
     assert notion.counters() == {"reads": 0, "patches": 0}
-    assert notion.refusals == []
-
-
-async def test_a_film_without_a_page_tells_nobody(studio: StudioAtWork, notion: NotionSimulator) -> None:
-    await studio.make(await studio.request(clips=1, provider=Provider.ANIMATIC))
-    assert await notices(studio) == []
     assert notion.refusals == []
 
 

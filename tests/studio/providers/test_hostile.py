@@ -1,5 +1,6 @@
 """Whatever a service answers, nothing but our own errors leaves a client, and no text that harms what it meets next."""
 
+import itertools
 import json
 import random
 import struct
@@ -86,9 +87,13 @@ def saying(chance: random.Random, body: bytes, first: bytes | None = None) -> Ca
     return answer
 
 
-async def test_nothing_that_kie_answers_surprises_its_client() -> None:
+MANY = pytest.param(1_000, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("count", [150, MANY])
+async def test_nothing_that_kie_answers_surprises_its_client(count: int) -> None:
     chance = random.Random(9)
-    for body in bodies(1, samples("kie"), 300):
+    for body in bodies(1, samples("kie"), count):
         transport = httpx.MockTransport(saying(chance, body))
         async with httpx.AsyncClient(base_url="http://kie.example", transport=transport) as http:
             kie = KieClient(http, http, http)
@@ -106,13 +111,16 @@ async def test_nothing_that_kie_answers_surprises_its_client() -> None:
                 checked(await survived(asking))
 
 
-@pytest.mark.parametrize("version", ["0.33.0", "0.3.64", None])
-async def test_nothing_that_a_comfyui_server_answers_surprises_its_client(version: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [240, MANY])
+async def test_nothing_that_a_comfyui_server_answers_surprises_its_client(count: int, tmp_path: Path) -> None:
+    """Each body by another version in turn, the last of which says nothing of itself."""
     chance = random.Random(9)
-    first = None if version is None else json.dumps({"system": {"comfyui_version": version}}).encode()
+    versions: Iterable[bytes | None] = itertools.cycle(
+        [*(json.dumps({"system": {"comfyui_version": version}}).encode() for version in ("0.33.0", "0.3.64")), None]
+    )
     bases = [json.loads(json.dumps(base).replace("PROMPT_ID", PROMPT)) for base in samples("comfyui_odd", "comfyui")]
     small = [base for base in bases if len(json.dumps(base)) < 30_000]
-    for body in bodies(2, small, 200):
+    for body, first in zip(bodies(2, small, count), versions, strict=False):
         transport = httpx.MockTransport(saying(chance, body, first))
         async with httpx.AsyncClient(base_url="http://comfy.example", transport=transport) as http:
             comfy = ComfyClient(http)

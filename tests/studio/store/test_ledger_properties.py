@@ -4,6 +4,7 @@ sent or billed beyond a limit, and nothing stays reserved once everything is clo
 import asyncio
 import random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
@@ -15,13 +16,16 @@ from studio.store.submissions import SubmissionLedger
 from tests.studio.store.ledger_model import CHANNELS, CUSTOMERS, DAY_LIMIT, PRICE, Books, know_the_price
 
 
-async def test_no_order_of_calls_passes_the_limit_or_leaves_anything_reserved(database: Database) -> None:
+@pytest.mark.parametrize("examples", [20, pytest.param(150, marks=pytest.mark.slow)])
+async def test_no_order_of_calls_passes_the_limit_or_leaves_anything_reserved(
+    database: Database, examples: int
+) -> None:
     class Machine(Books):
         loop = asyncio.get_running_loop()
 
     Machine.database = database
     await know_the_price(database)
-    check = settings(max_examples=50, stateful_step_count=40, deadline=None)
+    check = settings(max_examples=examples, stateful_step_count=40, deadline=None)
     await asyncio.to_thread(run_state_machine_as_test, Machine, settings=check)
 
 

@@ -124,12 +124,12 @@ async def every_table_can_be_used(app: Database) -> None:
         assert [row[0] for row in owners] == ["longtake_owner"]
 
 
-async def test_a_migration_takes_as_long_as_it_takes(server: Postgres, tmp_path: Path) -> None:
+async def test_a_migration_takes_as_long_as_it_takes(postgres: Postgres, tmp_path: Path) -> None:
     """On a large table one runs for minutes; every other statement of ours is cut off after five seconds."""
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / "0001_slow.sql").write_text("select pg_sleep(1); create table slow (x int);")
-    database = Database(await server.ensure_database("slow"), command_seconds=0.2)
-    await as_superuser(server, "alter role longtake set statement_timeout = '300ms'")
+    database = Database(await postgres.ensure_database("slow"), command_seconds=0.2)
+    await as_superuser(postgres, "alter database slow set statement_timeout = '300ms'")
     assert await migrate(database, folder=folder) == ["0001_slow"]
     await database.close()
