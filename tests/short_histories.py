@@ -1,4 +1,4 @@
-"""A Temporal server that suggests to continue as new after 150 events instead of 4,096."""
+"""A Temporal server that suggests to continue as new after 100 events instead of 4,096."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from temporalio.client import Client
 from tests.dev_server import connect_patiently, dev_server
 from workflows_temporal.connection import ensure_search_attributes
 
-EVENTS = 150
+EVENTS = 100
 
 
 @asynccontextmanager

@@ -61,9 +61,9 @@ async def test_what_one_server_lacks_is_made_by_another(
 ) -> None:
     other.configure(missing_models=["wan_2.1_vae.safetensors"])
     async with gpu_worker(gpu_studio, other.urls["api_url"]):
-        result = await gpu_studio.make(await gpu_studio.request(clips=4, **FILM))
+        result = await gpu_studio.make(await gpu_studio.request(clips=3, **FILM))
     assert all(clip.done for clip in result.clips)
-    assert (states(comfy), states(other)) == (["success"] * 4, [])
+    assert (states(comfy), states(other)) == (["success"] * 3, [])
 
 
 async def test_what_every_server_lacks_is_told_after_each_was_asked(
@@ -104,7 +104,7 @@ async def test_a_worker_whose_address_leads_to_no_comfyui_takes_no_render(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
     async with gpu_worker(gpu_studio, gpu_studio.kie.api_url):
-        result = await gpu_studio.make(await gpu_studio.request(clips=4, **FILM))
+        result = await gpu_studio.make(await gpu_studio.request(clips=3, **FILM))
         (wrong,) = [one for one in await GpuServerStore(gpu_studio.database).there() if one.away]
     assert all(clip.done for clip in result.clips)
     assert "404" in wrong.away
