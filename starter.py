@@ -6,17 +6,37 @@ from typing import Annotated
 
 import typer
 
-from commands import comfy, film, gate, lost, money, project
-from commands.demo import demo
-from commands.doctor import doctor
 from commands.failures import CommandLine
-from commands.temporal import temporal
-from commands.up import up
-from commands.watch import watch
+from commands.lazily import Place, group_of
 from studio.ending import run_and_leave
 
+COMMANDS = {
+    "demo": Place("commands.demo", "demo"),
+    "up": Place("commands.up", "up"),
+    "watch": Place("commands.watch", "watch"),
+    "doctor": Place("commands.doctor", "doctor"),
+    "temporal": Place(
+        "commands.temporal",
+        "temporal",
+        {
+            "context_settings": {
+                "ignore_unknown_options": True,
+                "allow_interspersed_args": False,
+                "help_option_names": [],
+            }
+        },
+    ),
+    "film": Place("commands.films"),
+    "project": Place("commands.project"),
+    "comfy": Place("commands.comfy"),
+    "gate": Place("commands.gate"),
+    "lost": Place("commands.lost"),
+    "budget": Place("commands.money", "budget"),
+    "costs": Place("commands.money", "costs"),
+}
+
 app = typer.Typer(
-    cls=CommandLine,
+    cls=group_of(COMMANDS, CommandLine),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,22 +56,6 @@ def main(
     ] = False,
 ) -> None:
     """Durable AI video production on Temporal."""
-
-
-app.command()(demo)
-app.command()(up)
-app.command()(watch)
-app.command()(doctor)
-app.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
-)(temporal)
-app.add_typer(film.app, name="film")
-app.add_typer(project.app, name="project")
-app.add_typer(comfy.app, name="comfy")
-app.add_typer(gate.app, name="gate")
-app.add_typer(lost.app, name="lost")
-app.add_typer(money.budget, name="budget")
-app.add_typer(money.costs, name="costs")
 
 
 if __name__ == "__main__":

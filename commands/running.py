@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
@@ -17,14 +17,16 @@ from commands.table import SETTLED
 from studio.contracts.film import FilmName, VideoProgress, VideoRequest, VideoResult
 from studio.contracts.texts import markdown
 from studio.errors import InvalidRequest
-from workflows_temporal.addresses import TaskQueue, video_workflow_id
+from workflows_temporal.addresses import VIDEO_WORKFLOW, TaskQueue, video_workflow_id
 from workflows_temporal.executions import Executions, is_no_such_workflow
-from workflows_temporal.video import VideoWorkflow
+
+if TYPE_CHECKING:  # it imports every activity: most of a second
+    from workflows_temporal.video import VideoWorkflow
 
 MOST_RUNS = 1_000
 """Runs of videos that are searched for a name which PostgreSQL does not know."""
 
-Handle = WorkflowHandle[VideoWorkflow, VideoResult]
+Handle: TypeAlias = "WorkflowHandle[VideoWorkflow, VideoResult]"
 Change = Callable[[VideoRequest], Awaitable[VideoRequest]]
 
 
@@ -56,9 +58,10 @@ async def start_film(session: Session, film: VideoRequest, *, replacing: str | N
     """
     await session.films.announce(film, video_workflow_id(film.channel, film.video_id))
     conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if replacing else WorkflowIDConflictPolicy.FAIL
-    return await session.temporal.start_workflow(
-        VideoWorkflow.run,
+    handle: Handle = await session.temporal.start_workflow(
+        VIDEO_WORKFLOW,
         film,
+        result_type=VideoResult,
         id=video_workflow_id(film.channel, film.video_id),
         task_queue=TaskQueue.STUDIO,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -66,6 +69,7 @@ async def start_film(session: Session, film: VideoRequest, *, replacing: str | N
         static_summary=f"{markdown(film.title or film.video_id)}: {len(film.clips)} clips by {film.provider}",
         static_details=replacing,
     )
+    return handle
 
 
 async def restart_film(session: Session, film: FilmName, why: str, change: Change) -> Restarted:
@@ -152,7 +156,8 @@ async def name_of(session: Session, film: str) -> FilmName:
 def handle_of(session: Session, film: FilmName) -> Handle:
     """The newest run of a film's workflow, if there is one."""
     workflow_id = video_workflow_id(film.channel, film.video_id)
-    return session.temporal.get_workflow_handle_for(VideoWorkflow.run, workflow_id)
+    handle: Handle = session.temporal.get_workflow_handle(workflow_id, result_type=VideoResult)
+    return handle
 
 
 async def _described(handle: Handle) -> WorkflowExecutionDescription | None:
@@ -166,7 +171,8 @@ async def _described(handle: Handle) -> WorkflowExecutionDescription | None:
 
 async def look(handle: Handle, *, within: timedelta | None = None) -> VideoProgress:
     """How a film stands, from its workflow."""
-    return await handle.query(VideoWorkflow.progress, rpc_timeout=within)
+    progress: VideoProgress = await handle.query("progress", result_type=VideoProgress, rpc_timeout=within)
+    return progress
 
 
 async def settled(look: Callable[[], Awaitable[VideoProgress]]) -> VideoProgress:

@@ -36,6 +36,12 @@ class Seen:
         return f"{self.name.channel}/{self.name.video_id}"
 
 
+def how_it_ended(seen: Seen) -> str:
+    """How a video ended, for a person who wanted it to run."""
+    progress = seen.progress
+    return f"{seen.called} has ended: {progress.status}{f', {progress.message}' if progress.message else ''}"
+
+
 async def see(session: Session, film: str) -> Seen:
     """A video's status by CHANNEL/FILM, or by FILM alone; ends the command when there is no such video.
 

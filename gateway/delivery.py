@@ -20,8 +20,7 @@ from studio.contracts.callback import CalledBack
 from studio.contracts.take import LateOrder
 from studio.errors import DatabaseUnavailable
 from studio.store.callbacks import CallbackInbox, WaitingCallback
-from workflows_temporal.addresses import TaskQueue, late_workflow_id, video_workflow_id
-from workflows_temporal.late import LateClipWorkflow
+from workflows_temporal.addresses import LATE_CLIP_WORKFLOW, TaskQueue, late_workflow_id, video_workflow_id
 
 _log = structlog.get_logger()
 
@@ -137,7 +136,7 @@ class CallbackDelivery:
         try:
             async with asyncio.timeout(self._answer.total_seconds()):
                 await self._temporal.start_workflow(
-                    LateClipWorkflow.run,
+                    LATE_CLIP_WORKFLOW,
                     late,
                     id=workflow_id,
                     task_queue=TaskQueue.STUDIO,

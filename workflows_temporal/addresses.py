@@ -29,6 +29,10 @@ class TaskQueue(StrEnum):
 
 KLING_GATE_ID = "gate/kling"
 
+VIDEO_WORKFLOW = "VideoWorkflow"
+LATE_CLIP_WORKFLOW = "LateClipWorkflow"
+"""Names of workflow types, for callers that have to start quickly: a workflow's module imports every activity."""
+
 CHANNEL = SearchAttributeKey.for_keyword("Channel")
 VIDEO_STATUS = SearchAttributeKey.for_keyword("VideoStatus")
 SEARCH_ATTRIBUTES = (CHANNEL, VIDEO_STATUS)

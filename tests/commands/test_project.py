@@ -60,18 +60,18 @@ def _written(folder: Path, document: dict[str, Any]) -> Path:
 
 
 async def test_a_project_is_put_made_shown_and_put_again(
-    starter_process: Starter, story_file: Path, comfy: ComfySimulator
+    starter: Starter, starter_process: Starter, story_file: Path, comfy: ComfySimulator
 ) -> None:
     put = await starter_process("project", "put", str(story_file))
     assert (put.code, put.stdout) == (0, "poke1/story: 3 sentences; to make: 2 pictures, 3 clips\n")
-    made = await starter_process("project", "make", "story", "image", "--wait")
+    made = await starter("project", "make", "story", "image", "--wait")
     assert made.code == 0 and "project  ended: 2 of 2 done, 0 failed" in made.stdout
     document = yaml.safe_load(await asyncio.to_thread(story_file.read_text))
     document["sentences"][0]["text"] = "A city wakes."
     del document["sentences"][1]
-    put = await starter_process("project", "put", str(_written(story_file.parent, document)), "--json")
+    put = await starter("project", "put", str(_written(story_file.parent, document)), "--json")
     assert (put.json["removed"], put.json["dirty_images"]) == (["fisherman"], ["dawn"])
-    shown = (await starter_process("project", "show", "poke1/story")).stdout
+    shown = (await starter("project", "show", "poke1/story")).stdout
     assert "stale images/dawn.png" in shown
     assert "fine  brought/boats_" in shown
     assert "missing" in shown
