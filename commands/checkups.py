@@ -28,7 +28,7 @@ from studio.store.gpu_servers import GpuServerStore
 from studio.store.migrate import missing_migrations
 from studio.store.pool import Database
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
-from workflows_temporal.connection import connect
+from workflows_temporal.client import connect_caller
 from workflows_temporal.gate import GateWorkflow
 
 State = Literal["ok", "warning", "missing", "optional"]
@@ -56,7 +56,7 @@ async def of_temporal(settings: Settings) -> AsyncIterator[Finding]:
     """The server, the queues that workers serve, and the limiter in front of Kling."""
     try:
         async with asyncio.timeout(ANSWER.total_seconds()):
-            client = await connect(**settings.temporal())
+            client = await connect_caller(**settings.temporal())
     except (RuntimeError, TimeoutError):
         advice = "start the stack with `starter.py up`, or check TEMPORAL_ADDRESS"
         yield Finding("temporal", "missing", f"no answer at {settings.temporal_address} - {advice}")

@@ -23,7 +23,7 @@ from studio.secrets import keep_secret
 from studio.settings import Settings, SettingsInvalid
 from studio.store.films import FilmStore
 from studio.store.pool import Database, open_database
-from workflows_temporal.connection import connect
+from workflows_temporal.client import connect_caller
 
 USUAL_DATA = Path("data")
 """The data directory that is meant when a command names none."""
@@ -126,7 +126,7 @@ async def open_session(data: Path) -> AsyncIterator[Session]:
     """Connect to everything a command needs."""
     settings = settings_for(data)
     try:
-        temporal = await connect(**settings.temporal())
+        temporal = await connect_caller(**settings.temporal())
     except RuntimeError as error:
         fail(
             f"Temporal does not answer at {settings.temporal_address}: {error} - Start the stack with `starter.py up`, "

@@ -21,7 +21,7 @@ from studio.logs import hider, set_up_logs
 from studio.secrets import keep_secret
 from studio.settings import GatewaySettings, SettingsInvalid, plain
 from studio.store.pool import open_database
-from workflows_temporal.connection import connect
+from workflows_temporal.client import connect_caller
 
 _log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 async def run(settings: GatewaySettings, *, host: str, port: int) -> None:
     """Serve until a signal comes. Temporal and PostgreSQL may be down: they are connected to when they are needed."""
     keep_secret(settings.secrets())
-    temporal = await connect(**settings.temporal(), metrics_address=settings.metrics_address, lazy=True)
+    temporal = await connect_caller(**settings.temporal(), metrics_address=settings.metrics_address, lazy=True)
     secret, key = plain(settings.callback_secret), plain(settings.kie_webhook_key)
     async with open_database(settings.database_dsn(), connections=settings.database_connections) as database:
         app = create_app(

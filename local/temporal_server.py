@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.processes import Process, ProcessFailed, free_port, gone_if_failing, listening, spawn
-from workflows_temporal.connection import connect
+from workflows_temporal.client import connect_caller
 
 DYNAMIC_CONFIG = {
     # Priority and fairness hold per partition, and rate limits are divided among partitions: one is exact.
@@ -102,7 +102,7 @@ async def start_temporal(
 async def answers(address: str) -> bool:
     """Does the frontend serve? It listens a moment before it does."""
     try:
-        await connect(address)
+        await connect_caller(address)
     except RuntimeError:
         return False
     return True

@@ -2,22 +2,22 @@
 
 import dataclasses
 from pkgutil import iter_modules
+from typing import Any
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import MetricMeter
-from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 import workflows_temporal
 from workflows_temporal.addresses import SEARCH_ATTRIBUTES
+from workflows_temporal.client import CONVERTER, connect_caller
 from workflows_temporal.inbound import Inbound
-from workflows_temporal.payloads import TolerantPayloadConverter
 
 _WORKFLOWS = frozenset(
     "desk gate image late notice project project_draft project_review sentence_clip unknown video".split()
@@ -46,7 +46,7 @@ class StudioPlugin(SimplePlugin):
     def __init__(self) -> None:
         super().__init__(
             name="longtake",
-            data_converter=DataConverter(payload_converter_class=TolerantPayloadConverter),
+            data_converter=CONVERTER,
             interceptors=[Inbound()],
             workflow_runner=_runner,
         )
@@ -58,28 +58,9 @@ def _runner(runner: WorkflowRunner | None) -> WorkflowRunner:
     return dataclasses.replace(runner, restrictions=restrictions)
 
 
-async def connect(
-    address: str,
-    *,
-    namespace: str = "default",
-    api_key: str | None = None,
-    tls: bool = False,
-    metrics_address: str | None = None,
-    lazy: bool = False,
-) -> Client:
-    """A client that speaks as `StudioPlugin` says, with Prometheus metrics at `metrics_address` if given.
-
-    A lazy one connects with its first call, so that it can be made while Temporal is down.
-    """
-    return await Client.connect(
-        address,
-        namespace=namespace,
-        api_key=api_key,
-        tls=tls or api_key is not None,
-        runtime=_runtime(metrics_address) if metrics_address else None,
-        plugins=[StudioPlugin()],
-        lazy=lazy,
-    )
+async def connect(address: str, **options: Any) -> Client:
+    """A client that can serve workers, too: it speaks as `StudioPlugin` says. Options as of `connect_caller`."""
+    return await connect_caller(address, plugins=[StudioPlugin()], **options)
 
 
 def metric_meter(client: Client) -> MetricMeter:
@@ -105,8 +86,3 @@ async def ensure_search_attributes(client: Client) -> None:
             RPCStatusCode.UNIMPLEMENTED,
         ):
             raise
-
-
-def _runtime(metrics_address: str) -> Runtime:
-    prometheus = PrometheusConfig(bind_address=metrics_address, durations_as_seconds=True, counters_total_suffix=True)
-    return Runtime(telemetry=TelemetryConfig(metrics=prometheus))

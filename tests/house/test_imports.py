@@ -1,5 +1,7 @@
 """Who may import whom (docs/architecture.md). The longest prefix that fits a module is its room."""
 
+import ast
+
 from tests.house.tree import DOORSTEPS, ROOMS, Module, modules, under
 
 EVERYTHING = frozenset(ROOMS) | {"composition", "worker", "starter"}
@@ -99,3 +101,29 @@ def test_packages_that_workflows_reach_have_empty_inits() -> None:
 
 def test_the_project_never_imports_what_lies_beside_it() -> None:
     assert [m.name for m in modules() if any(under(name, "shared") for name in m.imports)] == []
+
+
+def _imported_at_start(name: str, known: dict[str, Module]) -> set[str]:
+    """All that is imported when this module is, directly or not; not what a function or a type checker imports."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        module = known.get(waiting.pop())
+        if module is not None:
+            statements = [node for node in module.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+            top = Module(module.name, module.path, ast.Module(list(statements), []), 0)
+            waiting += top.imports - found
+            found |= top.imports
+    return found
+
+
+HEAVY = ("activities", "comfy_workflows", "studio.media", "temporalio.plugin", "temporalio.worker")
+"""Workers' code and all it imports takes a second of a core; every command and every gateway would pay it."""
+
+
+def test_what_people_call_often_and_the_gateway_start_without_the_workers_code() -> None:
+    known = {module.name: module for module in modules()}
+    for name in ("starter", "commands.films", "commands.film_views", "gateway.__main__"):
+        imported = _imported_at_start(name, known)
+        assert len(imported) > 5 or name == "commands.films"
+        assert [one for one in sorted(imported) if any(under(one, heavy) for heavy in HEAVY)] == [], name

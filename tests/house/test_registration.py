@@ -6,7 +6,11 @@ import inspect
 
 from temporalio import activity, workflow
 
+from gateway.delivery import CALLED_BACK
+from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
+from studio.contracts.take import LateOrder
 from tests.house.tree import Module, modules, under
+from workflows_temporal.addresses import LATE_CLIP_WORKFLOW, VIDEO_WORKFLOW
 
 
 def _classes(room: str) -> list[type]:
@@ -48,3 +52,16 @@ def test_the_worker_serves_every_activity_and_workflow() -> None:
     said = _mentioned(composition)
     assert [name for name in activity_names() if name not in said] == []
     assert [owner.__name__ for owner in workflow_names().values() if owner.__name__ not in said] == []
+
+
+def test_what_callers_name_by_text_is_there() -> None:
+    """Callers that have to start quickly import no workflow, so no type checker looks at the names they use."""
+    known = workflow_names()
+    assert {VIDEO_WORKFLOW, LATE_CLIP_WORKFLOW} <= known.keys()
+    video = workflow._Definition.must_from_class(known[VIDEO_WORKFLOW])
+    assert {"resume", "stop", CALLED_BACK} <= video.signals.keys()
+    assert video.queries["progress"].ret_type is VideoProgress
+    assert video.ret_type is VideoResult
+    assert video.arg_types == [VideoRequest]
+    late = workflow._Definition.must_from_class(known[LATE_CLIP_WORKFLOW])
+    assert late.arg_types == [LateOrder]
