@@ -44,11 +44,13 @@ def graph_file(tmp_path: Path) -> Path:
     return path
 
 
-async def test_servers_that_have_a_worker_are_listed(starter_process: Starter, database: Database) -> None:
+async def test_servers_that_have_a_worker_are_listed(
+    starter: Starter, starter_process: Starter, database: Database
+) -> None:
     assert "worker.py --queues gpu" in (await starter_process("servers")).stdout
     await GpuServerStore(database).tell("http://gpu-1:8188", "host/7", busy=False, away="ComfyUI answered 502")
-    assert "ComfyUI answered 502" in (await starter_process("servers")).stdout
-    ((name, away),) = [(one["name"], one["away"]) for one in (await starter_process("servers", "--json")).json]
+    assert "ComfyUI answered 502" in (await starter("servers")).stdout
+    ((name, away),) = [(one["name"], one["away"]) for one in (await starter("servers", "--json")).json]
     assert (name, away) == ("http://gpu-1:8188", "ComfyUI answered 502")
 
 
