@@ -64,7 +64,7 @@ async def _ensure_deletable(session: Session, seen: Seen) -> None:
 async def _delete(session: Session, name: FilmName, takes: list[str]) -> None:
     """The rows come last: a deletion that was interrupted is repeated."""
     await Executions(session.temporal).forget(video_workflow_id(name.channel, name.video_id))
-    prefix = keys.project_prefix(name.channel, name.video_id)
+    prefix = keys.video_prefix(name.channel, name.video_id)
     is_project = name.channel in await DraftStore(session.database).channels(name.video_id)
     own = [keys.film_key(name.channel, name.video_id), keys.sheet_key(name.channel, name.video_id)]
     if not is_project:  # a project of the same name has its files below the same prefix

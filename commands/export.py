@@ -94,13 +94,13 @@ async def exported(stores: Stores, film: FilmName, folder: Path) -> Exported:
         fail(f"No film is called {film.channel}/{film.video_id}", code=WRONG_INPUT)
     title = readable_name(request.title) or film.video_id
     await asyncio.to_thread((folder / "clips").mkdir, parents=True, exist_ok=True)
-    video = await _copied(stores, keys.film_key(film.channel, film.video_id), folder / f"{title}.mp4", "video/mp4")
+    joined = await _copied(stores, keys.film_key(film.channel, film.video_id), folder / f"{title}.mp4", "video/mp4")
     sheet_key = keys.sheet_key(film.channel, film.video_id)
     sheet = await _copied(stores, sheet_key, folder / f"{title} - contact sheet.png", "image/png")
     clips = [await _clip(stores, request, clip, folder) for clip in request.clips]
     missing = [clip.number for clip, path in zip(request.clips, clips, strict=True) if path is None]
     there = tuple(path for path in clips if path is not None)
-    return Exported(folder, video, sheet, there, tuple(missing))
+    return Exported(folder, joined, sheet, there, tuple(missing))
 
 
 async def _clip(stores: Stores, request: VideoRequest, clip: ClipRequest, folder: Path) -> Path | None:

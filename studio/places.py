@@ -79,7 +79,7 @@ class Places:
 
 def place_of(sentence: SentenceId, category: ModelCategory) -> str:
     """The key under which people look for it."""
-    return keys.image_key(sentence) if category is ModelCategory.IMAGE else keys.video_key(sentence)
+    return keys.image_key(sentence) if category is ModelCategory.IMAGE else keys.sentence_clip_key(sentence)
 
 
 def lasting_file(sentence: Sentence, category: ModelCategory) -> MediaRef | None:

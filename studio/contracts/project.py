@@ -3,10 +3,9 @@
 Sentences and projects say what is wanted; `is_image_dirty` and `is_video_dirty` say what does not fit it any more.
 """
 
-import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
 from studio.contracts.clip import MOST_VARIANTS, CameraMove
@@ -63,16 +62,6 @@ class SentenceId(ProjectName):
     sentence_id: Identifier
 
 
-def _no_clip_of_a_film(sentence_id: str) -> str:
-    if re.fullmatch(r"clip_[0-9]+", sentence_id):
-        raise ValueError("a film of the project's name calls its clips so - choose another name, for example s1")
-    return sentence_id
-
-
-NewSentenceId = Annotated[Identifier, AfterValidator(_no_clip_of_a_film)]
-"""Sentences from before may be called otherwise; new ones may not."""
-
-
 class Project(ProjectName):
     """A project: a script, sentence by sentence, and what counts for all of them."""
 
@@ -97,7 +86,7 @@ class SentenceWords(Contract):
 class SentenceDraft(SentenceWords, SentenceId):
     """What is wanted of a sentence. Storing it marks as dirty what was made from something else."""
 
-    sentence_id: NewSentenceId
+    sentence_id: Identifier
     position: int = Field(default=0, ge=0, description="Its place in the script; sentences are listed in this order.")
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from studio.contracts.base import Contract, Identifier, MediaRef
 from studio.contracts.model import Name
-from studio.contracts.project import NewSentenceId, Project, ProjectName, SentenceWords
+from studio.contracts.project import Project, ProjectName, SentenceWords
 from studio.contracts.render import MOST_IMAGES
 from studio.contracts.sentence import MOST_SENTENCES
 
@@ -31,7 +31,7 @@ class DraftedCharacter(Contract):
 class DraftedSentence(SentenceWords):
     """A sentence: added, or changed when there is one of this id."""
 
-    sentence_id: NewSentenceId
+    sentence_id: Identifier
     position: int | None = Field(
         default=None,
         ge=0,

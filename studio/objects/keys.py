@@ -1,4 +1,4 @@
-"""Object keys: the one place that makes them. Every key of a film lies under its channel and project."""
+"""Object keys: the one place that makes them. Every key of a video or project lies under its channel."""
 
 from collections.abc import Iterable, Iterator
 
@@ -18,9 +18,14 @@ def channel_prefix(channel: str) -> str:
     return f"channels/{channel}/"
 
 
-def project_prefix(channel: str, video_id: str) -> str:
-    """Everything of one film lies below this."""
-    return f"{channel_prefix(channel)}projects/{video_id}"
+def video_prefix(channel: str, video_id: str) -> str:
+    """Everything of one video lies below this."""
+    return f"{channel_prefix(channel)}videos/{video_id}"
+
+
+def project_prefix(channel: str, project_id: str) -> str:
+    """Everything of one project lies below this."""
+    return f"{channel_prefix(channel)}projects/{project_id}"
 
 
 def lies_in_channel(channel: str, key: str) -> bool:
@@ -64,7 +69,7 @@ def still_key(clip: ClipId, mime: str) -> str:
     """
     if mime not in _EXTENSIONS:
         raise InvalidRequest(f"a still is a PNG or JPEG picture, not {mime}")
-    return f"{project_prefix(clip.channel, clip.video_id)}/stills/{clip.name}.{_EXTENSIONS[mime]}"
+    return f"{video_prefix(clip.channel, clip.video_id)}/stills/{clip.name}.{_EXTENSIONS[mime]}"
 
 
 def new_still_key(clip: ClipId, mime: str, sha256: str) -> str:
@@ -89,14 +94,14 @@ def picture_key(channel: str, take: str) -> str:
 
 
 def clip_key(clip: ClipId) -> str:
-    """The take a film uses for a clip, under the clip's name: `…/videos/clip_07.mp4`."""
-    return f"{project_prefix(clip.channel, clip.video_id)}/videos/{clip.name}.mp4"
+    """The take a film uses for a clip, under the clip's name: `…/clips/clip_07.mp4`."""
+    return f"{video_prefix(clip.channel, clip.video_id)}/clips/{clip.name}.mp4"
 
 
 def rejected_key(clip: ClipId, task_id: str) -> str:
     """A file the provider delivered and we refused, kept for a person to look at."""
     safe = "".join(c if (c.isascii() and c.isalnum()) or c in "-_" else "-" for c in task_id)[:80]
-    return f"{project_prefix(clip.channel, clip.video_id)}/rejected/{clip.name}_{safe}.mp4"
+    return f"{video_prefix(clip.channel, clip.video_id)}/rejected/{clip.name}_{safe}.mp4"
 
 
 def damaged_key(channel: str, take: str, sha256: str) -> str:
@@ -106,12 +111,12 @@ def damaged_key(channel: str, take: str, sha256: str) -> str:
 
 def film_key(channel: str, video_id: str) -> str:
     """The joined film."""
-    return f"{project_prefix(channel, video_id)}/{video_id}.mp4"
+    return f"{video_prefix(channel, video_id)}/{video_id}.mp4"
 
 
 def sheet_key(channel: str, video_id: str) -> str:
     """The contact sheet."""
-    return f"{project_prefix(channel, video_id)}/{video_id}_sheet.png"
+    return f"{video_prefix(channel, video_id)}/{video_id}_sheet.png"
 
 
 def image_key(sentence: SentenceId) -> str:
@@ -119,9 +124,9 @@ def image_key(sentence: SentenceId) -> str:
     return f"{project_prefix(sentence.channel, sentence.project_id)}/images/{sentence.sentence_id}.png"
 
 
-def video_key(sentence: SentenceId) -> str:
-    """The clip a project uses for a sentence: `…/videos/{sentence}.mp4`."""
-    return f"{project_prefix(sentence.channel, sentence.project_id)}/videos/{sentence.sentence_id}.mp4"
+def sentence_clip_key(sentence: SentenceId) -> str:
+    """The clip a project uses for a sentence: `…/clips/{sentence}.mp4`."""
+    return f"{project_prefix(sentence.channel, sentence.project_id)}/clips/{sentence.sentence_id}.mp4"
 
 
 def brought_key(sentence: SentenceId, sha256: str, extension: str) -> str:

@@ -33,7 +33,7 @@ from studio.store.renders import RenderStore
 
 IMAGE, VIDEO = ModelCategory.IMAGE, ModelCategory.VIDEO
 DRAFT = SentenceDraft(channel="poke1", project_id="story", sentence_id="s1", text="Haunter floats.")
-PLACE, CLIP_PLACE = keys.image_key(DRAFT), keys.video_key(DRAFT)
+PLACE, CLIP_PLACE = keys.image_key(DRAFT), keys.sentence_clip_key(DRAFT)
 
 
 class Desk:

@@ -34,7 +34,7 @@ async def test_a_film_is_deleted_with_its_history_and_its_takes_are_used_again(
     assert await studio.rows("select 1 from films") == await studio.rows("select 1 from clips") == []
     assert await Executions(studio.temporal).find(video_workflow_id("poke1", "vid_1")) is None
     left = await studio.objects.keys("channels/poke1")
-    assert not [key for key in left if "/projects/vid_1/" in key]
+    assert not [key for key in left if "/videos/vid_1/" in key]
     assert len([key for key in left if "/takes/" in key and key.endswith(".mp4")]) == 2
     assert "No film is called" in (await starter("film", "status", NAME)).stderr
     again = await studio.make(request)

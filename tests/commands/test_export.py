@@ -55,7 +55,7 @@ async def test_video_sheet_and_clips_are_copied_under_readable_names(
 async def test_what_is_not_made_yet_is_named(studio: StudioAtWork, session: Session, tmp_path: Path) -> None:
     result = await studio.make(await studio.request(clips=2, provider=Provider.ANIMATIC))
     await session.objects.delete(result.film.key)
-    await session.objects.delete("channels/poke1/projects/vid_1/videos/clip_02.mp4")
+    await session.objects.delete("channels/poke1/videos/vid_1/clips/clip_02.mp4")
     done = await exported(session, FILM, tmp_path)
     assert (done.video, len(done.clips), done.missing) == (None, 1, (2,))
 

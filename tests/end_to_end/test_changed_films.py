@@ -105,7 +105,7 @@ def test_a_film_that_runs_is_not_started_again_but_may_be_changed(
     starter("gate", "limit", "5")
     again = starter("film", "edit", "runs", "2", "--prompt", ANOTHER + " Twice.", "--wait", "--json")
     assert said(again)["total_cost_usd"] in ("0.630000", "0.840000")  # clip 2 may have been ordered meanwhile
-    stills = sorted(path.name for path in (stack.data / "objects/channels/tests/projects/runs/stills").iterdir())
+    stills = sorted(path.name for path in (stack.data / "objects/channels/tests/videos/runs/stills").iterdir())
     assert stills[:2] == ["clip_01.png", "clip_02.png"]
     assert stills[2].startswith("clip_02_")
 

@@ -63,7 +63,7 @@ async def test_a_video_is_started_from_typescript_and_its_result_or_its_mistakes
     studio: StudioAtWork, compiled: Path
 ) -> None:
     request = (await studio.request(clips=1, provider=Provider.ANIMATIC)).model_dump(mode="json", exclude_none=True)
-    key = "channels/poke1/projects/vid_1/stills/from_a_service.png"
+    key = "channels/poke1/videos/vid_1/stills/from_a_service.png"
     picture = (studio.folder / "poke1-vid_1-1.png").read_bytes()
     (studio.folder / "objects" / key).write_bytes(picture)  # as any program does it
     request["clips"][0]["still"] = {"key": key, "sha256": hashlib.sha256(picture).hexdigest(), "mime": "image/png"}
@@ -79,6 +79,6 @@ async def test_a_video_is_started_from_typescript_and_its_result_or_its_mistakes
 
     code, said, why = await start(request)
     assert code == 0, why
-    assert json.loads(said)["film"] == "channels/poke1/projects/vid_1/vid_1.mp4"
+    assert json.loads(said)["film"] == "channels/poke1/videos/vid_1/vid_1.mp4"
     code, _, why = await start(request | {"video_id": "vid_2", "budgetUsd": 1})
     assert code == 1 and "did you mean budget_usd?" in why

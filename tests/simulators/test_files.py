@@ -26,11 +26,11 @@ def test_another_time_base_keeps_every_frame_at_its_moment(tmp_path: Path) -> No
     before = clip(tmp_path)
     seen = []
     for data in (before, with_time_base(before, 12_288)):
-        with av.open(BytesIO(data), "r") as film:
-            video = film.streams.video[0]
-            assert video.time_base is not None
-            base = video.time_base.denominator
-            frames = [(frame.time, frame.to_ndarray().tobytes()) for frame in film.decode(video)]
+        with av.open(BytesIO(data), "r") as container:
+            stream = container.streams.video[0]
+            assert stream.time_base is not None
+            base = stream.time_base.denominator
+            frames = [(frame.time, frame.to_ndarray().tobytes()) for frame in container.decode(stream)]
         seen.append((base, frames))
     (first, one), (second, two) = seen
     assert (first, second) == (90_000, 12_288)
@@ -49,11 +49,11 @@ def test_a_time_base_that_does_not_divide_and_a_file_that_is_no_film_are_refused
 def test_odd_films_are_what_they_say() -> None:
     picture = BytesIO()
     card(64, 36).save(picture, "JPEG")
-    with av.open(BytesIO(jpeg_film([picture.getvalue()] * 24, fps=24, width=64, height=36)), "r") as film:
-        assert len(list(film.decode(video=0))) == 24
-        assert film.duration == 1_000_000
-    with av.open(BytesIO(silent_sound(2)), "r") as film:
-        assert sum(frame.samples for frame in film.decode(audio=0)) == 16_000
+    with av.open(BytesIO(jpeg_film([picture.getvalue()] * 24, fps=24, width=64, height=36)), "r") as container:
+        assert len(list(container.decode(video=0))) == 24
+        assert container.duration == 1_000_000
+    with av.open(BytesIO(silent_sound(2)), "r") as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) == 16_000
 
 
 def test_a_form_is_read_as_httpx_writes_it() -> None:

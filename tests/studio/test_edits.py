@@ -12,7 +12,7 @@ CHOSEN = "cd" * 32
 
 
 def clip(number: int, still: str = "", **fields: Any) -> ClipRequest:
-    key = f"channels/poke1/projects/vid_1/stills/clip_{number:02d}{still}.png"
+    key = f"channels/poke1/videos/vid_1/stills/clip_{number:02d}{still}.png"
     digest = still or f"{number:02d}"
     fields = {"prompt": f"Boat {number} leaves."} | fields
     return ClipRequest(number=number, still=MediaRef(key=key, sha256=digest * 32, mime="image/png"), **fields)

@@ -13,9 +13,7 @@ from studio.providers.kie_models import MODELS
 GOOD = "Haunter floats down the corridor. Slow dolly forward."
 
 
-def film(
-    *prompts: str | MotionPrompt, key: str = "channels/poke1/projects/v/stills/a.png", **given: Any
-) -> VideoRequest:
+def film(*prompts: str | MotionPrompt, key: str = "channels/poke1/videos/v/stills/a.png", **given: Any) -> VideoRequest:
     still = MediaRef(key=key, sha256="0" * 64, mime="image/png")
     clips = [ClipRequest(number=n, still=still, prompt=prompt) for n, prompt in enumerate(prompts, start=1)]
     return VideoRequest(channel="poke1", video_id="vid_1", clips=clips, **given)
@@ -26,7 +24,7 @@ def test_a_good_film_has_no_complaints() -> None:
 
 
 def test_everything_that_is_wrong_is_said_with_its_path() -> None:
-    wrong = film(GOOD, "Slow pan left. A cat.", model="kling/v9", key="channels/poke2/projects/v/stills/a.png")
+    wrong = film(GOOD, "Slow pan left. A cat.", model="kling/v9", key="channels/poke2/videos/v/stills/a.png")
     said = list(complaints(wrong))
     assert [complaint.split(": ")[0] for complaint in said] == [
         "model",
@@ -34,11 +32,11 @@ def test_everything_that_is_wrong_is_said_with_its_path() -> None:
         "clips.1.prompt",
         "clips.1.still.key",
     ]
-    assert said[1] == "clips.0.still.key: channels/poke2/projects/v/stills/a.png lies outside channel poke1"
+    assert said[1] == "clips.0.still.key: channels/poke2/videos/v/stills/a.png lies outside channel poke1"
 
 
 def test_a_channel_whose_name_begins_like_ours_is_another() -> None:
-    assert "lies outside" in next(complaints(film(GOOD, key="channels/poke10/projects/v/stills/a.png")))
+    assert "lies outside" in next(complaints(film(GOOD, key="channels/poke10/videos/v/stills/a.png")))
 
 
 def test_the_local_renderer_has_no_model() -> None:

@@ -65,7 +65,7 @@ ORDINARY = [
     "  KIE_API_KEY: is not set\n  NOTION_TOKEN: the queue notices needs it",
     "password authentication failed for user longtake",
     "The token bucket of gate/kling is empty",
-    "channels/poke1/projects/vid_1/videos/clip_07.mp4",
+    "channels/poke1/videos/vid_1/clips/clip_07.mp4",
     "http://127.0.0.1:40001/v/9f0c1d2e3b4a.mp4?width=1280",
     "Clip 7/18 exceeded 10 minutes: see http://127.0.0.1:8233/namespaces/default",
     "at 2026-11-21T06:15:37Z, 12:30:00, ratio 16:9, user@example.org",

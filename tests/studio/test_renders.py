@@ -21,7 +21,7 @@ PAIR = LoraPair(high="h.safetensors", low="l.safetensors")
 
 
 def film(*seconds: int, **given: Any) -> VideoRequest:
-    still = MediaRef(key="channels/poke1/projects/v/stills/a.png", sha256="0" * 64, mime="image/png")
+    still = MediaRef(key="channels/poke1/videos/v/stills/a.png", sha256="0" * 64, mime="image/png")
     clips = [
         ClipRequest.model_validate({"number": n, "still": still, "prompt": "A cat wakes.", "seconds": length})
         for n, length in enumerate(seconds or (5,), start=1)

@@ -21,7 +21,7 @@ from studio.takes import (
     takes_of,
 )
 
-STILL = MediaRef(key="channels/poke1/projects/vid_1/stills/clip_01.png", sha256="ab" * 32, mime="image/png")
+STILL = MediaRef(key="channels/poke1/videos/vid_1/stills/clip_01.png", sha256="ab" * 32, mime="image/png")
 KLING = TakeParts(
     provider=Provider.KLING,
     model="kling/v2-5-turbo-image-to-video-pro",

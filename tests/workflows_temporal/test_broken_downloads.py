@@ -11,7 +11,7 @@ from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.addresses import late_workflow_id
 from workflows_temporal.video import VideoWorkflow
 
-REJECTED = "channels/poke1/projects/vid_1/rejected"
+REJECTED = "channels/poke1/videos/vid_1/rejected"
 BROKEN: list[object] = [
     "zero_bytes",
     {"html": 200},

@@ -25,12 +25,12 @@ async def test_stills_become_one_film_with_a_bill_and_a_contact_sheet(studio: St
     assert result.frames == sum(clip.file.frames for clip in result.clips if clip.file)
     assert result.seconds == pytest.approx(3 * 121 / 24, abs=0.05)
     assert result.summary == "Skipped 0 existing clips, generated 3 new clips"
-    prefix = "channels/poke1/projects/vid_1"
+    prefix = "channels/poke1/videos/vid_1"
     assert await studio.objects.keys(prefix) == [
+        *(f"{prefix}/clips/clip_{n:02d}.mp4" for n in range(1, 4)),
         *(f"{prefix}/stills/clip_{n:02d}.png" for n in range(1, 4)),
         f"{prefix}/vid_1.mp4",
         f"{prefix}/vid_1_sheet.png",
-        *(f"{prefix}/videos/clip_{n:02d}.mp4" for n in range(1, 4)),
     ]
     await _the_web_ui_tells_the_story(studio, handle)
 
@@ -54,7 +54,7 @@ async def test_films_of_the_same_name_in_two_channels_do_not_meet_and_have_their
     handles = [await studio.start(request) for request in requests]
     for handle, (channel, title) in zip(handles, titles.items(), strict=True):
         result = await handle.result()
-        assert result.film.key == f"channels/{channel}/projects/vid_1/vid_1.mp4"
+        assert result.film.key == f"channels/{channel}/videos/vid_1/vid_1.mp4"
         path = await studio.objects.fetch(result.film, studio.folder / f"{channel}.mp4")
         with av.open(str(path)) as film:
             assert film.metadata.get("title") == title
@@ -95,10 +95,22 @@ async def test_the_local_renderer_makes_a_film_without_any_provider(studio: Stud
     assert kie.ledger.accepted == 0
 
 
-async def test_a_backend_service_starts_a_film_with_plain_json_once_and_its_prompt_arrives_in_order(
-    studio: StudioAtWork, kie: KieSimulator
-) -> None:
-    """The prompt has five parts, and two of them are empty. The same film cannot run twice."""
+async def test_the_same_film_cannot_run_twice(studio: StudioAtWork) -> None:
+    request = await studio.request(clips=1)
+    handle = await studio.start(request)
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await studio.start(request)
+    await handle.result()
+
+
+async def test_films_of_the_same_name_in_two_channels_do_not_meet(studio: StudioAtWork) -> None:
+    one = await studio.start(await studio.request(clips=1, channel="poke1"))
+    other = await studio.start(await studio.request(clips=1, channel="poke2"))
+    assert (await one.result()).film.key == "channels/poke1/videos/vid_1/vid_1.mp4"
+    assert (await other.result()).film.key == "channels/poke2/videos/vid_1/vid_1.mp4"
+
+
+async def test_a_backend_service_starts_a_film_with_plain_json(studio: StudioAtWork) -> None:
     request = (await studio.request(clips=1)).model_dump(mode="json", exclude_defaults=True)
     request["clips"][0]["prompt"] = {"camera": "Slow orbit", "action": "A cat wakes", "details": "Ears twitch"}
     start = partial(
@@ -147,21 +159,19 @@ async def test_a_film_that_would_waste_money_is_refused_before_anything_is_spent
     good = await studio.request(clips=4)
     clips = list(good.clips)
     clips[0] = clips[0].model_copy(update={"prompt": "Slow pan left. A cat."})
-    missing = MediaRef(key="channels/poke1/projects/vid_1/stills/none.png", sha256="0" * 64, mime="image/png")
+    missing = MediaRef(key="channels/poke1/videos/vid_1/stills/none.png", sha256="0" * 64, mime="image/png")
     clips[1] = clips[1].model_copy(update={"still": missing})
-    foreign = clips[2].still.model_copy(update={"key": "channels/poke2/projects/x/stills/a.png"})
+    foreign = clips[2].still.model_copy(update={"key": "channels/poke2/videos/x/stills/a.png"})
     clips[2] = clips[2].model_copy(update={"still": foreign})
     changed = clips[3].still.model_copy(update={"sha256": "f" * 64})
     clips[3] = clips[3].model_copy(update={"still": changed})
     message = await _refusal(studio, good.model_copy(update={"clips": clips, "model": "kling/v9"}))
     assert "model: model 'kling/v9' is not one of" in message
     assert "clips.0.prompt: the prompt begins with camera movement" in message
+    assert "clips.1.still: none.png: channels/poke1/videos/vid_1/stills/none.png is not in the object store" in message
+    assert "clips.2.still.key: channels/poke2/videos/x/stills/a.png lies outside channel poke1" in message
     assert (
-        "clips.1.still: none.png: channels/poke1/projects/vid_1/stills/none.png is not in the object store" in message
-    )
-    assert "clips.2.still.key: channels/poke2/projects/x/stills/a.png lies outside channel poke1" in message
-    assert (
-        "clips.3.still: clip_04.png: channels/poke1/projects/vid_1/stills/clip_04.png is not the file it was" in message
+        "clips.3.still: clip_04.png: channels/poke1/videos/vid_1/stills/clip_04.png is not the file it was" in message
     )
     assert kie.ledger.accepted == kie.ledger.counters()["uploads"] == 0
     assert await studio.rows("select status, request from films") == [{"status": "refused", "request": None}]

@@ -46,7 +46,7 @@ async def test_a_signed_address_reaches_the_provider_and_no_history(
         await studio.make(with_still(request, 2, brought))
         assert len(kie.ledger.tasks) == 2
         paths = sorted(urlsplit(task.image_url).path for task in kie.ledger.tasks)
-        assert paths[0].endswith("/channels/poke1/projects/vid_1/stills/clip_01.png")
+        assert paths[0].endswith("/channels/poke1/videos/vid_1/stills/clip_01.png")
         assert "/channels/poke1/stills/" in paths[1], "the prepared picture, not the file"
         assert all("X-Amz-Signature=" in task.image_url for task in kie.ledger.tasks)
         runs = [run async for run in temporal.list_workflows()]

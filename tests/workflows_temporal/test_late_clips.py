@@ -49,7 +49,7 @@ async def test_the_clip_of_a_cancelled_film_becomes_a_take(studio: StudioAtWork,
     await ended(handle)
     kie.advance(500)
     assert await studio.temporal.get_workflow_handle(late_workflow_id(order)).result(), "the film has it looked after"
-    assert [key for key in await studio.objects.keys(keys.project_prefix("poke1", "vid_1")) if "/videos/" in key] == []
+    assert [key for key in await studio.objects.keys(keys.video_prefix("poke1", "vid_1")) if "/clips/" in key] == []
     result = await studio.make(request)
     assert kie.ledger.accepted == 1
     assert result.summary == SKIPPED.format(1, 0)

@@ -224,7 +224,7 @@ async def test_a_clip_is_as_long_as_its_speech_and_five_seconds_without_and_stal
     spoken = await story.clip()
     frames, seconds = await length(story, spoken, tmp_path)
     assert (frames, 0 <= seconds - 2.3 < 1 / FPS) == (37, True)
-    assert spoken.file is not None and spoken.file.key == "channels/poke1/projects/story/videos/s1.mp4"
+    assert spoken.file is not None and spoken.file.key == "channels/poke1/projects/story/clips/s1.mp4"
     assert (await story.read()).video_file == spoken.file
     assert await story.flags() == (False, False)
     await story.image(force=True)

@@ -10,7 +10,7 @@ from studio.contracts.base import Contract
 from studio.contracts.complaint import MOST_PROBLEMS, complaint, unknown_fields
 from studio.contracts.film import VideoRequest
 
-STILL = {"key": "channels/demo/projects/f1/stills/clip_01.png", "sha256": "0" * 64, "mime": "image/png"}
+STILL = {"key": "channels/demo/videos/f1/stills/clip_01.png", "sha256": "0" * 64, "mime": "image/png"}
 CLIP = {"number": 1, "still": STILL, "prompt": "Waves roll onto the beach. Slow pan right.", "seconds": 5}
 REQUEST: dict[str, Any] = {"channel": "demo", "video_id": "f1", "provider": "animatic", "clips": [CLIP]}
 

@@ -18,7 +18,7 @@ from studio.objects.folder import Folder
 from studio.objects.store import LEFTOVER_AGE, ObjectStore, StorePlace, open_store
 
 TAKE = "channels/poke1/takes/0a1b.mp4"
-PLACE = "channels/poke1/projects/vid_1/videos/clip_01.mp4"
+PLACE = "channels/poke1/videos/vid_1/clips/clip_01.mp4"
 OLD = 2 * LEFTOVER_AGE.total_seconds()
 
 
@@ -150,7 +150,7 @@ async def test_what_killed_writers_leave_is_swept_and_what_is_being_written_is_n
         assert {kind for kind, path in paths.items() if path.exists()} == {"fresh", "locked", "theirs"}
     assert await store.sweep() == 1
     assert await store.read(media) == b"a clip"
-    assert await store.keys("channels/poke1/projects") == [PLACE, str(paths["theirs"].relative_to(root))]
+    assert await store.keys("channels/poke1/videos") == [PLACE, str(paths["theirs"].relative_to(root))]
 
 
 async def test_a_writer_holds_its_temporary_file_so_that_no_sweep_takes_it(root: Path, tmp_path: Path) -> None:

@@ -31,16 +31,16 @@ def fits(key: str) -> bool:
 
 def test_keys_are_what_they_always_were() -> None:
     """Films of last year are found under these."""
-    assert keys.still_key(CLIP, "image/png") == "channels/poke1/projects/vid_1/stills/clip_07.png"
-    assert keys.still_key(CLIP, "image/jpeg") == "channels/poke1/projects/vid_1/stills/clip_07.jpg"
+    assert keys.still_key(CLIP, "image/png") == "channels/poke1/videos/vid_1/stills/clip_07.png"
+    assert keys.still_key(CLIP, "image/jpeg") == "channels/poke1/videos/vid_1/stills/clip_07.jpg"
     assert keys.take_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.mp4"
     assert keys.picture_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.jpg"
-    assert keys.clip_key(CLIP) == "channels/poke1/projects/vid_1/videos/clip_07.mp4"
-    assert keys.rejected_key(CLIP, "9f0c") == "channels/poke1/projects/vid_1/rejected/clip_07_9f0c.mp4"
-    assert keys.film_key("poke1", "vid_1") == "channels/poke1/projects/vid_1/vid_1.mp4"
-    assert keys.sheet_key("poke1", "vid_1") == "channels/poke1/projects/vid_1/vid_1_sheet.png"
+    assert keys.clip_key(CLIP) == "channels/poke1/videos/vid_1/clips/clip_07.mp4"
+    assert keys.rejected_key(CLIP, "9f0c") == "channels/poke1/videos/vid_1/rejected/clip_07_9f0c.mp4"
+    assert keys.film_key("poke1", "vid_1") == "channels/poke1/videos/vid_1/vid_1.mp4"
+    assert keys.sheet_key("poke1", "vid_1") == "channels/poke1/videos/vid_1/vid_1_sheet.png"
     assert keys.image_key(SENTENCE) == "channels/poke1/projects/story/images/s1.png"
-    assert keys.video_key(SENTENCE) == "channels/poke1/projects/story/videos/s1.mp4"
+    assert keys.sentence_clip_key(SENTENCE) == "channels/poke1/projects/story/clips/s1.mp4"
     assert keys.image_take_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.png"
     assert keys.preview_key("poke1", "ab" * 32) == f"channels/poke1/previews/{'ab' * 32}.jpg"
 
@@ -56,14 +56,14 @@ def test_every_key_of_a_film_lies_below_its_channel_and_project(clip: ClipId, mi
     ]
     assert len(set(made)) == len(made)
     for key in made:
-        assert key.startswith(f"{keys.project_prefix(clip.channel, clip.video_id)}/")
+        assert key.startswith(f"{keys.video_prefix(clip.channel, clip.video_id)}/")
         assert key.startswith(keys.channel_prefix(clip.channel))
         assert fits(key)
 
 
 @given(SENTENCES)
 def test_every_key_of_a_sentence_lies_below_its_channel_and_project(sentence: SentenceId) -> None:
-    for key in (keys.image_key(sentence), keys.video_key(sentence)):
+    for key in (keys.image_key(sentence), keys.sentence_clip_key(sentence)):
         assert key.startswith(f"{keys.project_prefix(sentence.channel, sentence.project_id)}/")
         assert fits(key)
 
@@ -89,7 +89,7 @@ TASK_IDS = ["../../poke2/x", "a/b", "..", "a.b", "", "  ", "a\x00b", "task_kling
 @pytest.mark.parametrize("task_id", TASK_IDS, ids=repr)
 def test_a_task_id_of_any_shape_cannot_leave_the_folder_of_rejected_files(task_id: str) -> None:
     key = keys.rejected_key(CLIP, task_id)
-    assert re.fullmatch(r"channels/poke1/projects/vid_1/rejected/clip_07_[A-Za-z0-9_-]{0,80}\.mp4", key)
+    assert re.fullmatch(r"channels/poke1/videos/vid_1/rejected/clip_07_[A-Za-z0-9_-]{0,80}\.mp4", key)
     assert fits(key)
 
 

@@ -21,7 +21,7 @@ from studio.objects.store import ObjectStore, StorePlace, open_store
 from studio.settings import Settings
 from tests.simulators.callers import serve
 
-KEY = "channels/poke1/projects/vid_1/videos/clip_01.mp4"
+KEY = "channels/poke1/videos/vid_1/clips/clip_01.mp4"
 MISSING = MediaRef(key="channels/poke1/none.mp4", sha256="0" * 64, mime="video/mp4")
 BUCKET = "films"
 SECRET = "bucket-secret-4f9a1c"

@@ -11,7 +11,7 @@ from studio.store.films import FilmStore
 from studio.store.migrate import migrate
 from studio.store.pool import Database
 
-STILL = MediaRef(key="channels/poke1/projects/vid_1/stills/clip_01.png", sha256="0" * 64, mime="image/png")
+STILL = MediaRef(key="channels/poke1/videos/vid_1/stills/clip_01.png", sha256="0" * 64, mime="image/png")
 
 
 def film(clips: int = 2, channel: str = "poke1") -> VideoRequest:
@@ -20,9 +20,7 @@ def film(clips: int = 2, channel: str = "poke1") -> VideoRequest:
 
 
 def done(number: int) -> ClipOutcome:
-    media = MediaRef(
-        key=f"channels/poke1/projects/vid_1/videos/clip_{number:02d}.mp4", sha256="1" * 64, mime="video/mp4"
-    )
+    media = MediaRef(key=f"channels/poke1/videos/vid_1/clips/clip_{number:02d}.mp4", sha256="1" * 64, mime="video/mp4")
     file = ClipFile(media=media, width=192, height=108, frames=121, seconds=5.04)
     return ClipOutcome(number=number, status=ClipStatus.DONE, file=file, cost_usd=Decimal("0.21"))
 
