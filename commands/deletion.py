@@ -1,7 +1,6 @@
 """`starter.py film delete`: a video's files, rows and history; its takes only when asked for."""
 
 import asyncio
-import re
 from typing import Annotated
 
 import typer
@@ -12,13 +11,9 @@ from commands.statuses import Seen, see
 from commands.telling import say
 from studio.contracts.film import FilmName
 from studio.objects import keys
-from studio.store.drafts import DraftStore
 from studio.store.submissions import SubmissionLedger
 from workflows_temporal.addresses import video_workflow_id
 from workflows_temporal.executions import Executions
-
-_OWN_FILES = re.compile(r"(videos|stills|rejected)/clip_\d{2,}[._]")
-"""Below a video's prefix: files named after its clips. Files of a project's sentences have other names."""
 
 
 def delete_film(
@@ -64,11 +59,7 @@ async def _ensure_deletable(session: Session, seen: Seen) -> None:
 async def _delete(session: Session, name: FilmName, takes: list[str]) -> None:
     """The rows come last: a deletion that was interrupted is repeated."""
     await Executions(session.temporal).forget(video_workflow_id(name.channel, name.video_id))
-    prefix = keys.video_prefix(name.channel, name.video_id)
-    is_project = name.channel in await DraftStore(session.database).channels(name.video_id)
-    own = [keys.film_key(name.channel, name.video_id), keys.sheet_key(name.channel, name.video_id)]
-    if not is_project:  # a project of the same name has its files below the same prefix
-        own += [key for key in await session.objects.keys(prefix) if _OWN_FILES.match(key.removeprefix(f"{prefix}/"))]
+    own = await session.objects.keys(keys.video_prefix(name.channel, name.video_id))
     for take in takes:
         own += [keys.take_key(name.channel, take), keys.picture_key(name.channel, take)]
     for key in own:

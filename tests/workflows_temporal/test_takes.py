@@ -79,8 +79,8 @@ async def test_another_film_of_the_channel_uses_what_is_there(studio: StudioAtWo
     assert second.film.sha256 == first.film.sha256
     assert second.total_cost_usd == 0
     prefix = keys.video_prefix("poke1", "vid_2")
-    assert [key for key in await studio.objects.keys(prefix) if "/videos/" in key] == [
-        f"{prefix}/videos/clip_{number:02d}.mp4" for number in (1, 2)
+    assert [key for key in await studio.objects.keys(prefix) if "/clips/" in key] == [
+        f"{prefix}/clips/clip_{number:02d}.mp4" for number in (1, 2)
     ]
 
 
