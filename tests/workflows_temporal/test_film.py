@@ -95,22 +95,10 @@ async def test_the_local_renderer_makes_a_film_without_any_provider(studio: Stud
     assert kie.ledger.accepted == 0
 
 
-async def test_the_same_film_cannot_run_twice(studio: StudioAtWork) -> None:
-    request = await studio.request(clips=1)
-    handle = await studio.start(request)
-    with pytest.raises(WorkflowAlreadyStartedError):
-        await studio.start(request)
-    await handle.result()
-
-
-async def test_films_of_the_same_name_in_two_channels_do_not_meet(studio: StudioAtWork) -> None:
-    one = await studio.start(await studio.request(clips=1, channel="poke1"))
-    other = await studio.start(await studio.request(clips=1, channel="poke2"))
-    assert (await one.result()).film.key == "channels/poke1/videos/vid_1/vid_1.mp4"
-    assert (await other.result()).film.key == "channels/poke2/videos/vid_1/vid_1.mp4"
-
-
-async def test_a_backend_service_starts_a_film_with_plain_json(studio: StudioAtWork) -> None:
+async def test_a_backend_service_starts_a_film_with_plain_json_once_and_its_prompt_arrives_in_order(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    """The prompt has five parts, and two of them are empty. The same film cannot run twice."""
     request = (await studio.request(clips=1)).model_dump(mode="json", exclude_defaults=True)
     request["clips"][0]["prompt"] = {"camera": "Slow orbit", "action": "A cat wakes", "details": "Ears twitch"}
     start = partial(
@@ -168,7 +156,9 @@ async def test_a_film_that_would_waste_money_is_refused_before_anything_is_spent
     message = await _refusal(studio, good.model_copy(update={"clips": clips, "model": "kling/v9"}))
     assert "model: model 'kling/v9' is not one of" in message
     assert "clips.0.prompt: the prompt begins with camera movement" in message
-    assert "clips.1.still: none.png: channels/poke1/videos/vid_1/stills/none.png is not in the object store" in message
+    assert (
+        "clips.1.still: none.png: channels/poke1/videos/vid_1/stills/none.png is not in the object store" in message
+    )
     assert "clips.2.still.key: channels/poke2/videos/x/stills/a.png lies outside channel poke1" in message
     assert (
         "clips.3.still: clip_04.png: channels/poke1/videos/vid_1/stills/clip_04.png is not the file it was" in message
