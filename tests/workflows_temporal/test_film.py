@@ -156,9 +156,7 @@ async def test_a_film_that_would_waste_money_is_refused_before_anything_is_spent
     message = await _refusal(studio, good.model_copy(update={"clips": clips, "model": "kling/v9"}))
     assert "model: model 'kling/v9' is not one of" in message
     assert "clips.0.prompt: the prompt begins with camera movement" in message
-    assert (
-        "clips.1.still: none.png: channels/poke1/videos/vid_1/stills/none.png is not in the object store" in message
-    )
+    assert "clips.1.still: none.png: channels/poke1/videos/vid_1/stills/none.png is not in the object store" in message
     assert "clips.2.still.key: channels/poke2/videos/x/stills/a.png lies outside channel poke1" in message
     assert (
         "clips.3.still: clip_04.png: channels/poke1/videos/vid_1/stills/clip_04.png is not the file it was" in message
