@@ -125,17 +125,27 @@ async def test_a_video_that_was_refused_at_decoding_is_shown_and_written_down(
         await studio.rows("delete from films returning 1")
 
 
-async def test_a_terminated_video_says_so_at_the_moment_of_asking(studio: StudioAtWork, starter: Starter) -> None:
+async def test_a_terminated_video_says_so_at_the_moment_of_asking(
+    studio: StudioAtWork, starter: Starter, reconciler: VideoReconciler
+) -> None:
+    """And when it has been resumed, what was seen of the run before never overwrites the row."""
     handle = await waiting(studio)
     await handle.terminate(reason="the wrong song")
     shown = (await starter("film", "status", NAME, "--json")).json
     assert (shown["status"], shown["message"]) == ("terminated", "Terminated: the wrong song")
     assert await row(studio) == {"status": "terminated", "message": "Terminated: the wrong song"}
     assert (shown["done"], Decimal(shown["cost_usd"])) == (1, Decimal("0.21"))
+    of_before = await Executions(studio.temporal).find(handle.id)
+    assert of_before is not None
     assert (await starter("film", "resume", "vid_1")).code == 0
     newest: Handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id)
     assert (await newest.result()).summary == "Skipped 1 existing clips, generated 1 new clips"
     assert (await starter("film", "status", NAME, "--json")).json["status"] == "video_ready"
+    endings = VideoEndings(studio.database)
+    now = (await endings.rows([handle.id]))[handle.id]
+    assert not await endings.write(of_before, now, Executions(studio.temporal).result)
+    assert (await row(studio))["status"] == "video_ready"
+    assert await reconciler.reconcile() == []
 
 
 async def test_the_reconciler_finds_what_ended_without_our_code(
@@ -190,20 +200,6 @@ async def test_a_reset_video_runs_again_in_the_row_too(studio: StudioAtWork, rec
         lambda: studio.rows("select status from films"),
         lambda rows: rows[0]["status"] in ("processing", "video_error", "video_ready"),
     )
-
-
-async def test_a_row_of_a_newer_run_is_never_overwritten(studio: StudioAtWork, reconciler: VideoReconciler) -> None:
-    handle = await waiting(studio)
-    await handle.terminate()
-    await closed(handle)
-    execution = await Executions(studio.temporal).find(handle.id)
-    assert execution is not None
-    await studio.make(await studio.request(clips=2))
-    endings = VideoEndings(studio.database)
-    before = (await endings.rows([handle.id]))[handle.id]
-    assert not await endings.write(execution, before, Executions(studio.temporal).result)
-    assert (await row(studio))["status"] == "video_ready"
-    assert await reconciler.reconcile() == []
 
 
 async def test_after_temporals_retention_postgres_answers(studio: StudioAtWork, starter: Starter) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ _TURNS: dict[int, Callable[[Image.Image], Image.Image]] = {
 
 def drawn(width: int = 640, height: int = 360) -> Image.Image:
     """A picture that every kind of damage and conversion shows on."""
+    return _drawn(width, height).copy()
+
+
+@cache
+def _drawn(width: int, height: int) -> Image.Image:
     return draw_still("a harbour at dawn", width=width, height=height).image
 
 
