@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
@@ -16,12 +17,12 @@ from tests.gateway.films import CHANNEL, address
 from tests.studio_at_work import Handle, eventually, make_studio
 
 SECRET = "a-secret-for-callbacks"
-FORGED = 300
 AT_ONCE = 40
 
 
+@pytest.mark.parametrize("forgeries", [300, pytest.param(1_500, marks=pytest.mark.slow)])
 async def test_a_video_is_finished_by_its_own_callbacks_among_hundreds_of_forged_ones(
-    start_gateway: StartGateway, temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path
+    start_gateway: StartGateway, temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path, forgeries: int
 ) -> None:
     """The next look of its own is half a minute away: only its callbacks end it soon, and each is heard once."""
     kie.configure(duration=(500, 500))
@@ -49,9 +50,9 @@ async def test_a_video_is_finished_by_its_own_callbacks_among_hundreds_of_forged
             async with turns:
                 return (await gateway.post(forged[number % len(forged)])).status_code
 
-        answers = Counter(await asyncio.gather(*map(forge, range(FORGED))))
+        answers = Counter(await asyncio.gather(*map(forge, range(forgeries))))
         looks = kie.ledger.polls
-        assert answers == {401: FORGED}
+        assert answers == {401: forgeries}
         assert await studio.rows("select * from callback_inbox") == []
         kie.advance(500)
         await handle.result()

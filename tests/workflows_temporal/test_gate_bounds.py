@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.common import WorkflowIDConflictPolicy
 
@@ -12,7 +13,6 @@ from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.fair_queue import MOST_WAITING
 from workflows_temporal.gate import GateWorkflow
 
-OFFERED = 4_000
 IN_ONE_SIGNAL = 100
 
 
@@ -70,8 +70,9 @@ async def failed_tasks(studio: StudioAtWork) -> list[str]:
     return failed
 
 
+@pytest.mark.parametrize("offered", [4_000, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_thousands_of_tickets_leave_a_gate_at_work_and_an_urgent_film_finds_room(
-    studio: StudioAtWork, kie: KieSimulator
+    studio: StudioAtWork, kie: KieSimulator, offered: int
 ) -> None:
     gate = await begin(studio, limit=0)
     turns = asyncio.Semaphore(50)
@@ -80,8 +81,8 @@ async def test_thousands_of_tickets_leave_a_gate_at_work_and_an_urgent_film_find
         async with turns:
             await gate.signal(GateWorkflow.enter, [ticket(first + place) for place in range(IN_ONE_SIGNAL)])
 
-    await asyncio.gather(*(offer(first) for first in range(0, OFFERED, IN_ONE_SIGNAL)))
-    status = await eventually(studio.gate_state, lambda status: status.waiting + status.refused == OFFERED)
+    await asyncio.gather(*(offer(first) for first in range(0, offered, IN_ONE_SIGNAL)))
+    status = await eventually(studio.gate_state, lambda status: status.waiting + status.refused == offered)
     assert 400 < status.waiting <= MOST_WAITING
     assert len(await listed(gate)) == status.waiting
     handle = await studio.start(await studio.request(clips=2, priority=1))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ async def new_run(studio: StudioAtWork, handle: Handle) -> None:
     await eventually(lambda: runs(studio, handle), lambda count: count > before)
 
 
-async def bombard(handle: Handle) -> None:
+async def bombard(handle: Handle, signals: int = EVENTS) -> None:
     """Signals about a clip that the film does not wait for: as many as end a run, also one that has just begun."""
     turns = asyncio.Semaphore(AT_ONCE)
 
@@ -62,7 +63,7 @@ async def bombard(handle: Handle) -> None:
         async with turns:
             await handle.signal(VideoWorkflow.order_decided, 500)
 
-    await asyncio.gather(*(send() for _ in range(EVENTS)))
+    await asyncio.gather(*(send() for _ in range(signals)))
 
 
 async def test_a_film_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
@@ -82,6 +83,17 @@ async def test_a_film_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
     assert result.summary == "Skipped 1 existing clips, generated 1 new clips"
     assert (kie.ledger.accepted, kie.ledger.billed) == (3, 2)
     assert [clip.reused for clip in result.clips] == [False] * 2
+
+
+@pytest.mark.slow
+async def test_a_film_is_resumed_after_ten_thousand_signals(studio: StudioAtWork, kie: KieSimulator) -> None:
+    kie.order(match="corridor 01", fail="internal", count=1)
+    handle = await studio.start(await studio.request("besieged", clips=1))
+    await studio.waiting(handle)
+    await bombard(handle, 10_000)
+    await handle.signal(VideoWorkflow.resume)
+    assert (await handle.result()).total_cost_usd == Decimal("0.21")
+    assert kie.ledger.accepted == 2
 
 
 async def test_a_resume_among_many_other_signals_is_not_lost(studio: StudioAtWork, kie: KieSimulator) -> None:
