@@ -275,7 +275,7 @@ def ensure_moving(path: Path) -> None:
     verify_clip(path, Ordered(seconds=10, width=320, height=180, moving=True))
 
 
-@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("move", [CameraMove.ZOOM_IN, CameraMove.ORBIT, CameraMove.TRUCK])
 def test_a_move_of_low_strength_is_not_frozen(move: CameraMove, clips: Clips) -> None:
     """Eight frames a second are as many as the check looks at."""
     ensure_moving(clips(move, strength=0.1, seconds=10, fps=8))
