@@ -24,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from studio.contracts.excerpt import excerpt
 from studio.contracts.execution import Execution
 from studio.contracts.film import LONGEST_MESSAGE, VideoResult, VideoStatus
+from studio.contracts.size import NEXT_RUN_TOO_LARGE
 from studio.errors import InvalidRequest
 from workflows_temporal.addresses import VIDEO_STATUS, video_name
 
@@ -42,6 +43,10 @@ _STATUSES = MappingProxyType(
         WorkflowExecutionStatus.TIMED_OUT: VideoStatus.TIMED_OUT,
     }
 )
+_OF_FAILURES = MappingProxyType(
+    {InvalidRequest.__name__: VideoStatus.REFUSED, NEXT_RUN_TOO_LARGE: VideoStatus.VIDEO_ERROR}
+)
+"""By error type; every other failure is `failed`."""
 
 
 class Executions:
@@ -147,8 +152,7 @@ async def _reason(handle: WorkflowHandle[Any, Any], status: VideoStatus) -> tupl
     match last.event_type:
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
             failure = _root(last.workflow_execution_failed_event_attributes.failure)
-            refused = failure.application_failure_info.type == InvalidRequest.__name__
-            return VideoStatus.REFUSED if refused else VideoStatus.FAILED, failure.message
+            return _OF_FAILURES.get(failure.application_failure_info.type, status), failure.message
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             given = last.workflow_execution_terminated_event_attributes
             return status, f"Terminated: {given.reason or 'no reason was given'}"

@@ -6,7 +6,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from activities.kling import KlingActivities
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
-from studio.contracts.film import VideoRequest
+from studio.contracts.film import VideoRequest, VideoStatus
+from studio.contracts.size import NEXT_RUN_TOO_LARGE
 from studio.errors import BudgetReached, InvalidRequest, StillRendering, SubmissionUnknown
 from workflows_temporal.slot import GateShut
 from workflows_temporal.stops import STOPPED
@@ -52,10 +53,17 @@ def is_unknown(error: BaseException | None) -> bool:
     return isinstance(error, ActivityError) and kind_of(error) == SubmissionUnknown.__name__
 
 
-def is_refusal(error: FailureError) -> bool:
-    """Is it wrong what was asked for?"""
-    kind = error.type if isinstance(error, ApplicationError) else None
-    return InvalidRequest.__name__ == (kind_of(error) if isinstance(error, ActivityError) else kind)
+def ending_of(error: FailureError, *, begun: bool) -> VideoStatus:
+    """The status of a video whose workflow fails with this error.
+
+    Args:
+        begun: its takes were written down; before that, a request that is wrong is refused.
+    """
+    own = error.type if isinstance(error, ApplicationError) else None
+    kind = kind_of(error) if isinstance(error, ActivityError) else own
+    if kind == NEXT_RUN_TOO_LARGE:
+        return VideoStatus.VIDEO_ERROR
+    return VideoStatus.REFUSED if kind == InvalidRequest.__name__ and not begun else VideoStatus.FAILED
 
 
 def message_of(error: FailureError) -> str:

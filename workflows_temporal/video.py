@@ -21,8 +21,8 @@ from studio.contracts.film import (
     VideoStatus,
 )
 from studio.contracts.gate import GateCarry
-from studio.contracts.size import LARGEST_PAYLOAD, json_bytes
-from studio.errors import InvalidRequest, types_with
+from studio.contracts.size import LARGEST_PAYLOAD, NEXT_RUN_TOO_LARGE, json_bytes
+from studio.errors import types_with
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.assembly import assemble, call_off
 from workflows_temporal.clip import try_clip
@@ -32,7 +32,7 @@ from workflows_temporal.history import hear_cancellation, is_long
 from workflows_temporal.inbound import fitted
 from workflows_temporal.intake import account_refusal, refuse_what_cannot_be_made, refuse_what_cannot_travel
 from workflows_temporal.lost import failed_clips, heard_of, look_elsewhere, lost_clips
-from workflows_temporal.outcome import failure_of, is_refusal, message_of
+from workflows_temporal.outcome import ending_of, failure_of, message_of
 from workflows_temporal.policies import RECORD
 from workflows_temporal.recorder import Recorder, revision
 from workflows_temporal.reuse import lost_takes, use_takes
@@ -47,6 +47,9 @@ _STOPPING = types_with("stops_everyone")
 @workflow.defn
 class VideoWorkflow:
     """Makes one film."""
+
+    most_bytes = LARGEST_PAYLOAD
+    """Of the next run's input."""
 
     @workflow.init
     @fitted
@@ -238,10 +241,9 @@ class VideoWorkflow:
         await call_off(self._standing, unfinished=self._table.cancel())
 
     async def _give_up(self, error: FailureError) -> None:
-        """The workflow ends with this error: whoever asks has to learn it, wherever."""
-        refused = not self._takes and is_refusal(error)
+        """The workflow ends with this error, which PostgreSQL, the query and Notion then show."""
         await self._recorder.flush()
-        await self._standing.end(VideoStatus.REFUSED if refused else VideoStatus.FAILED, message_of(error))
+        await self._standing.end(ending_of(error, begun=bool(self._takes)), message_of(error))
 
     async def _next_run(self, *, waiting: bool = False) -> None:
         """Continue as new, with what the next run cannot read back from PostgreSQL."""
@@ -262,11 +264,11 @@ class VideoWorkflow:
             called_back=self._hints.left()[:MOST_CARRIED_CALLBACKS],
         )
         request = self._request.model_copy(update={"carried": carried})
-        if (size := json_bytes(request)) > LARGEST_PAYLOAD:
+        if (size := json_bytes(request)) > self.most_bytes:
             reason = (
-                f"The next run's input has {size:,} bytes, Temporal takes {LARGEST_PAYLOAD:,} - Make several videos"
+                f"The next run's input has {size:,} bytes, Temporal takes {self.most_bytes:,} - Make several videos"
             )
-            raise ApplicationError(reason, type=InvalidRequest.__name__, non_retryable=True)
+            raise ApplicationError(reason, type=NEXT_RUN_TOO_LARGE, non_retryable=True)
         workflow.continue_as_new(request)
 
     def _take_over(self, carried: VideoCarry) -> None:

@@ -5,6 +5,8 @@ from studio.contracts.film import LARGEST_REQUEST, VideoRequest
 
 LARGEST_PAYLOAD = 2_097_152 - 4_096
 """Bytes of one payload that Temporal takes (2 MiB), less what it adds."""
+NEXT_RUN_TOO_LARGE = "NextRunTooLarge"
+"""Error type of a video whose next run would not fit into one payload: its status is `video_error`."""
 
 
 def json_bytes(value: Contract) -> int:

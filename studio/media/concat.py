@@ -144,7 +144,7 @@ async def _probed(clip: Path, number: int) -> MediaInfo:
         info = await asyncio.to_thread(probe, clip)
     except BadClip as error:
         raise type(error)(f"clip {number}: {error}") from error
-    if info.frames + info.hidden < info.promised - 1 or not info.frames:
+    if info.cut_off:
         raise ClipUnreadable(f"clip {number}: {clip.name}: cut off: {info.frames} of {info.promised} frames are there")
     return info
 

@@ -81,6 +81,8 @@ class MediaInfo:
     sideways: bool = False
     """That matrix swaps width and height."""
     interlaced: bool = False
+    unreached: float = 0.0
+    """Seconds from the end of the last shown frame to the end that the header promises."""
     streams: int = 1
     """Of every kind: pictures, sound, covers, timecode and other data."""
 
@@ -88,6 +90,16 @@ class MediaInfo:
     def promised(self) -> int:
         """How many frames the header's length and rate mean; a file cut off in the middle has fewer."""
         return round(self.seconds * self.fps)
+
+    @property
+    def cut_off(self) -> bool:
+        """Fewer frames are there than the header promises: the file was not written, or not downloaded, to its end.
+
+        One frame of difference is rounding. A stream copy that ended between key frames lacks some of the B-frames
+        before its last frame, at most as many as a decoder reorders, though that frame is where the header says.
+        """
+        reaches_end = self.unreached * self.fps <= 1
+        return self.frames < max(1, self.promised - 1 - (self.reorder if reaches_end else 0))
 
     @property
     def shown_width(self) -> int:
@@ -199,7 +211,8 @@ def _described(container: InputContainer, stream: VideoStream, times: list[tuple
     shown_until = [later for later, _ in times[1:]] + [pts + duration for pts, duration in times[-1:]]
     longest = max((end - start for (start, _), end in zip(times, shown_until, strict=True)), default=0)
     # Headers of files with gaps leave the gaps out; headers of files cut off go on beyond the last frame.
-    length = max(stream.duration or 0, shown_until[-1] - times[0][0] if times else 0)
+    there = shown_until[-1] - times[0][0] if times else 0
+    length = max(stream.duration or 0, there)
     return MediaInfo(
         container=container.format.name,
         codec=codec.name,
@@ -219,6 +232,7 @@ def _described(container: InputContainer, stream: VideoStream, times: list[tuple
         hidden=hidden,
         longest_frame=float(longest * tick),
         reorder=int(codec.reorder_depth),
+        unreached=float((length - there) * tick),
         streams=len(container.streams),
     )
 

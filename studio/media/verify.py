@@ -114,10 +114,8 @@ def _container_faults(info: MediaInfo, ordered: Ordered) -> list[Fault]:
     if abs(info.seconds - ordered.seconds) > LENGTH_TOLERANCE:
         text = f"{info.seconds:.2f} s long instead of {ordered.seconds:g} s"
         faults.append(Fault(f"length {info.seconds:.0f}", text))
-    promised = round(info.seconds * info.fps)
-    # One frame of difference is rounding; a file cut off in the middle has half of what its header promises.
-    if not info.frames or abs(info.frames - promised) > 1:
-        faults.append(Fault("cut off", f"cut off: {info.frames} of {promised} frames are there"))
+    if info.cut_off or info.frames > info.promised + 1:
+        faults.append(Fault("cut off", f"cut off: {info.frames} of {info.promised} frames are there"))
     return faults
 
 

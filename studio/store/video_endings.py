@@ -28,7 +28,8 @@ insert into films (channel, video_id, workflow_id, provider, status, message, cl
 values ($1, $2, $3, '', $4, $5, 0, $6)
 on conflict (channel, video_id) do update
    set status = excluded.status, message = excluded.message, revision = excluded.revision, updated_at = now()
- where films.revision <= excluded.revision and (films.status = any($7) or films.revision < $8)
+ where films.revision <= excluded.revision
+   and ((films.status = any($7) and films.status <> excluded.status) or films.revision < $8)
 returning status
 """
 

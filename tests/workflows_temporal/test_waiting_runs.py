@@ -1,23 +1,32 @@
 """A film that waits, for a person, for a place or for news of an order, hears many signals and goes on."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
 
+from activities.video_reconciler import VideoReconciler
+from composition import Tools, serve_studio
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
 from studio.contracts.film import OnUnknown, VideoStatus
+from studio.store.pool import Database
 from studio.store.takes import TakeStore
+from studio.store.video_endings import VideoEndings
 from tests.conftest import NOBODY
 from tests.short_histories import EVENTS, short_histories
 from tests.studio_at_work import Handle, StudioAtWork, eventually, make_studio
-from workflows_temporal.addresses import late_workflow_id
+from tests.workflows_temporal.tight_video import TightVideoWorkflow
+from workflows_temporal.addresses import TaskQueue, late_workflow_id
+from workflows_temporal.executions import Executions
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
@@ -193,3 +202,33 @@ async def test_a_callback_about_an_earlier_order_of_a_clip_is_followed_at_the_en
     assert [take.verdict for take in takes if take.file is not None] == ["chosen", "good"]
     assert result.clips[0].task_id != task.task_id
     assert kie.ledger.accepted == 4
+
+
+async def test_a_video_whose_next_run_would_not_fit_ends_in_video_error_with_the_figures(
+    studio: StudioAtWork, kie: KieSimulator
+) -> None:
+    await studio.close()
+    await studio.open(TaskQueue.KLING, TaskQueue.MEDIA)
+    kie.order(match="corridor 01", fail="internal", count=1)
+    database = Database(str(studio.settings.database_url))
+    tools = Tools(studio.settings, studio.temporal, database, studio.objects, studio.stack)
+    studio.stack.push_async_callback(database.close)
+    serving = await serve_studio(tools)
+    workflows = [TightVideoWorkflow if one is VideoWorkflow else one for one in serving.workflows]
+    async with Worker(
+        studio.temporal, task_queue=TaskQueue.STUDIO, workflows=workflows, activities=serving.activities
+    ):
+        handle = await studio.start(await studio.request("tight", clips=1))
+        await studio.waiting(handle)
+        await bombard(handle, 2 * EVENTS)
+        with pytest.raises(WorkflowFailureError) as failure:
+            await handle.result()
+        progress = await handle.query(VideoWorkflow.progress)
+        reconciler = VideoReconciler(VideoEndings(database), Executions(studio.temporal))
+        assert handle.id not in await reconciler.reconcile()
+    assert isinstance(failure.value.cause, ApplicationError)
+    figures = r"The next run's input has [\d,]{4,} bytes, Temporal takes 500 - Make several videos"
+    (row,) = await studio.rows("select status, message from films")
+    for status, message in ((progress.status, progress.message), (row["status"], row["message"])):
+        assert status == VideoStatus.VIDEO_ERROR
+        assert re.fullmatch(figures, message)

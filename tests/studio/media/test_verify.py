@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from studio.contracts.clip import CameraMove
-from studio.errors import BadClip
+from studio.errors import BadClip, ClipUnreadable
 from studio.media import _reading, verify
+from studio.media.concat import join
 from studio.media.probe import MediaInfo, probe
 from studio.media.recipe import BT709_LIMITED
 from studio.media.stills import draw_still
-from studio.media.verify import Ordered, verify_clip
+from studio.media.verify import Ordered, examine_clip, verify_clip
 from tests.studio.media.conftest import Clips, Ff
 
 ORDER = Ordered(seconds=5, width=320, height=180, moving=True)
@@ -161,6 +162,34 @@ def test_frames_that_an_edit_list_hides_are_not_missed(good: Path, ff: Ff, tmp_p
     ff("-ss", 0.5, "-i", good, "-c", "copy", tmp_path / "clip.mp4")
     info = verify_clip(tmp_path / "clip.mp4", Ordered(seconds=4.5, width=320, height=180, moving=True))
     assert (info.frames, info.hidden) == (108, 12)
+
+
+async def test_a_stream_copy_that_lacks_its_last_b_frames_is_good_as_a_delivery_and_in_a_join(
+    good: Path, ff: Ff, tmp_path: Path
+) -> None:
+    for begins, lasts, missing in ((1.02, 0.98, 3), (1.0, 1.0, 2), (2.1, 1.02, 3), (0, 0.96, 2)):
+        clip = tmp_path / "clip.mp4"
+        ff("-ss", begins, "-i", good, "-t", lasts, "-c", "copy", clip)
+        info = probe(clip)
+        assert (info.promised - info.frames, info.hidden > 0) == (missing, begins > 0), (begins, lasts)
+        ordered = Ordered(seconds=info.seconds, width=320, height=180, moving=True)
+        assert examine_clip(clip, ordered).info == verify_clip(clip, ordered) == info
+    joined = await join([good, clip], tmp_path / "film.mp4")
+    assert abs(joined.info.frames - 120 - info.promised) <= 3
+
+
+async def test_a_file_with_hidden_frames_that_is_cut_off_is_bad_as_a_delivery_and_in_a_join(
+    good: Path, ff: Ff, tmp_path: Path
+) -> None:
+    whole, short = tmp_path / "whole.mp4", tmp_path / "short.mp4"
+    ff("-ss", 1.02, "-i", good, "-t", 0.98, "-c", "copy", "-movflags", "+faststart", whole)
+    data = whole.read_bytes()
+    short.write_bytes(data[: len(data) * 9 // 10])
+    info = probe(short)
+    assert info.hidden >= info.promised - info.frames > 3
+    assert "cut off: " in refusal(short, Ordered(seconds=info.seconds, width=320, height=180, moving=True))
+    with pytest.raises(ClipUnreadable, match=r"clip 2: short\.mp4: cut off: "):
+        await join([good, short], tmp_path / "film.mp4")
 
 
 def test_a_file_cut_off_after_its_index_is_bad_although_its_header_says_otherwise(good: Path, tmp_path: Path) -> None:
