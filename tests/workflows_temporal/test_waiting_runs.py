@@ -215,9 +215,7 @@ async def test_a_video_whose_next_run_would_not_fit_ends_in_video_error_with_the
     studio.stack.push_async_callback(database.close)
     serving = await serve_studio(tools)
     workflows = [TightVideoWorkflow if one is VideoWorkflow else one for one in serving.workflows]
-    async with Worker(
-        studio.temporal, task_queue=TaskQueue.STUDIO, workflows=workflows, activities=serving.activities
-    ):
+    async with Worker(studio.temporal, task_queue=TaskQueue.STUDIO, workflows=workflows, activities=serving.activities):
         handle = await studio.start(await studio.request("tight", clips=1))
         await studio.waiting(handle)
         await bombard(handle, 2 * EVENTS)
