@@ -1,17 +1,21 @@
-"""`starter.py film delete`: a video's files, rows and history; its takes only when asked for."""
+"""`starter.py film delete | delete-take`: a video's files, rows and history; its takes only when asked for."""
 
 import asyncio
 from typing import Annotated
 
 import typer
 
-from commands.options import DATA, Data, FilmId, Json
+from commands.options import DATA, ClipPlace, Data, FilmId, Json
+from commands.running import name_of
 from commands.session import FAILED, WRONG_INPUT, Session, fail, open_session
 from commands.statuses import Seen, see
+from commands.takes import NAME
 from commands.telling import say
+from studio.contracts.clip import ClipId
 from studio.contracts.film import FilmName
 from studio.objects import keys
 from studio.store.submissions import SubmissionLedger
+from studio.store.takes import TakeStore
 from workflows_temporal.addresses import video_workflow_id
 from workflows_temporal.executions import Executions
 
@@ -42,6 +46,47 @@ def delete_film(
             say(value, f"{what} deleted; its orders stay in the books", as_json)
 
     asyncio.run(run())
+
+
+def delete_take(
+    film: FilmId,
+    clip: ClipPlace,
+    take: Annotated[str, typer.Argument(help="A take's name as `film takes` shows it, or enough of its beginning.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Delete one take of a clip that no film uses: its file, its picture, its rows. The books of its orders stay."""
+
+    async def run() -> None:
+        async with open_session(data) as session:
+            name = await name_of(session, film)
+            whole = await _take_of(session, ClipId(channel=name.channel, video_id=name.video_id, number=clip), take)
+            what = f"take {whole[:NAME]} of {name.channel}/{name.video_id}, clip {clip}"
+            if not (yes or as_json) and not typer.confirm(f"Delete {what} for good?"):
+                fail(f"{what} is not deleted", code=FAILED)
+            for key in (keys.take_key(name.channel, whole), keys.picture_key(name.channel, whole)):
+                await session.objects.delete(key)
+            await TakeStore(session.database).delete(name.channel, whole)
+            say({"deleted": whole}, f"{what} deleted; its orders stay in the books", as_json)
+
+    asyncio.run(run())
+
+
+async def _take_of(session: Session, clip: ClipId, beginning: str) -> str:
+    """The whole name of a clip's take that may be deleted."""
+    takes = TakeStore(session.database)
+    found = [one.take for one in await takes.of_clip(clip) if one.take.startswith(beginning)]
+    if len(found) != 1:
+        known = f"which one? {', '.join(found)}" if found else "the clip has none of this name"
+        fail(f"take {beginning}: {known} - `film takes` shows all", code=WRONG_INPUT)
+    (take,) = found
+    if users := await takes.users(clip.channel, take):
+        used = ", ".join(f"{clip.channel}/{video_id}" for video_id in users)
+        fail(f"take {take[:NAME]} is used by {used} - `film choose` another one there first", code=WRONG_INPUT)
+    if orders := await takes.ordered(clip.channel, take):
+        fail(f"{orders} orders of take {take[:NAME]} are still with the provider, and paid", code=WRONG_INPUT)
+    return take
 
 
 async def _ensure_deletable(session: Session, seen: Seen) -> None:

@@ -16,6 +16,7 @@ app = typer.Typer(
             "takes": Place("commands.takes", "list_takes"),
             "choose": Place("commands.takes", "choose_take"),
             "delete": Place("commands.deletion", "delete_film"),
+            "delete-take": Place("commands.deletion", "delete_take"),
             "start": Place("commands.film", "start"),
             "request": Place("commands.film", "request"),
             "status": Place("commands.film_views", "status"),

@@ -18,6 +18,7 @@ from studio.contracts.film import (
 )
 from studio.store.costs import write_total
 from studio.store.pool import Database
+from studio.store.takes import NEED_NOT_BE_FETCHED
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,6 @@ select distinct u.take from clip_takes u
    and not exists (select from clip_takes o
                     where o.channel = u.channel and o.take = u.take and o.video_id <> u.video_id)
 """
-
-# Order recovery looks for the files of delivered orders; these were deleted on purpose.
-_NEED_NOT_BE_FETCHED = "update submissions set is_here = true where channel = $1 and take = any($2)"
 
 
 class FilmStore:
@@ -255,7 +253,7 @@ class FilmStore:
         """Delete a video's rows, and those of these takes. The ledger of its orders stays: they were paid."""
         async with self._database.transaction() as connection:
             await connection.execute("delete from clip_takes where channel = $1 and video_id = $2", channel, video_id)
-            await connection.execute(_NEED_NOT_BE_FETCHED, channel, list(takes))
+            await connection.execute(NEED_NOT_BE_FETCHED, channel, list(takes))
             await connection.execute("delete from takes where channel = $1 and take = any($2)", channel, list(takes))
             await connection.execute("delete from films where channel = $1 and video_id = $2", channel, video_id)
             await connection.execute("delete from budgets where scope = $1", f"film/{channel}/{video_id}")

@@ -53,6 +53,21 @@ select t.take, t.parts, t.file, t.cost_usd, t.made_at, c.take is not distinct fr
  order by coalesce(t.made_at, t.created_at), t.take
 """
 
+# A video uses the takes it was last asked for, and those that its clips have; both outlast its run.
+_USERS = """
+select video_id from films where channel = $1 and $2 = any(takes)
+union
+select video_id from clips where channel = $1 and take = $2
+order by video_id
+"""
+
+NEED_NOT_BE_FETCHED = "update submissions set is_here = true where channel = $1 and take = any($2)"
+"""Order recovery looks for the files of delivered orders; these were deleted on purpose."""
+
+_ORDERS = (
+    "select count(*) from submissions where channel = $1 and take = $2 and state in ('sent', 'accepted', 'unknown')"
+)
+
 
 class TakeStore:
     """Reads and writes takes."""
@@ -117,6 +132,23 @@ class TakeStore:
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_CALLED, channel, beginning)
         return [(row["take"], row["there"]) for row in rows]
+
+    async def users(self, channel: str, take: str) -> list[str]:
+        """The videos of the channel that use a take now, whether or not they have ended."""
+        async with self._database.transaction() as connection:
+            return [row["video_id"] for row in await connection.fetch(_USERS, channel, take)]
+
+    async def ordered(self, channel: str, take: str) -> int:
+        """How many orders of a take are with the provider, or may be."""
+        async with self._database.transaction() as connection:
+            return int(await connection.fetchval(_ORDERS, channel, take))
+
+    async def delete(self, channel: str, take: str) -> None:
+        """Delete a take's rows. The ledger of its orders stays: they were paid."""
+        async with self._database.transaction() as connection:
+            await connection.execute(NEED_NOT_BE_FETCHED, channel, [take])
+            await connection.execute("delete from clip_takes where channel = $1 and take = $2", channel, take)
+            await connection.execute("delete from takes where channel = $1 and take = $2", channel, take)
 
     async def of_clip(self, clip: ClipId) -> list[TakeOfClip]:
         """Every take a clip has had or wanted, the oldest first."""

@@ -64,3 +64,27 @@ async def test_a_film_that_runs_or_has_orders_at_the_provider_is_not_deleted(
     refused = await starter("film", "delete", NAME, "--yes")
     assert (refused.code, "film cancel" in refused.stderr) == (ExitCode.WRONG_INPUT, True)
     assert (await starter("film", "delete", "poke1/none", "--yes")).code == ExitCode.WRONG_INPUT
+
+
+async def test_a_take_is_deleted_unless_a_film_uses_it(
+    studio: StudioAtWork, starter: Starter, kie: KieSimulator
+) -> None:
+    request = await studio.request(clips=1)
+    first = (await studio.make(request)).clips[0].take
+    other = request.clips[0].model_copy(update={"variant": 2})
+    second = (await studio.make(request.model_copy(update={"clips": [other]}))).clips[0].take
+    assert first and second
+    used = await starter("film", "delete-take", NAME, "1", second[:12], "--yes")
+    assert (used.code, f"is used by {NAME}" in used.stderr) == (ExitCode.WRONG_INPUT, True)
+    unknown = await starter("film", "delete-take", NAME, "1", "ffff", "--yes")
+    assert (unknown.code, "has none of this name" in unknown.stderr) == (ExitCode.WRONG_INPUT, True)
+    assert (await starter("film", "delete-take", NAME, "1", first[:12])).code != 0
+    done = await starter("film", "delete-take", NAME, "1", first[:12], "--json")
+    assert done.json == {"deleted": first}, done.stderr
+    assert [row["take"] for row in await studio.rows("select take from takes")] == [second]
+    assert [row["take"] for row in await studio.rows("select take from clip_takes")] == [second]
+    left = await studio.objects.keys("channels/poke1/takes")
+    assert left
+    assert all(second in key for key in left)
+    assert len(await studio.rows("select 1 from submissions where take = $1 and is_here", first)) == 1
+    assert kie.ledger.accepted == 2

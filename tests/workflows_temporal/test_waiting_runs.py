@@ -218,7 +218,7 @@ async def test_a_video_whose_next_run_would_not_fit_ends_in_video_error_with_the
     async with Worker(studio.temporal, task_queue=TaskQueue.STUDIO, workflows=workflows, activities=serving.activities):
         handle = await studio.start(await studio.request("tight", clips=1))
         await studio.waiting(handle)
-        await bombard(handle, 2 * EVENTS)
+        await bombard(handle)
         with pytest.raises(WorkflowFailureError) as failure:
             await handle.result()
         progress = await handle.query(VideoWorkflow.progress)
