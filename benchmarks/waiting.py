@@ -62,7 +62,8 @@ async def _order_all(here: Ground, clips: int) -> None:
     async def accepted() -> int:
         return int((await here.ledger("counters"))["counters"]["accepted"])
 
-    gate, reported = here.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID), 0
+    gate = here.temporal.get_workflow_handle_for(GateWorkflow.run, KLING_GATE_ID)
+    reported = 0
     while (count := await accepted()) < clips:
         held = (await gate.query(GateWorkflow.state)).held
         await gate.signal(GateWorkflow.leave, [one.ticket.name for one in held[1:]])
