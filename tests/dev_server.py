@@ -20,8 +20,14 @@ DEADLOCK_SECONDS = 60
 """Wall time after which a workflow task counts as hanging. The SDK takes two seconds, which a busy machine may need now
 and then; it offers no setting but to do without the check and the sandbox."""
 
-LEAN = {"worker.perNamespaceWorkerCount": "0"}
-"""No workers of the server's own (schedules, batches) in each namespace: 17 ms and 2 MB for each test."""
+LEAN = {
+    # No workers of the server's own (schedules, batches) in each namespace: 17 ms and 2 MB for each test.
+    "worker.perNamespaceWorkerCount": "0",
+    # A closed execution is deleted once its last tasks count as done, which is looked at every 10 to 30 seconds.
+    "history.transferProcessorUpdateAckInterval": '"1s"',
+    "history.visibilityProcessorUpdateAckInterval": '"1s"',
+}
+"""What tests ask of a server in addition."""
 
 FRUGAL = {"GOMAXPROCS": "1", "GOGC": "400"}
 """For Go's runtime: one thread at work and fewer collections take a fifth less of processors that tests share."""
