@@ -226,7 +226,7 @@ async def test_a_video_whose_next_run_would_not_fit_ends_in_video_error_with_the
         assert handle.id not in await reconciler.reconcile()
     assert isinstance(failure.value.cause, ApplicationError)
     figures = r"The next run's input has [\d,]{4,} bytes, Temporal takes 500 - Make several videos"
-    (row,) = await studio.rows("select status, message from films")
+    (row,) = await studio.rows("select status, message from films where video_id = 'tight'")
     for status, message in ((progress.status, progress.message), (row["status"], row["message"])):
         assert status == VideoStatus.VIDEO_ERROR
         assert re.fullmatch(figures, message)
