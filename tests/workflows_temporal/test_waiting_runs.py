@@ -8,9 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, WorkflowFailureError
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.video_reconciler import VideoReconciler
