@@ -12,6 +12,7 @@ from tests.replay.record import GPU_SCENARIOS, HISTORIES, SCENARIOS
 from workflows_temporal.connection import StudioPlugin
 
 RECORDED = {path.stem: path.read_text(encoding="utf-8") for path in sorted(HISTORIES.glob("*.json"))}
+CURRENT = fingerprints.current()
 CHANGED = """The commands of workflows_temporal/{name}.py are not those of the recorded histories.
 
 A film that runs while this is deployed replays its history with the new code and fails where they differ.
@@ -41,6 +42,6 @@ def test_every_scenario_has_its_histories() -> None:
     assert RECORDED.keys() >= wanted | wanted_of_gpu | {f"{name}_gate" for name in wanted}
 
 
-@pytest.mark.parametrize("name", sorted(fingerprints.current()))
+@pytest.mark.parametrize("name", CURRENT)
 def test_the_commands_of_a_workflow_module_are_those_that_were_recorded(name: str) -> None:
-    assert fingerprints.current()[name] == fingerprints.stored().get(name), CHANGED.format(name=name)
+    assert CURRENT[name] == fingerprints.stored().get(name), CHANGED.format(name=name)
