@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,6 +52,12 @@ class Postgres:
         await self.process.stop(signal.SIGINT)
 
 
+_LEFT_OVER = "pre-existing shared memory block"
+"""What a server says that starts while sessions of a killed one have not ended yet; they end by themselves."""
+_LEFT_OVER_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before it is tried again."""
+
+
 async def start_postgres(
     data: Path, *, logs: Path, port: int | None = None, durable: bool = True, holding: Sequence[int] = ()
 ) -> Postgres:
@@ -70,13 +77,24 @@ async def start_postgres(
     argv = [*_as_nobody_special(), str(program("postgres")), "-D", str(data / "cluster")]
     for setting in settings:
         argv += ["-c", setting]
-    # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients.
-    log = logs / "postgres.log"
-    process = await spawn("PostgreSQL", argv, log=log, parent_died=signal.SIGINT, holding=holding)
-    server = Postgres(process, port, password)
-    async with gone_if_failing(process):
-        await process.until(lambda: asyncio.ensure_future(_answers(server)), seconds=60)
-    return server
+    pauses = iter(_LEFT_OVER_PAUSES)
+    while True:
+        # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients.
+        process = await spawn("PostgreSQL", argv, log=logs / "postgres.log", parent_died=signal.SIGINT, holding=holding)
+        server = Postgres(process, port, password)
+        try:
+            async with gone_if_failing(process):
+                await process.until(partial(_asked, server), seconds=60)
+        except ProcessFailed as failed:
+            if _LEFT_OVER not in str(failed) or (pause := next(pauses, None)) is None:
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return server
+
+
+def _asked(server: Postgres) -> "asyncio.Future[bool]":
+    return asyncio.ensure_future(_answers(server))
 
 
 async def _answers(server: Postgres) -> bool:
