@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
-#   make demo     a film, on the embedded stack
+#   make demo     a video, on the embedded stack
 #   make test     the tests of the product; `make test-all` runs the rest of them
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +20,7 @@ $(STAMP): requirements-dev.lock
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@touch $(STAMP)
 
-demo: $(STAMP)   ## make a film on the embedded stack: make demo ARGS="--clips 3 --faults"
+demo: $(STAMP)   ## make a video on the embedded stack: make demo ARGS="--clips 3 --faults"
 	@$(BIN)/python starter.py demo $(ARGS)
 
 up: $(STAMP)     ## the embedded stack in the foreground

@@ -55,7 +55,6 @@ from studio.store.deliveries import DeliveryStore
 from studio.store.desk import DeskStore
 from studio.store.drafts import DraftStore
 from studio.store.events import EventStore
-from studio.store.films import FilmStore
 from studio.store.gpu_servers import GpuServerStore
 from studio.store.models import ModelStore
 from studio.store.paces import PaceStore
@@ -66,6 +65,7 @@ from studio.store.submissions import SubmissionLedger
 from studio.store.takes import TakeStore
 from studio.store.unresolved import UnresolvedOrders
 from studio.store.video_endings import VideoEndings
+from studio.store.videos import VideoStore
 from workflows_temporal.addresses import TaskQueue
 from workflows_temporal.connection import metric_meter
 from workflows_temporal.desk import DeskWorkflow
@@ -147,26 +147,26 @@ async def serve_studio(tools: Tools) -> Serving:
     """Workflows, records, short errands. It needs no key of anybody."""
     intake = IntakeActivities(tools.objects, tools.takes, tools.stills)
     records = RecordActivities(
-        FilmStore(tools.database), tools.takes, CostStore(tools.database), BudgetStore(tools.database), tools.ledger
+        VideoStore(tools.database), tools.takes, CostStore(tools.database), BudgetStore(tools.database), tools.ledger
     )
-    takes = TakeActivities(tools.objects, tools.takes, FilmStore(tools.database))
+    takes = TakeActivities(tools.objects, tools.takes, VideoStore(tools.database))
     keeping = await _keeping(tools)
     notices = await _notices(tools)
     tickets = TicketActivities(_gates(tools))
     return Serving(
         workflows=list(WORKFLOWS),
         activities=[
-            intake.check_film,
-            records.open_film,
-            records.recall_film,
-            records.set_film_status,
+            intake.check_video,
+            records.open_video,
+            records.recall_video,
+            records.set_video_status,
             records.end_video,
             takes.use_takes,
             takes.find_lost_takes,
             records.record_clip,
             records.record_late,
             records.book_costs,
-            records.close_film,
+            records.close_video,
             keeping.remove_unfinished,
             tickets.keep_in_line,
             notices.post_notice,
@@ -252,9 +252,9 @@ async def serve_media(tools: Tools) -> Serving:
     media = MediaActivities(tools.objects, work_dir=work_dir)
     animatic = AnimaticActivities(tools.objects, work_dir=work_dir)
     keeping = await _keeping(tools)
-    films = [media.join_clips, media.make_contact_sheet]
+    videos = [media.join_clips, media.make_contact_sheet]
     return Serving(
-        [keeping.keep_clip, animatic.draw_clip, *films],
+        [keeping.keep_clip, animatic.draw_clip, *videos],
         options={"max_concurrent_activities": tools.settings.media_slots},
     )
 
@@ -348,7 +348,7 @@ async def _keeping(tools: Tools) -> KeepingActivities:
     return KeepingActivities(
         tools.objects,
         files,
-        Recording(FilmStore(tools.database), tools.takes, tools.ledger),
+        Recording(VideoStore(tools.database), tools.takes, tools.ledger),
         Deliveries(DeliveryStore(tools.database), Slots(tools.temporal)),
         work_dir=tools.settings.work_dir,
     )

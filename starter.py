@@ -26,7 +26,7 @@ COMMANDS = {
             }
         },
     ),
-    "film": Place("commands.films"),
+    "video": Place("commands.videos"),
     "project": Place("commands.project"),
     "comfy": Place("commands.comfy"),
     "gate": Place("commands.gate"),

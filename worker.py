@@ -60,7 +60,7 @@ async def prepare_database(database: Database) -> None:
 
 
 async def prepare(tools: Tools) -> None:
-    """What else has to be there before a film can start: the search attributes, the gate."""
+    """What else has to be there before a video can start: the search attributes, the gate."""
     await ensure_search_attributes(tools.temporal)
     await tools.temporal.start_workflow(
         GateWorkflow.run,

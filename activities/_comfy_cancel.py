@@ -10,8 +10,8 @@ from temporalio.service import RPCError
 
 from activities._comfy_render import Render
 from studio.contracts.clip import ClipId
-from studio.contracts.film import VideoRequest
 from studio.contracts.rendering import GraphToRender
+from studio.contracts.video import VideoRequest
 from studio.takes import takes_of
 
 _log = structlog.get_logger()
@@ -46,11 +46,11 @@ async def _nobody_wants_it(order: GraphToRender) -> bool:
 
 
 async def _is_wanted(order: GraphToRender, newer: WorkflowHandle[Any, Any]) -> bool:
-    """Whether the newer run of a film has a clip of this take. Of sentences nobody knows: then it goes on."""
+    """Whether the newer run of a video has a clip of this take. Of sentences nobody knows: then it goes on."""
     if not isinstance(order.clip, ClipId):
         return True
     async for event in newer.fetch_history_events(page_size=1):
         given = event.workflow_execution_started_event_attributes.input.payloads
-        (film,) = await activity.client().data_converter.decode(given, [VideoRequest])
-        return order.take in {take for take, _ in takes_of(film)}
+        (video,) = await activity.client().data_converter.decode(given, [VideoRequest])
+        return order.take in {take for take, _ in takes_of(video)}
     return True

@@ -31,7 +31,7 @@ async def ensure_as_planned(order: GraphToRender, takes: TakeStore) -> None:
     if not digest or not fits or (planned is not None and planned.model != graph_version(order.graph, digest)):
         raise ServerUnfit(
             f"This GPU worker has another version of the graph {order.graph} than this was planned with - "
-            "Update the worker, or start the film or batch again"
+            "Update the worker, or start the video or batch again"
         )
 
 

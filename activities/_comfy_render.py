@@ -39,7 +39,7 @@ MOST_LOSSES = 3
 FORMS = ("length", "size", "codec", "turned", "interlaced", "hdr")
 """Kinds of faults that come from the graph itself, whatever its noise."""
 LONGEST_FAREWELL = 600.0
-"""Seconds a server is given to stop: a node that encodes a film hears nothing until it has finished."""
+"""Seconds a server is given to stop: a node that encodes a video hears nothing until it has finished."""
 
 
 class Render:

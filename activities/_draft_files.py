@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Container, Iterator
 
 from studio.contracts.base import MediaRef
-from studio.contracts.film import Provider
 from studio.contracts.project_draft import ProjectDraft
+from studio.contracts.video import Provider
 from studio.errors import BadStill, InvalidRequest, MediaChanged, MediaMissing
 from studio.objects import keys
 from studio.objects.store import ObjectStore

@@ -1,4 +1,4 @@
-"""Around every activity: its log lines name film and clip, its errors tell Temporal what they know of themselves."""
+"""Around every activity: its log lines name video and clip, its errors tell Temporal what they know of themselves."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from studio.errors import StudioError
 
 LONGEST_MESSAGE = 8_000
-"""Characters of an error's text: it rides in a payload and in the film's history."""
+"""Characters of an error's text: it rides in a payload and in the video's history."""
 SURPRISES = 3
 """How many errors that nobody foresaw one activity may meet in a worker: they are most likely a mistake of ours."""
 REMEMBERED = 10_000
@@ -110,7 +110,7 @@ class _Inbound(ActivityInboundInterceptor):
 
 
 def _names(input: ExecuteActivityInput) -> dict[str, Any]:
-    """What every log line of this activity says: which activity, which attempt, which film, clip or sentence."""
+    """What every log line of this activity says: which activity, which attempt, which video, clip or sentence."""
     info = activity.info()
     names: dict[str, Any] = {"activity": info.activity_type, "attempt": info.attempt, "workflow_id": info.workflow_id}
     contract = input.args[0] if input.args else None

@@ -2,10 +2,10 @@
 
 import structlog
 
-from studio.contracts.film import ClipRecord
-from studio.store.films import FilmStore
+from studio.contracts.video import ClipRecord
 from studio.store.submissions import SubmissionLedger
 from studio.store.takes import TakeStore
+from studio.store.videos import VideoStore
 
 _log = structlog.get_logger()
 
@@ -13,10 +13,10 @@ _log = structlog.get_logger()
 class Recording:
     """Writes outcomes down. Doing it again changes nothing."""
 
-    def __init__(self, films: FilmStore, takes: TakeStore, ledger: SubmissionLedger) -> None:
+    def __init__(self, videos: VideoStore, takes: TakeStore, ledger: SubmissionLedger) -> None:
         self.takes = takes
         self.ledger = ledger
-        self._films = films
+        self._videos = videos
 
     async def write(self, record: ClipRecord) -> None:
         """Write an outcome down, and close the books on its order when its last look could not."""
@@ -32,7 +32,7 @@ class Recording:
                 submission_id=outcome.submission_id,
                 task_id=outcome.task_id,
             )
-        await self._films.record_clips(record.channel, record.video_id, [outcome], record.revision)
+        await self._videos.record_clips(record.channel, record.video_id, [outcome], record.revision)
         _log.info(
             "clip.recorded",
             clip=outcome.number,

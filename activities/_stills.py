@@ -8,7 +8,7 @@ from pathlib import Path
 from activities._scratch import scratch
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import Framing
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from studio.digest import digest_of
 from studio.media.still import STILL_VERSION, PreparedStill
 from studio.objects import keys

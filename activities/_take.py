@@ -1,4 +1,4 @@
-"""A verified clip becomes a take: its file, a small picture, and the film's own name for it."""
+"""A verified clip becomes a take: its file, a small picture, and the video's own name for it."""
 
 import asyncio
 from pathlib import Path

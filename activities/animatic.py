@@ -12,7 +12,7 @@ from activities._scratch import scratch
 from activities._stills import PreparedStills, WantedStill
 from activities._take import store_take
 from studio.contracts.clip import CameraMove, ClipFile, ClipToDraw, Framing
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from studio.media.animatic import render_clip
 from studio.media.verify import Ordered, verify_clip
 from studio.objects import keys

@@ -22,9 +22,9 @@ from activities._stills import PreparedStills, WantedStill
 from comfy_workflows.graph import GraphTemplate, load_graph
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId
-from studio.contracts.film import Provider
 from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, GraphToRender, RenderedGraph
+from studio.contracts.video import Provider
 from studio.errors import StudioError
 from studio.graphs import stored as stored_graph
 from studio.objects import keys
@@ -70,7 +70,7 @@ class ComfyActivities:
 
     @activity.defn
     async def render_clip(self, clip: ClipToRender) -> RenderedGraph:
-        """The same for a clip of a film, which then has it at its place."""
+        """The same for a clip of a video, which then has it at its place."""
         keys.ensure_of_channel(clip.clip.channel, clip)
         return await self._rendered(order_of_clip(clip), place=keys.clip_key(clip.clip))
 

@@ -57,7 +57,7 @@ class DeskActivities:
             return await self._desk.newest_of_take(lost.clip.channel, lost.take, words="lost no more")
         so_far = await self._desk.decided(lost.clip, DecisionKind.RESUBMIT, who=POLICY)
         if so_far >= lost.most:
-            raise InvalidRequest(f"{so_far} lost orders of this film were sent again already")
+            raise InvalidRequest(f"{so_far} lost orders of this video were sent again already")
         why = f"on_unknown: resubmit, {so_far + 1} of {lost.most}"
         decision = Decision(submission_id=order.submission_id, kind=DecisionKind.RESUBMIT, who=POLICY, why=why)
         return await self._decide(decision)

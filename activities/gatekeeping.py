@@ -175,15 +175,15 @@ class GateActivities:
         return not any([await self._provider_works_on(order) for order in await self._ledger.open_orders(clip)])
 
     async def _is_running(self, held: HeldSlot) -> bool:
-        """In whatever run: a reset and continue-as-new go on with the film, another start of it does not."""
+        """In whatever run: a reset and continue-as-new go on with the video, another start of it does not."""
         try:
-            film = await self._client.get_workflow_handle(held.ticket.workflow_id).describe()
+            video = await self._client.get_workflow_handle(held.ticket.workflow_id).describe()
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return False
             raise
-        first_run_id = film.raw_description.workflow_execution_info.first_run_id
-        return film.status == WorkflowExecutionStatus.RUNNING and first_run_id == held.ticket.first_run_id
+        first_run_id = video.raw_description.workflow_execution_info.first_run_id
+        return video.status == WorkflowExecutionStatus.RUNNING and first_run_id == held.ticket.first_run_id
 
     async def _provider_works_on(self, order: Submission) -> bool:
         if order.age is None or order.age > self._longest_clip:

@@ -9,7 +9,7 @@ from activities._heartbeat import beating
 from activities._stills import PreparedStills, WantedStill
 from activities.gatekeeping import Gates
 from studio.contracts.clip import ClipSubmission, HostedStill, StillToHost
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from studio.objects import keys
 from studio.objects.store import ObjectStore
 
@@ -97,7 +97,7 @@ class HostingActivities:
     async def host_image(self, still: StillToHost) -> HostedStill:
         """Put the still where the provider can fetch it, for about a day, and let its clip join the line.
 
-        The film's workflow could do that itself; here it costs its history nothing.
+        The video's workflow could do that itself; here it costs its history nothing.
 
         Raises:
             InvalidRequest: the still is another channel's.

@@ -1,4 +1,4 @@
-"""Looking at a film before anything is spent on it."""
+"""Looking at a video before anything is spent on it."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from activities._heartbeat import beating
 from activities._stills import PreparedStills, WantedStill
 from comfy_workflows.graph import GraphTemplate
 from studio import graphs, intake
-from studio.contracts.film import FilmToCheck, VideoRequest
+from studio.contracts.video import VideoRequest, VideoToCheck
 from studio.errors import BadStill, InvalidRequest, MediaChanged, MediaMissing
 from studio.objects.keys import GRAPHS, lies_in_channel
 from studio.objects.store import ObjectStore
@@ -16,11 +16,11 @@ from studio.store.takes import TakeStore
 from studio.takes import takes_of
 
 MOST_COMPLAINTS = 20
-"""How many are told at once; a film of 500 clips with one mistake needs no list of 500."""
+"""How many are told at once; a video of 500 clips with one mistake needs no list of 500."""
 
 
 class IntakeActivities:
-    """Refuses films that could only waste money, with the path and the reason of everything that is wrong."""
+    """Refuses videos that could only waste money, with the path and the reason of everything that is wrong."""
 
     def __init__(self, objects: ObjectStore, takes: TakeStore, stills: PreparedStills) -> None:
         self._objects = objects
@@ -28,14 +28,14 @@ class IntakeActivities:
         self._takes = takes
 
     @activity.defn
-    async def check_film(self, film: FilmToCheck) -> None:
+    async def check_video(self, video: VideoToCheck) -> None:
         """Look at every prompt, and at every still of which there is no take yet. Stills are prepared here, so that
         the steps that make the clips find them.
 
         Raises:
             InvalidRequest: something cannot be made.
         """
-        request = film.request
+        request = video.request
         own, missing = await self._own_graph(request)
         wrong = missing + list(intake.complaints(request, own))
         async with beating():

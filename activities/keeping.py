@@ -12,8 +12,8 @@ from activities._recording import Recording
 from activities._scratch import scratch
 from activities._take import store_take
 from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipOutcome, ClipStatus
-from studio.contracts.film import ClipRecord, Unfinished
 from studio.contracts.keeping import ClipToKeep, KeptClip
+from studio.contracts.video import ClipRecord, Unfinished
 from studio.errors import BadClip, ClipUnreadable, DatabaseUnavailable, DownloadBroken, LinkDoubtful, NotAVideo
 from studio.media.conform import conform_to
 from studio.media.probe import MediaInfo, faulty
@@ -69,7 +69,7 @@ class KeepingActivities:
 
     @activity.defn
     async def remove_unfinished(self, unfinished: Unfinished) -> None:
-        """Remove the files of clips that a cancelled film did not finish. Takes stay: they are paid for."""
+        """Remove the files of clips that a cancelled video did not finish. Takes stay: they are paid for."""
         for number in unfinished.numbers:
             clip = ClipId(channel=unfinished.channel, video_id=unfinished.video_id, number=number)
             await self._objects.delete(keys.clip_key(clip))

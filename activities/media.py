@@ -1,4 +1,4 @@
-"""What is made from finished clips: the film and its contact sheet."""
+"""What is made from finished clips: the video and its contact sheet."""
 
 import asyncio
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from activities._heartbeat import beating
 from activities._scratch import scratch
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId
-from studio.contracts.film import FilmToJoin, JoinedFilm
+from studio.contracts.video import JoinedVideo, VideoToJoin
 from studio.errors import MediaChanged, MediaMissing
 from studio.media.concat import join
 from studio.media.sheet import contact_sheet
@@ -29,20 +29,20 @@ class MediaActivities:
         self._work_dir = work_dir
 
     @activity.defn
-    async def join_clips(self, film: FilmToJoin) -> JoinedFilm:
+    async def join_clips(self, video: VideoToJoin) -> JoinedVideo:
         """Join the clips by stream copy; only clips that differ from the others are encoded.
 
         Raises:
             InvalidRequest: a clip is another channel's.
             MediaMissing, MediaChanged: a clip is not in the store as it was, neither as a take nor at its place.
         """
-        keys.ensure_of_channel(film.channel, film)
+        keys.ensure_of_channel(video.channel, video)
         async with beating():
             with scratch(self._work_dir) as folder:
-                target = folder / "film.mp4"
-                joined = await join(await self._fetch(film, folder), target, title=film.title or "")
-                media = await self._objects.put(target, keys.film_key(film.channel, film.video_id), "video/mp4")
-        film_joined = JoinedFilm(
+                target = folder / "video.mp4"
+                joined = await join(await self._fetch(video, folder), target, title=video.title or "")
+                media = await self._objects.put(target, keys.video_key(video.channel, video.video_id), "video/mp4")
+        video_joined = JoinedVideo(
             media=media,
             seconds=joined.info.seconds,
             frames=joined.info.frames,
@@ -50,41 +50,41 @@ class MediaActivities:
             silenced=_numbers(joined.silenced),
             tone_mapped=_numbers(joined.tone_mapped),
         )
-        _log.info("film.joined", key=media.key, seconds=joined.info.seconds, notes=film_joined.notes())
-        return film_joined
+        _log.info("video.joined", key=media.key, seconds=joined.info.seconds, notes=video_joined.notes())
+        return video_joined
 
     @activity.defn
-    async def make_contact_sheet(self, film: FilmToJoin) -> MediaRef:
+    async def make_contact_sheet(self, video: VideoToJoin) -> MediaRef:
         """One picture of every clip, side by side. Raises as `join_clips` does."""
-        keys.ensure_of_channel(film.channel, film)
+        keys.ensure_of_channel(video.channel, video)
         async with beating():
             with scratch(self._work_dir) as folder:
                 target = folder / "sheet.png"
-                pictures = await self._fetch_pictures(film, folder)
-                title = " - ".join(part for part in (film.title, f"{film.channel} / {film.video_id}") if part)
-                labels = film.labels if len(film.labels) == len(pictures) else None
+                pictures = await self._fetch_pictures(video, folder)
+                title = " - ".join(part for part in (video.title, f"{video.channel} / {video.video_id}") if part)
+                labels = video.labels if len(video.labels) == len(pictures) else None
                 await asyncio.to_thread(contact_sheet, pictures, target, title=title, labels=labels)
-                return await self._objects.put(target, keys.sheet_key(film.channel, film.video_id), "image/png")
+                return await self._objects.put(target, keys.sheet_key(video.channel, video.video_id), "image/png")
 
-    async def _fetch(self, film: FilmToJoin, folder: Path) -> list[Path]:
-        return [await self._clip(film, place, folder) for place in range(1, len(film.clips) + 1)]
+    async def _fetch(self, video: VideoToJoin, folder: Path) -> list[Path]:
+        return [await self._clip(video, place, folder) for place in range(1, len(video.clips) + 1)]
 
-    async def _fetch_pictures(self, film: FilmToJoin, folder: Path) -> list[Path]:
+    async def _fetch_pictures(self, video: VideoToJoin, folder: Path) -> list[Path]:
         """The small picture of each clip, or the clip itself where there is none."""
         return [
             await self._objects.fetch(clip.picture, folder / f"clip_{place:03d}.jpg")
             if clip.picture and await self._objects.is_intact(clip.picture)
-            else await self._clip(film, place, folder)
-            for place, clip in enumerate(film.clips, start=1)
+            else await self._clip(video, place, folder)
+            for place, clip in enumerate(video.clips, start=1)
         ]
 
-    async def _clip(self, film: FilmToJoin, place: int, folder: Path) -> Path:
+    async def _clip(self, video: VideoToJoin, place: int, folder: Path) -> Path:
         """The take; or the video's own copy of it, when that is what is still whole."""
-        media, target = film.clips[place - 1].media, folder / f"clip_{place:03d}.mp4"
+        media, target = video.clips[place - 1].media, folder / f"clip_{place:03d}.mp4"
         try:
             return await self._objects.fetch(media, target)
         except (MediaMissing, MediaChanged) as lost:
-            own = keys.clip_key(ClipId(channel=film.channel, video_id=film.video_id, number=place))
+            own = keys.clip_key(ClipId(channel=video.channel, video_id=video.video_id, number=place))
             copy = media.model_copy(update={"key": own})
             if not await self._objects.is_intact(copy):
                 raise type(lost)(f"clip {place}: {lost}") from None

@@ -1,4 +1,4 @@
-"""Telling others how a film stands: Notion."""
+"""Telling others how a video stands: Notion."""
 
 import asyncio
 
@@ -25,9 +25,9 @@ class NoticeActivities:
 
     @activity.defn
     async def post_notice(self, notice: StatusNotice) -> None:
-        """Give a notice to the film's own `NoticeWorkflow`, which is made when it is not there.
+        """Give a notice to the video's own `NoticeWorkflow`, which is made when it is not there.
 
-        The film goes on at once: whether Notion answers is no concern of his.
+        The video goes on at once: whether Notion answers is no concern of his.
         """
         if self._notion is None:
             return

@@ -1,4 +1,4 @@
-"""Takes that are there already: a film uses them instead of having its clips made."""
+"""Takes that are there already: a video uses them instead of having its clips made."""
 
 import asyncio
 
@@ -10,8 +10,8 @@ from studio.contracts.clip import ClipId, ClipOutcome, ClipStatus
 from studio.contracts.take import LostTakes, Take, TakesToUse, TakesUsed
 from studio.objects import keys
 from studio.objects.store import ObjectStore
-from studio.store.films import FilmStore
 from studio.store.takes import TakeStore
+from studio.store.videos import VideoStore
 
 _log = structlog.get_logger()
 
@@ -21,10 +21,10 @@ COPIES_AT_ONCE = 8
 class TakeActivities:
     """Finds takes. Nothing is made or paid here."""
 
-    def __init__(self, objects: ObjectStore, takes: TakeStore, films: FilmStore) -> None:
+    def __init__(self, objects: ObjectStore, takes: TakeStore, videos: VideoStore) -> None:
         self._objects = objects
         self._takes = takes
-        self._films = films
+        self._videos = videos
 
     @activity.defn
     async def use_takes(self, wanted: TakesToUse) -> TakesUsed:
@@ -45,7 +45,7 @@ class TakeActivities:
 
             uses = [use(number, there[take]) for number, take in wanted.takes.items() if take in there]
             outcomes = [outcome for outcome in await asyncio.gather(*uses) if outcome is not None]
-            await self._films.record_clips(wanted.channel, wanted.video_id, outcomes, wanted.revision)
+            await self._videos.record_clips(wanted.channel, wanted.video_id, outcomes, wanted.revision)
         _log.info("takes.used", clips=len(wanted.takes), used=len(outcomes))
         return TakesUsed(outcomes=outcomes)
 

@@ -18,10 +18,10 @@ class TicketActivities:
 
     @activity.defn
     async def keep_in_line(self, waiting: TicketsInLine) -> None:
-        """Hand the tickets in now and again after each pause, until the film cancels this.
+        """Hand the tickets in now and again after each pause, until the video cancels this.
 
         A gate that was terminated is started; one that was reset, or had no room, gets to know of them. An attempt
-        costs the film's history nothing.
+        costs the video's history nothing.
 
         Raises:
             StillInLine: always; Temporal repeats the attempt after the pause.

@@ -14,7 +14,7 @@ import structlog
 from temporalio.service import RPCError
 
 from studio.contracts.execution import Execution
-from studio.contracts.film import VideoResult, VideoStatus
+from studio.contracts.video import VideoResult, VideoStatus
 from studio.errors import DatabaseUnavailable
 from studio.store.video_endings import Compared, VideoEndings
 

@@ -7,22 +7,22 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.ground import Ground, order_id
-from studio.contracts.film import VideoResult
+from studio.contracts.video import VideoResult
 from studio.store.unresolved import UnresolvedOrders
 
 Made = dict[tuple[str, int], tuple[str, str]]
-"""Film and clip → what it was made from (the order's take), what came of it (the file's digest)."""
+"""Video and clip → what it was made from (the order's take), what came of it (the file's digest)."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an auditor finds about the films of one channel."""
+    """What an auditor finds about the videos of one channel."""
 
     billed: int
     doubled: int
     """Tasks billed beyond one per clip that nobody at the desk has decided to pay for."""
     lost: int
-    """Tasks billed whose clip is in no film."""
+    """Tasks billed whose clip is in no video."""
     in_desk: int
     """Orders that were lost and about which was decided, by a callback or a person."""
     by: dict[str, int]
@@ -74,4 +74,4 @@ def made_of(results: Iterable[VideoResult]) -> Made:
 
 def _clip_of(address: str) -> tuple[str, str]:
     asked = parse_qs(urlsplit(address).query)
-    return asked["film"][0], asked["clip"][0]
+    return asked["video"][0], asked["clip"][0]

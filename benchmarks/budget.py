@@ -1,9 +1,9 @@
 """Four worker processes race for a channel's budget at a flapping provider: the most that was ever billed.
 
-Every run is a channel of its own with a limit for the day and several films whose clips would cost many times as
+Every run is a channel of its own with a limit for the day and several videos whose clips would cost many times as
 much. The provider answers some orders with 429, 455 or 500, drops connections before and after it has accepted, and
-lets some tasks fail, which gives their money back. Lost orders are written off and sent again as the films' policy
-allows, and all films are resumed several times, so that clips are tried again beside the limit."""
+lets some tasks fail, which gives their money back. Lost orders are written off and sent again as the videos' policy
+allows, and all videos are resumed several times, so that clips are tried again beside the limit."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from benchmarks.ground import Ground, Handle, ground, progress_of, say, until
-from studio.contracts.film import OnUnknown, VideoProgress, VideoStatus
+from studio.contracts.video import OnUnknown, VideoProgress, VideoStatus
 from studio.providers.kie_models import CREDIT_USD
 from studio.store.budgets import BudgetStore, channel_scope
 from workflows_temporal.video import VideoWorkflow
@@ -23,9 +23,9 @@ WORKERS = {"one": "studio,kling", "two": "studio,kling", "three": "studio,kling"
 FLAPPING = [{"http": 429}, {"body_code": 455}, {"http": 500}, "reset_before", "accept_then_reset"]
 ORDERS_HIT, TASKS_FAILED = 0.4, 0.4
 """Shares of orders and tasks."""
-FILMS, CLIPS = 3, 4
+VIDEOS, CLIPS = 3, 4
 TIMES = 2
-"""How often the films of a run are resumed."""
+"""How often the videos of a run are resumed."""
 STANDING = (VideoStatus.VIDEO_ERROR, VideoStatus.BUDGET_REACHED, VideoStatus.VIDEO_READY)
 
 
@@ -70,14 +70,14 @@ async def _lane(here: Ground, numbers: Any, limit: Decimal, bills: list[Decimal]
 
 
 async def _one(here: Ground, channel: str, limit: Decimal) -> Decimal:
-    """All films of a channel until they stand still for good; what the provider billed for them."""
+    """All videos of a channel until they stand still for good; what the provider billed for them."""
     await BudgetStore(here.database).set(channel_scope(channel), limit)
     fields = {"on_unknown": OnUnknown.RESUBMIT, "most_resubmits": 2, "unknown_wait_seconds": 2}
-    films = [
-        await here.film(f"{channel}-{number}", clips=CLIPS, channel=channel, seconds=10, **fields)
-        for number in range(1, FILMS + 1)
+    videos = [
+        await here.video(f"{channel}-{number}", clips=CLIPS, channel=channel, seconds=10, **fields)
+        for number in range(1, VIDEOS + 1)
     ]
-    handles = await asyncio.gather(*map(here.start, films))
+    handles = await asyncio.gather(*map(here.start, videos))
     for _ in range(1 + TIMES):
         await asyncio.gather(*(_round(handle) for handle in handles))
     billed = await _billed(here, channel)
@@ -86,7 +86,7 @@ async def _one(here: Ground, channel: str, limit: Decimal) -> Decimal:
 
 
 async def _round(handle: Handle) -> None:
-    """Until the film stands still after the next round; all but the first begin with a resume."""
+    """Until the video stands still after the next round; all but the first begin with a resume."""
     before = await progress_of(handle)
     if before.status is VideoStatus.VIDEO_READY:
         return

@@ -1,9 +1,9 @@
 """Seconds from the provider's completion of a clip to the clip's end (verified, in the store), with callbacks, while
-looks are half a minute apart: the median. Then the same film once more with forged, duplicate and stale callbacks
+looks are half a minute apart: the median. Then the same video once more with forged, duplicate and stale callbacks
 thrown at the gateway: are there other bills, other takes, other files?
 
 Thrown are: orders and tasks that do not exist, other clips' tasks under an order's id, genuine callbacks before their
-time and again after it, and callbacks for films that have ended or never were."""
+time and again after it, and callbacks for videos that have ended or never were."""
 
 import argparse
 import asyncio
@@ -19,14 +19,14 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from benchmarks.audit import audit, made_of
 from benchmarks.ground import Ground, ground, say, time_of, words_of
-from studio.contracts.film import VideoResult
+from studio.contracts.video import VideoResult
 
 KIE = {"duration": [2.0, 20.0]}
 SETTINGS = {"KLING_SLOTS": "100", "KLING_LOOK_MIN_SECONDS": "30", "KLING_LOOK_MAX_SECONDS": "30"}
 WORKERS = {"studio": "studio,kling", "media": "media"}
 PEACE, STORM = "peace", "storm"
 """The two channels."""
-FILM = "calls"
+VIDEO = "calls"
 STORM_SECONDS = 20.0
 AT_ONCE = 10
 """Callbacks under way at the same time."""
@@ -40,13 +40,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
     async with ground(kie=KIE, speed=1, workers=WORKERS, settings=SETTINGS, callbacks=True) as here:
-        result, seconds = await _film(here, PEACE, options.clips)
+        result, seconds = await _video(here, PEACE, options.clips)
         say(f"in peace: {statistics.median(seconds):.2f} s, at most {max(seconds):.2f} s")
         storm = Storm(here, options.forged, random.Random(options.seed))
-        (stormy, disturbed), answers = await asyncio.gather(_film(here, STORM, options.clips), storm.blow())
+        (stormy, disturbed), answers = await asyncio.gather(_video(here, STORM, options.clips), storm.blow())
         say(f"answers: {answers}")
         await here.provider_is_done()
-        bills = [await audit(here, channel, [film]) for channel, film in ((PEACE, result), (STORM, stormy))]
+        bills = [await audit(here, channel, [video]) for channel, video in ((PEACE, result), (STORM, stormy))]
         same = made_of([result]) == made_of([stormy])
         return {
             "median_seconds": round(statistics.median(seconds), 2),
@@ -60,13 +60,13 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-async def _film(here: Ground, channel: str, clips: int) -> tuple[VideoResult, list[float]]:
-    """A film, and per clip the seconds between the provider's end and ours."""
-    handle = await here.start(await here.film(FILM, clips=clips, channel=channel))
+async def _video(here: Ground, channel: str, clips: int) -> tuple[VideoResult, list[float]]:
+    """A video, and per clip the seconds between the provider's end and ours."""
+    handle = await here.start(await here.video(VIDEO, clips=clips, channel=channel))
     result = await handle.result()
     kept = _kept([event for events in await here.histories(handle) for event in events])
     done = {task["prompt"].partition(":")[0]: float(task["finished"]) for task in await here.tasks(channel)}
-    spans = [kept[f"clip {n:02d}"] - done[words_of(FILM, n).rstrip(":")] for n in range(1, clips + 1)]
+    spans = [kept[f"clip {n:02d}"] - done[words_of(VIDEO, n).rstrip(":")] for n in range(1, clips + 1)]
     return result, spans
 
 
@@ -84,7 +84,7 @@ def _kept(events: list[HistoryEvent]) -> dict[str, float]:
 
 
 class Storm:
-    """Callbacks nobody should believe, spread over the time of the film."""
+    """Callbacks nobody should believe, spread over the time of the video."""
 
     def __init__(self, here: Ground, count: int, chance: random.Random) -> None:
         self._here = here
@@ -117,11 +117,11 @@ class Storm:
         storm = [task for task in tasks if f"channel={STORM}&" in task["call_back_url"]]
         another = self._chance.choice(tasks)
         if not storm:
-            return str(another["call_back_url"]), str(another["task_id"])  # a film that has ended
+            return str(another["call_back_url"]), str(another["task_id"])  # a video that has ended
         one = self._chance.choice(storm)
         match self._chance.randrange(6):
             case 0:
-                return self._address(one, film="never-was"), str(one["task_id"])
+                return self._address(one, video="never-was"), str(one["task_id"])
             case 1:
                 return self._address(one, order=str(uuid.uuid4())), uuid.uuid4().hex
             case 2:
@@ -132,9 +132,9 @@ class Storm:
                 return str(another["call_back_url"]), str(another["task_id"])
         return str(one["call_back_url"]), str(one["task_id"])  # too early, or once more
 
-    def _address(self, task: Mapping[str, Any], *, order: str = "", film: str = "") -> str:
+    def _address(self, task: Mapping[str, Any], *, order: str = "", video: str = "") -> str:
         parts = urlsplit(str(task["call_back_url"]))
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         path, _, genuine = parts.path.rpartition("/")
-        query = urlencode(asked | ({"film": film} if film else {}))
+        query = urlencode(asked | ({"video": video} if video else {}))
         return parts._replace(path=f"{path}/{order or genuine}", query=query).geturl()

@@ -141,7 +141,7 @@ async def still(path: Path) -> str:
 
 
 def _still(path: Path, size: tuple[int, int]) -> str:
-    lines = ["film: case", "channel: cases", f"width: {size[0]}", f"height: {size[1]}", "clips:"]
+    lines = ["video: case", "channel: cases", f"width: {size[0]}", f"height: {size[1]}", "clips:"]
     lines += [f"  - still: {json.dumps(str(path))}", "    prompt: Waves roll onto the beach. Slow pan right."]
     with tempfile.TemporaryDirectory(prefix="case-") as folder:
         file = Path(folder) / "video.yaml"
@@ -157,18 +157,18 @@ def _raised_if_refused(text: str) -> str:
 
 
 async def video_file(path: Path) -> str:
-    """A video file through the command `film check`."""
+    """A video file through the command `video check`."""
     return _raised_if_refused(await asyncio.to_thread(_checked, path))
 
 
 def _checked(path: Path) -> str:
     """What the command line says of a video file."""
-    code, text = _command("film", "check", str(path))
+    code, text = _command("video", "check", str(path))
     if "Traceback (most recent call last)" in text:
         raise RuntimeError(text.strip().splitlines()[-1])
     if code not in (0, 2):
         raise RuntimeError(f"exit code {code}: {text}")
-    said = "\n".join(line for line in text.splitlines() if not line.startswith("`film "))  # the next command
+    said = "\n".join(line for line in text.splitlines() if not line.startswith("`video "))  # the next command
     return said.replace(f"{path} is right", "right") if code == 0 else f"refused: {said.replace(f'{path}: ', '', 1)}"
 
 

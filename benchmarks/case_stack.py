@@ -24,7 +24,7 @@ from temporalio.service import RPCError
 from benchmarks.ground import Ground, ground
 from benchmarks.isolated import Outcome
 from studio.callback_address import CallbackAddresses, CallbackSigner, CallbackSubject
-from studio.contracts.film import VideoProgress, VideoStatus
+from studio.contracts.video import VideoProgress, VideoStatus
 from studio.errors import StudioError
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
 
@@ -225,7 +225,7 @@ class Watched:
 
 async def _signalled(here: Ground, seconds: float) -> Outcome:
     """Everything that fits no signal, and thousands of `resume`, to a video that waits for a budget."""
-    request = await here.film("signalled", clips=2, channel="cases", budget_usd="0.01")
+    request = await here.video("signalled", clips=2, channel="cases", budget_usd="0.01")
     handle = await here.start(request)
     watched = Watched(here, handle.id)
     try:

@@ -1,7 +1,7 @@
 """Files of every kind that people, providers and strangers bring, through the parts of the product that meet them.
 
 The folder has folders of its own. `clips` go through probe, the checks of a delivery, trim and join; `stills` through
-the preflight of a video; `films` (or `videos`) through `film check`; `kie` (`c…`: answers to orders, `w…`: callbacks,
+the preflight of a video; `videos` (or `films`) through `video check`; `kie` (`c…`: answers to orders, `w…`: callbacks,
 others: looks) and `comfy` (`h…`: histories, `p…`: answers to a prompt, `q…`: queues, `object_info…`, others: graphs)
 through the clients; `temporal` starts videos on a dev server with workers, and sends every signal to one that waits.
 Each file has a process of its own with limits on memory and time, or a video of its own. Prints a sentence for each.
@@ -58,7 +58,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     only = {name for name in options.only.split(",") if name}
     found = [case for case in _cases(options.dir) if not only or case.name.partition("/")[0] in only]
     if not found:
-        raise SystemExit(f"{options.dir} holds no folder such as clips, stills, films, kie, comfy or temporal")
+        raise SystemExit(f"{options.dir} holds no folder such as clips, stills, videos, kie, comfy or temporal")
     start_server("benchmarks.case_doors", "starter")
     outcomes: dict[str, Outcome] = {}
     turns = asyncio.Semaphore(options.at_once)

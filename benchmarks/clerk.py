@@ -1,4 +1,4 @@
-"""What a person does beside a run of films: decide about lost orders, resume films that stand for another reason."""
+"""What a person does beside a run of videos: decide about lost orders, resume videos that stand for another reason."""
 
 import asyncio
 import time
@@ -20,14 +20,14 @@ from workflows_temporal.video import VideoWorkflow
 
 WHO = "clerk"
 PATIENCE = 15.0
-"""Seconds a film stands before somebody looks after it. One whose order was decided about may be about to go on."""
+"""Seconds a video stands before somebody looks after it. One whose order was decided about may be about to go on."""
 _AWAY = (RPCError, RuntimeError, DatabaseUnavailable, httpx.HTTPError, TimeoutError)
 """Temporal, PostgreSQL or the provider does not answer at the moment: the next round will do."""
 _STANDING = "VideoStatus = 'video_error' and ExecutionStatus = 'Running'"
 
 
 class Clerk:
-    """Sits at the desk. It knows nothing but the desk's list, the provider's list and how films stand."""
+    """Sits at the desk. It knows nothing but the desk's list, the provider's list and how videos stand."""
 
     def __init__(self, here: Ground) -> None:
         self._here = here
@@ -51,7 +51,7 @@ class Clerk:
         while True:
             with suppress(*_AWAY):
                 await self.clear_desk()
-                await self.resume_films()
+                await self.resume_videos()
             await asyncio.sleep(every)
 
     async def clear_desk(self) -> None:
@@ -68,19 +68,19 @@ class Clerk:
         for order in due:
             await self._decide(order, known.get(order.submission_id))
 
-    async def resume_films(self) -> None:
-        """Say `resume` to films that stand, but not to those that wait for a decision: they go on by themselves."""
+    async def resume_videos(self) -> None:
+        """Say `resume` to videos that stand, but not to those that wait for a decision: they go on by themselves."""
         waiting = {f"video/{order.channel}/{order.video_id}" for order in await self._desk.lost()}
-        found = {film.id async for film in self._here.temporal.list_workflows(_STANDING)}
+        found = {video.id async for video in self._here.temporal.list_workflows(_STANDING)}
         standing = found - waiting
-        self._standing = {film: self._standing.get(film, time.monotonic()) for film in standing}
-        for film, since in self._standing.items():
+        self._standing = {video: self._standing.get(video, time.monotonic()) for video in standing}
+        for video, since in self._standing.items():
             if time.monotonic() - since > PATIENCE:
-                await self._here.temporal.get_workflow_handle(film).signal(VideoWorkflow.resume)
-                (row,) = await self._here.rows("select message from films where workflow_id = $1", film)
-                say(f"resumed {film}: {row['message']}")
+                await self._here.temporal.get_workflow_handle(video).signal(VideoWorkflow.resume)
+                (row,) = await self._here.rows("select message from videos where workflow_id = $1", video)
+                say(f"resumed {video}: {row['message']}")
                 self.resumed += 1
-                self._standing[film] = time.monotonic()
+                self._standing[video] = time.monotonic()
 
     async def _decide(self, order: LostOrder, task: str | None) -> None:
         kind = DecisionKind.RESUBMIT if task is None else DecisionKind.ADOPT

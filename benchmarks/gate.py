@@ -31,11 +31,11 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     settings = {"KLING_SLOTS": str(options.limit)}
     async with ground(kie=kie, speed=SPEED, workers=WORKERS, settings=settings) as here:
         share = options.clips // len(CHANNELS)
-        films = [await here.film(channel, clips=share, channel=channel) for channel in CHANNELS]
+        videos = [await here.video(channel, clips=share, channel=channel) for channel in CHANNELS]
         gate: WorkflowHandle[GateWorkflow, None] = here.temporal.get_workflow_handle_for(
             GateWorkflow.run, KLING_GATE_ID
         )
-        handles = await asyncio.gather(*map(here.start, films))
+        handles = await asyncio.gather(*map(here.start, videos))
         await asyncio.gather(*(handle.result() for handle in handles))
         book = await here.ledger("tasks", "counters")
         say(f"gate: {(await gate.query(GateWorkflow.state)).most_held} places held at most")

@@ -1,10 +1,10 @@
-"""Films that are cancelled while a ComfyUI server renders their clip, while it encodes it (then it goes on to the end,
-and what comes out is kept as a take), and while the clip waits behind somebody else's prompt. Another film waits for
+"""Videos that are cancelled while a ComfyUI server renders their clip, while it encodes it (then it goes on to the end,
+and what comes out is kept as a take), and while the clip waits behind somebody else's prompt. Another video waits for
 the same GPU.
 
 Seconds to interrupt: from the cancellation of the workflow to the moment the server is told, by its own ledger; to
 stop: to the moment the prompt has ended, where that was not success. States: how the prompts ended. Seconds to next:
-how long the GPU stood idle before the waiting film's clip, where nothing else was queued."""
+how long the GPU stood idle before the waiting video's clip, where nothing else was queued."""
 
 import argparse
 import asyncio
@@ -21,13 +21,13 @@ from typing import Any
 from temporalio.client import WorkflowFailureError
 
 from benchmarks.gpulanes import Lane, gpu_lanes
-from benchmarks.gpus import gpu_film
+from benchmarks.gpus import gpu_video
 from benchmarks.ground import Handle, say, until, words_of
 
 LONG, ENCODING, IN_FRONT = 120.0, 6.0, 6.0
 """GPU seconds: of the cancelled render, of one that is cancelled while it is encoded, of somebody else's prompt."""
 NEXT = 0.2
-"""GPU seconds of the film that waits."""
+"""GPU seconds of the video that waits."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,11 +92,11 @@ async def _play(lane: Lane, plan: list[tuple[str, int, float]], ends: list[End])
         say(f"{len(ends):4d}  {case:<10} {end.state:<12} told after {end.to_interrupt:.2f} s")
 
 
-async def _round(lane: Lane, case: str, film: str, chance: random.Random) -> End:
+async def _round(lane: Lane, case: str, video: str, chance: random.Random) -> End:
     here, gpu = lane.here, lane.gpu
-    start = functools.partial(here.start, await gpu_film(here, film, clips=1))
-    handle, mine = await CASES[case](lane, film, start)
-    following = await here.start(await gpu_film(here, f"{film}-next", clips=1))
+    start = functools.partial(here.start, await gpu_video(here, video, clips=1))
+    handle, mine = await CASES[case](lane, video, start)
+    following = await here.start(await gpu_video(here, f"{video}-next", clips=1))
     await asyncio.sleep(chance.uniform(0, 2.5))
     cancelled = time.time()
     await handle.cancel()
@@ -129,24 +129,24 @@ async def _ended(handle: Handle) -> None:
 Begin = Callable[[], Awaitable[Handle]]
 
 
-async def _rendering(lane: Lane, film: str, start: Begin) -> tuple[Handle, int]:
-    """A film, and the place of its prompt in the server's ledger."""
-    return await _running(lane, film, start, seconds=LONG)
+async def _rendering(lane: Lane, video: str, start: Begin) -> tuple[Handle, int]:
+    """A video, and the place of its prompt in the server's ledger."""
+    return await _running(lane, video, start, seconds=LONG)
 
 
-async def _encoding(lane: Lane, film: str, start: Begin) -> tuple[Handle, int]:
-    return await _running(lane, film, start, seconds=ENCODING, encode_seconds=ENCODING - 0.1)
+async def _encoding(lane: Lane, video: str, start: Begin) -> tuple[Handle, int]:
+    return await _running(lane, video, start, seconds=ENCODING, encode_seconds=ENCODING - 0.1)
 
 
-async def _running(lane: Lane, film: str, start: Begin, **order: float) -> tuple[Handle, int]:
+async def _running(lane: Lane, video: str, start: Begin, **order: float) -> tuple[Handle, int]:
     before = len(await lane.gpu.prompts())
-    await lane.gpu.tell("faults", route="run", match=words_of(film, 1), script=[order])
+    await lane.gpu.tell("faults", route="run", match=words_of(video, 1), script=[order])
     handle = await start()
     await lane.gpu.prompt(before, "running")
     return handle, before
 
 
-async def _waiting(lane: Lane, film: str, start: Begin) -> tuple[Handle, int]:
+async def _waiting(lane: Lane, video: str, start: Begin) -> tuple[Handle, int]:
     before = len(await lane.gpu.prompts())
     await lane.gpu.tell("foreign", seconds=IN_FRONT)
     handle = await start()

@@ -1,4 +1,4 @@
-"""Films of one clip on ComfyUI servers while something dies: the worker inside the submission, while the server
+"""Videos of one clip on ComfyUI servers while something dies: the worker inside the submission, while the server
 renders, while the file comes home; the server itself while it renders or while the file comes home; the server is out
 of reach when the next worker begins; the answer to the submission is lost.
 
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.gpulanes import Lane, gpu_lanes
-from benchmarks.gpus import gpu_film
+from benchmarks.gpus import gpu_video
 from benchmarks.ground import Handle, say, until
-from studio.contracts.film import VideoRequest
+from studio.contracts.video import VideoRequest
 
 REACH = 40.0
 """Seconds within which a moment comes."""
@@ -92,9 +92,9 @@ async def _play(lane: Lane, plan: list[tuple[str, int, float]], ends: list[End])
         say(f"{len(ends):4d}  {case:<32} {end.submissions} submissions, {end.seconds:5.1f} s{'' if end.done else ' !'}")
 
 
-async def _round(lane: Lane, case: str, film: str, chance: random.Random) -> End:
+async def _round(lane: Lane, case: str, video: str, chance: random.Random) -> End:
     before, began = len(await lane.gpu.prompts()), time.monotonic()
-    scene = Scene(lane, await gpu_film(lane.here, film, clips=1), chance, before)
+    scene = Scene(lane, await gpu_video(lane.here, video, clips=1), chance, before)
     async with asyncio.timeout(REACH):
         handle = await CASES[case](scene)
     try:
@@ -119,10 +119,10 @@ async def _round(lane: Lane, case: str, film: str, chance: random.Random) -> End
 
 @dataclass
 class Scene:
-    """Where it happens: a film that has not been started."""
+    """Where it happens: a video that has not been started."""
 
     lane: Lane
-    film: VideoRequest
+    video: VideoRequest
     chance: random.Random
     before: int
     """Prompts in the server's ledger by now."""
@@ -130,7 +130,7 @@ class Scene:
     async def start(self, least: float, most: float) -> Handle:
         """Start it; its render will take so many seconds."""
         await self.lane.gpu.tell("config", prompt_seconds=self.chance.uniform(least, most))
-        return await self.lane.here.start(self.film)
+        return await self.lane.here.start(self.video)
 
     async def rendering(self, least: float, most: float) -> Handle:
         """Start it and wait until the server is somewhere in the first half second of the render."""

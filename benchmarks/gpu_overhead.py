@@ -1,6 +1,6 @@
 """What Longtake adds to a clip that a GPU server makes in 0.2 s, and to a prompt that costs it next to nothing.
 
-Extra seconds per clip: from the moment a film's clips are handed to the queue `gpu` to the moment the last of them is
+Extra seconds per clip: from the moment a video's clips are handed to the queue `gpu` to the moment the last of them is
 verified and in the store, divided by their number, minus the GPU's 0.2 s. Idle seconds between: how long the server
 stood still between one clip and the next, by its own ledger, though more of them waited; the median.
 
@@ -27,7 +27,7 @@ from activities._comfy_rules import RenderRules
 from activities._comfy_servers import ComfyServers
 from activities._comfy_slot import GpuSlot
 from activities.comfy import ComfyActivities, RenderStores
-from benchmarks.gpus import Gpu, gpu_film
+from benchmarks.gpus import Gpu, gpu_video
 from benchmarks.ground import Ground, ground, say, time_of, until
 from comfy_workflows.own import read_own_graph
 from studio.contracts.clip import ClipId
@@ -61,7 +61,9 @@ TRIVIAL = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=20)
-    parser.add_argument("--films", type=int, default=3, help="so many, one after another; medians over them")
+    parser.add_argument(
+        "--videos", "--films", type=int, default=3, help="so many, one after another; medians over them"
+    )
     parser.add_argument("--size", default="832x480", help="of the clips, which are decoded to be verified")
     parser.add_argument("--prompts", type=int, default=50, help="trivial ones, each way")
 
@@ -69,31 +71,31 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 async def run(options: argparse.Namespace) -> dict[str, Any]:
     width, height = map(int, options.size.split("x"))
     size = (width, height)
-    films: list[tuple[float, float]] = []
+    videos: list[tuple[float, float]] = []
     comfyui = {"prompt_seconds": GPU_SECONDS}
     async with ground(kie={}, speed=1, workers=WORKERS, settings={}, gpus=1, comfyui=comfyui) as here:
         gpu = Gpu(here, "comfyui-1")
-        await _film(here, gpu, "warm-up", 3, size)
-        for number in range(1, options.films + 1):
-            films.append(await _film(here, gpu, f"film-{number}", options.clips, size))
-            say(f"film {number}: {films[-1][0]:.3f} s extra per clip, idle {films[-1][1]:.3f} s between")
+        await _video(here, gpu, "warm-up", 3, size)
+        for number in range(1, options.videos + 1):
+            videos.append(await _video(here, gpu, f"video-{number}", options.clips, size))
+            say(f"video {number}: {videos[-1][0]:.3f} s extra per clip, idle {videos[-1][1]:.3f} s between")
         await gpu.tell("config", prompt_seconds=None)
         bare, ours = await _trivial(here, gpu, options.prompts)
     return {
-        "extra_seconds_per_clip": round(statistics.median(extra for extra, _ in films), 3),
-        "idle_seconds_between": round(statistics.median(idle for _, idle in films), 3),
+        "extra_seconds_per_clip": round(statistics.median(extra for extra, _ in videos), 3),
+        "idle_seconds_between": round(statistics.median(idle for _, idle in videos), 3),
         "overhead_over_bare_ms": round((ours - bare) * 1000, 1),
         "bare_ms": round(bare * 1000, 1),
         "clips": options.clips,
-        "films": options.films,
+        "videos": options.videos,
         "size": options.size,
     }
 
 
-async def _film(here: Ground, gpu: Gpu, name: str, clips: int, size: tuple[int, int]) -> tuple[float, float]:
+async def _video(here: Ground, gpu: Gpu, name: str, clips: int, size: tuple[int, int]) -> tuple[float, float]:
     """Extra seconds per clip, idle seconds between two."""
     before = len(await gpu.prompts())
-    handle = await here.start(await gpu_film(here, name, clips=clips, size=size))
+    handle = await here.start(await gpu_video(here, name, clips=clips, size=size))
     await handle.result()
     assert len(await gpu.prompts()) == before + clips
     first, last = _span((await here.histories(handle))[0])

@@ -1,10 +1,10 @@
-"""Two ComfyUI servers with a worker each; films whose clips are spread over them; in the middle of it one server is
+"""Two ComfyUI servers with a worker each; videos whose clips are spread over them; in the middle of it one server is
 killed while it renders and stays dead, and its worker lives on.
 
 Counted from the servers' own ledgers: `ran_twice`, clips that were sent to a server more than once (at most the one
 that the dead server was at). `seconds` is the whole time, `seconds_alone` the time that the other server needs by
 itself for what it rendered after the kill: the difference is what a dead server costs. Its worker waits 20 s for it to
-come back before it gives the clip up; with few clips left the films wait for that."""
+come back before it gives the clip up; with few clips left the videos wait for that."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from benchmarks.gpus import Gpu, gpu_film
+from benchmarks.gpus import Gpu, gpu_video
 from benchmarks.ground import Ground, Handle, ground, say, until
 
 WORKERS = {"studio": "studio", "media": "media"}
@@ -21,7 +21,7 @@ DIES = "comfyui-2"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=40)
-    parser.add_argument("--films", type=int, default=4, help="that the jobs are the clips of")
+    parser.add_argument("--videos", "--films", type=int, default=4, help="that the jobs are the clips of")
     parser.add_argument("--gpu-seconds", type=float, default=2.0, help="per clip")
     parser.add_argument("--kill-after", type=int, default=12, help="finished clips")
 
@@ -31,7 +31,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     async with ground(kie={}, speed=1, workers=WORKERS, settings={}, gpus=2, comfyui=comfyui) as here:
         gpus = [Gpu(here, name) for name in here.stack.comfyui]
         began = time.time()
-        handles = await _start(here, options.jobs, options.films)
+        handles = await _start(here, options.jobs, options.videos)
         await until(lambda: _made(gpus), lambda made: made >= options.kill_after)
         dying = Gpu(here, DIES)
         await until(dying.prompts, lambda prompts: prompts[-1]["state"] == "running")
@@ -55,9 +55,9 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-async def _start(here: Ground, jobs: int, films: int) -> list[Handle]:
-    lengths = [jobs // films + (number < jobs % films) for number in range(films)]
-    requests = [await gpu_film(here, f"spread-{number}", clips=length) for number, length in enumerate(lengths)]
+async def _start(here: Ground, jobs: int, videos: int) -> list[Handle]:
+    lengths = [jobs // videos + (number < jobs % videos) for number in range(videos)]
+    requests = [await gpu_video(here, f"spread-{number}", clips=length) for number, length in enumerate(lengths)]
     return await asyncio.gather(*map(here.start, requests))
 
 

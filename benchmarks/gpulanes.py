@@ -1,5 +1,5 @@
 """GPU servers that have nothing to do with each other: each with its worker in a Temporal namespace of its own, so that
-many crashes can be played at the same time, and each film is known to be on one server."""
+many crashes can be played at the same time, and each video is known to be on one server."""
 
 import asyncio
 import dataclasses
@@ -71,6 +71,6 @@ async def _open(here: Ground, name: str) -> Lane:
     await ensure_search_attributes(temporal)
     lane = Lane(dataclasses.replace(here, temporal=temporal), Gpu(here, name))
     await here.stack.start_comfyui(name)
-    await here.stack.start_worker(f"films of {name}", "studio,media", **lane.settings)
+    await here.stack.start_worker(f"videos of {name}", "studio,media", **lane.settings)
     await lane.start_worker()
     return lane

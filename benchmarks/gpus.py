@@ -1,4 +1,4 @@
-"""Simulated ComfyUI servers seen from their admin doors, and films of small clips for them."""
+"""Simulated ComfyUI servers seen from their admin doors, and videos of small clips for them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, cast
 from PIL import Image
 
 from benchmarks.ground import Ground, until
-from studio.contracts.film import COMFYUI_GRAPH, Provider, VideoRequest
+from studio.contracts.video import COMFYUI_GRAPH, Provider, VideoRequest
 
 OFTEN = 0.01
 SMALL = (256, 256)
@@ -66,13 +66,13 @@ class Gpu:
         return self.here.stack.comfyui_urls[self.name]["admin_url"]
 
 
-async def gpu_film(here: Ground, video_id: str, *, clips: int, size: tuple[int, int] = SMALL) -> VideoRequest:
-    """A film of stills and clips of one size, which ComfyUI is to make."""
+async def gpu_video(here: Ground, video_id: str, *, clips: int, size: tuple[int, int] = SMALL) -> VideoRequest:
+    """A video of stills and clips of one size, which ComfyUI is to make."""
     width, height = size
     path = here.folder / f"still-{width}x{height}.png"
     if not path.exists():
         Image.effect_noise(size, 60).convert("RGB").save(path)
-    request = await here.film(video_id, clips=clips, width=width, height=height)
+    request = await here.video(video_id, clips=clips, width=width, height=height)
     still = await here.objects.put(path, request.clips[0].still.key, "image/png")
     drawn = [clip.model_copy(update={"still": still}) for clip in request.clips]
     return request.model_copy(update={"clips": drawn, "provider": Provider.COMFYUI, "model": COMFYUI_GRAPH})

@@ -1,4 +1,4 @@
-"""The ground every benchmark stands on: a stack of its own in a folder of its own, and films of small stills."""
+"""The ground every benchmark stands on: a stack of its own in a folder of its own, and videos of small stills."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from temporalio.client import Client, WorkflowHandle
 from local.stack import ROOT, Stack, StackOptions, running_stack
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId, ClipRequest
-from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
+from studio.contracts.video import VideoProgress, VideoRequest, VideoResult
 from studio.objects import keys
 from studio.objects.store import ObjectStore, StorePlace, open_store
 from studio.store.pool import Database, open_database
@@ -56,10 +56,10 @@ class Ground:
     provider: httpx.AsyncClient
     """The simulated provider's admin door."""
 
-    async def film(
+    async def video(
         self, video_id: str, *, clips: int, channel: str = "bench", seconds: Literal[5, 10] = 5, **fields: Any
     ) -> VideoRequest:
-        """A film of small stills, all the same picture under other names."""
+        """A video of small stills, all the same picture under other names."""
         path = self.folder / "still.png"
         if not path.exists():
             Image.effect_noise(STILL, 60).convert("RGB").save(path)
@@ -70,7 +70,7 @@ class Ground:
         return VideoRequest(channel=channel, video_id=video_id, clips=made, **(size | fields))
 
     async def start(self, request: VideoRequest) -> Handle:
-        """Start a film."""
+        """Start a video."""
         return await self.temporal.start_workflow(
             VideoWorkflow.run,
             request,
@@ -79,7 +79,7 @@ class Ground:
         )
 
     async def histories(self, handle: Handle) -> list[list[HistoryEvent]]:
-        """All runs of a film, the first one first."""
+        """All runs of a video, the first one first."""
         found = []
         async for run in self.temporal.list_workflows(f"WorkflowId = '{handle.id}'"):
             history = await self.temporal.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
@@ -177,7 +177,7 @@ def time_of(event: HistoryEvent) -> datetime:
 
 
 async def progress_of(handle: Handle) -> VideoProgress:
-    """How a film stands."""
+    """How a video stands."""
     return await handle.query(VideoWorkflow.progress)
 
 

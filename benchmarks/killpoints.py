@@ -29,7 +29,7 @@ class Scene:
     here: Ground
     chance: random.Random
     victim: str
-    """A film that has not been started."""
+    """A video that has not been started."""
     start: Callable[[], Any]
     """Starts it."""
     clip: int
@@ -145,21 +145,21 @@ async def _watching(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _joining(scene: Scene) -> AsyncIterator[None]:
-    """A film is being written. The process is stopped on sight, so that it is still at it when it dies."""
+    """A video is being written. The process is stopped on sight, so that it is still at it when it dies."""
     await scene.start()
     work, pid = scene.here.folder / "work", scene.here.stack.workers["media"].pid
     while True:
-        if _film_in_the_making(work):
+        if _video_in_the_making(work):
             with _standing(pid):
-                if _film_in_the_making(work):
+                if _video_in_the_making(work):
                     yield
                     return
         await asyncio.sleep(0.002)
 
 
-def _film_in_the_making(work: Path) -> bool:
+def _video_in_the_making(work: Path) -> bool:
     try:
-        return any(work.glob("job-*/film*"))
+        return any(work.glob("job-*/video*"))
     except FileNotFoundError:  # a folder went away while we looked
         return False
 
@@ -209,7 +209,7 @@ POINTS: Mapping[str, KillPoint] = {
     "after the receipt": KillPoint(_before_the_report, ORDERING),
     "watching": KillPoint(_watching, ORDERING),
     "closing the books": KillPoint(_held_statement("submissions", "set state = 'settled'"), ORDERING),
-    "writing the film down": KillPoint(_held_statement("films", "films"), ORDERING),
+    "writing the video down": KillPoint(_held_statement("videos", "videos"), ORDERING),
     "downloading": KillPoint(_held_answer("files", {"slow_body": 3}, of_the_clip=False), MEDIA),
     "joining": KillPoint(_joining, MEDIA),
     "a worker at any time": KillPoint(_any_time, ("anybody",)),

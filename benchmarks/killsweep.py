@@ -1,10 +1,10 @@
-"""Films under kill -9: worker processes die at random moments and inside every step of a clip's way, Temporal and
+"""Videos under kill -9: worker processes die at random moments and inside every step of a clip's way, Temporal and
 PostgreSQL are killed and started again; beside that a clerk clears the desk of lost orders. Then the books of the
-provider are held against ours, and the same films are made once more in peace: same takes, same files.
+provider are held against ours, and the same videos are made once more in peace: same takes, same files.
 
 Counted: `doubled`, tasks billed beyond one per clip without a decision at the desk; `lost`, paid clips that are in no
-film; `stuck`, films that do not finish; `in_desk`, orders that were lost and decided about, most of them by a
-callback. The seed says which films, clips and moments are drawn; when exactly a process dies, the machine decides."""
+video; `stuck`, videos that do not finish; `in_desk`, orders that were lost and decided about, most of them by a
+callback. The seed says which videos, clips and moments are drawn; when exactly a process dies, the machine decides."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ from benchmarks.audit import audit, made_of
 from benchmarks.clerk import Clerk
 from benchmarks.ground import Ground, Handle, ground, say
 from benchmarks.killpoints import POINTS, WORKERS, KillPoint, Scene
-from studio.contracts.film import VideoResult
+from studio.contracts.video import VideoResult
 
 SPEED = 60.0
 KIE = {"duration": [60.0, 120.0]}
@@ -34,11 +34,11 @@ KILLED, CALM = "killed", "calm"
 REACH = 30.0
 """Seconds within which a moment comes, or is given up."""
 STUCK = 120.0
-"""Seconds without any film finishing after which the rest is stuck."""
+"""Seconds without any video finishing after which the rest is stuck."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--films", type=int, default=100)
+    parser.add_argument("--videos", "--films", type=int, default=100)
     parser.add_argument("--clips", type=int, default=5)
     parser.add_argument("--each", type=int, default=4, help="how often every kill point is sought")
     parser.add_argument("--points", default="", help="only these, with commas between them, in this order")
@@ -50,13 +50,13 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     say(f"seed {seed}")
     began = time.monotonic()
     async with ground(kie=KIE, speed=SPEED, workers=WORKERS, settings=SETTINGS, callbacks=True) as here:
-        sweep = Sweep(here, options.films, options.clips, random.Random(seed))
+        sweep = Sweep(here, options.videos, options.clips, random.Random(seed))
         clerk = Clerk(here)
         async with clerk.at_work():
             await sweep.through(_plan(options, sweep.chance))
             results, stuck = await sweep.results(KILLED)
         swept = time.monotonic() - began
-        say(f"{sum(sweep.kills.values())} kills and {len(results)} films after {swept:.0f} s; now in peace")
+        say(f"{sum(sweep.kills.values())} kills and {len(results)} videos after {swept:.0f} s; now in peace")
         await here.provider_is_done()
         found = await audit(here, KILLED, results)
         await here.tell("reset", only=["faults"])
@@ -67,8 +67,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
             say(f"not the same: {name}: {killed.get(name)}, {peaceful.get(name)}")
     _table(sweep)
     return {
-        "films": options.films,
-        "clips": options.films * options.clips,
+        "videos": options.videos,
+        "clips": options.videos * options.clips,
         "kills": sum(sweep.kills.values()),
         "doubled": found.doubled,
         "lost": found.lost,
@@ -96,10 +96,10 @@ def _plan(options: argparse.Namespace, chance: random.Random) -> list[str]:
 
 @dataclass
 class Sweep:
-    """A run of films, and the processes that die meanwhile."""
+    """A run of videos, and the processes that die meanwhile."""
 
     here: Ground
-    films: int
+    videos: int
     clips: int
     chance: random.Random
     kills: Counter[str] = field(default_factory=Counter)
@@ -108,27 +108,27 @@ class Sweep:
     began: float = field(default_factory=time.monotonic)
 
     async def through(self, plan: list[str]) -> None:
-        """Seek every point of the plan, each with a film of its own; the other films are spread between them."""
-        names = [f"film-{number:03d}" for number in range(1, self.films + 1)]
+        """Seek every point of the plan, each with a video of its own; the other videos are spread between them."""
+        names = [f"video-{number:03d}" for number in range(1, self.videos + 1)]
         for number, point in enumerate(plan):
-            share = names[self.films * number // len(plan) : self.films * (number + 1) // len(plan)]
+            share = names[self.videos * number // len(plan) : self.videos * (number + 1) // len(plan)]
             victim, *others = share or [self.chance.choice(names)]
             await asyncio.gather(*(self.begin(KILLED, name) for name in others))
             await self._seek(point, victim)
 
     async def begin(self, channel: str, name: str) -> None:
-        """Start a film; one that was started already stays as it is."""
+        """Start a video; one that was started already stays as it is."""
         if f"{channel}/{name}" not in self.handles:
-            film = await self.here.film(name, clips=self.clips, channel=channel, unknown_wait_seconds=3)
-            self.handles[f"{channel}/{name}"] = await self.here.start(film)
+            video = await self.here.video(name, clips=self.clips, channel=channel, unknown_wait_seconds=3)
+            self.handles[f"{channel}/{name}"] = await self.here.start(video)
 
     async def begin_all(self, channel: str) -> None:
-        """Start all films."""
-        for number in range(1, self.films + 1):
-            await self.begin(channel, f"film-{number:03d}")
+        """Start all videos."""
+        for number in range(1, self.videos + 1):
+            await self.begin(channel, f"video-{number:03d}")
 
     async def results(self, channel: str) -> tuple[list[VideoResult], list[str]]:
-        """The finished films of a channel, and the names of those that are stuck: none has finished for long."""
+        """The finished videos of a channel, and the names of those that are stuck: none has finished for long."""
         waiting = {name: handle for name, handle in self.handles.items() if name.startswith(f"{channel}/")}
         found: list[VideoResult] = []
         moved = time.monotonic()

@@ -1,7 +1,7 @@
-"""The provider accepts every order of a film, and every answer to `createTask` gets lost on its way back.
+"""The provider accepts every order of a video, and every answer to `createTask` gets lost on its way back.
 
 With callbacks: how many orders were billed, and how many were found again by their callback. Without, on a stack
-whose orders carry no address to call: how many lie in the desk, how many were sent a second time although the film
+whose orders carry no address to call: how many lie in the desk, how many were sent a second time although the video
 is told to go on, and how many a person adopts with one `starter.py lost adopt` each."""
 
 import argparse
@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.ground import Ground, Handle, command, ground, progress_of, say, until, words_of
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress, VideoStatus
+from studio.contracts.video import VideoProgress, VideoStatus
 from workflows_temporal.video import VideoWorkflow
 
 SPEED = 60.0
@@ -65,7 +65,7 @@ async def _without_callbacks(here: Ground, clips: int) -> dict[str, Any]:
 
 async def _start(here: Ground, name: str, clips: int, **fields: Any) -> Handle:
     await here.tell("faults", route="createTask", script=["accept_then_reset"], repeat=True, count=clips)
-    return await here.start(await here.film(name, clips=clips, **fields))
+    return await here.start(await here.video(name, clips=clips, **fields))
 
 
 def _stands(progress: VideoProgress) -> bool:

@@ -1,7 +1,7 @@
 """What Longtake adds to a clip: the provider takes 0.2 s, so nearly everything that is measured is ours.
 
 Extra seconds per clip: from the moment its slot was granted (its order is scheduled) to the moment its verified file
-is in the store, minus the provider's 0.2 s; the median over all clips. Events per clip: the length of the film's
+is in the store, minus the provider's 0.2 s; the median over all clips. Events per clip: the length of the video's
 history, all its runs together, divided by its clips."""
 
 import argparse
@@ -18,7 +18,7 @@ SPEED = 500.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clips", default="18,500", help="lengths of films, with commas between them")
+    parser.add_argument("--clips", default="18,500", help="lengths of videos, with commas between them")
 
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -30,17 +30,17 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     events: dict[str, float] = {}
     workers = {"studio": "studio,kling", "media": "media"}
     async with ground(kie=kie, speed=SPEED, workers=workers, settings=settings) as here:
-        await _film(here, "warm-up", 5)
+        await _video(here, "warm-up", 5)
         for clips in lengths:
-            seconds, length = await _film(here, f"overhead-{clips}", clips)
+            seconds, length = await _video(here, f"overhead-{clips}", clips)
             extra[str(clips)] = round(seconds - PROVIDER_SECONDS, 3)
             events[str(clips)] = round(length / clips, 2)
             say(f"{clips} clips: {extra[str(clips)]} s extra, {events[str(clips)]} events per clip ({length} in all)")
     return {"extra_seconds_per_clip": extra, "events_per_clip": events}
 
 
-async def _film(here: Ground, name: str, clips: int) -> tuple[float, int]:
-    handle = await here.start(await here.film(name, clips=clips))
+async def _video(here: Ground, name: str, clips: int) -> tuple[float, int]:
+    handle = await here.start(await here.video(name, clips=clips))
     await handle.result()
     histories = await here.histories(handle)
     return statistics.median(_spans(histories)), sum(len(history) for history in histories)

@@ -36,7 +36,7 @@ WRITES: Mapping[str, Write] = {
     "order_sent": Write("submissions", "update", "new.state = 'sent'"),
     "order_accepted": Write("submissions", "update", "new.state = 'accepted'"),
     "order_settled": Write("submissions", "update", "new.state = 'settled'"),
-    "video_status": Write("films", "insert or update"),
+    "video_status": Write("videos", "insert or update"),
     "clip_status": Write("clips", "insert or update"),
     "take_stored": Write("takes", "insert or update"),
 }

@@ -1,5 +1,5 @@
-"""Kill -9 the only worker process while all clips of a film are with the provider, start a new one: how many
-submissions were billed, and how many seconds passed between the restart and the film's completion beyond the time
+"""Kill -9 the only worker process while all clips of a video are with the provider, start a new one: how many
+submissions were billed, and how many seconds passed between the restart and the video's completion beyond the time
 the provider still needed."""
 
 import argparse
@@ -38,7 +38,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _round(here: Ground, name: str, clips: int) -> float:
-    handle = await here.start(await here.film(name, clips=clips))
+    handle = await here.start(await here.video(name, clips=clips))
 
     def all_with_provider(progress: Any) -> bool:
         return all(clip.status is ClipStatus.RENDERING for clip in progress.clips)

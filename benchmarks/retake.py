@@ -1,6 +1,6 @@
-"""A film of 20 clips of 1920x1080: one prompt is changed (how many orders did that cost?), then the older take is
-chosen again: how many seconds passed until the new film was there, from the start of its workflow, and from the
-command `film choose --wait` a person types. Medians over the rounds, which choose one take and the other in turn."""
+"""A video of 20 clips of 1920x1080: one prompt is changed (how many orders did that cost?), then the older take is
+chosen again: how many seconds passed until the new video was there, from the start of its workflow, and from the
+command `video choose --wait` a person types. Medians over the rounds, which choose one take and the other in turn."""
 
 import argparse
 import asyncio
@@ -14,12 +14,12 @@ from PIL import Image
 from benchmarks.ground import Ground, ground, say
 from local.stack import ROOT
 from studio.contracts.clip import ClipId
-from studio.contracts.film import VideoRequest, VideoResult
+from studio.contracts.video import VideoRequest, VideoResult
 from studio.objects import keys
 
 SIZE = (1_920, 1_080)
 CHANGED = 7
-FILM = "retake"
+VIDEO = "retake"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         return {
             "clips": options.clips,
             "submissions": submissions,
-            "seconds_to_new_film": round(statistics.median(started), 2),
+            "seconds_to_new_video": round(statistics.median(started), 2),
             "seconds_from_command": round(statistics.median(typed), 2),
             "rounds": options.rounds,
             "submissions_of_choosing": await _billed(here) - before - submissions,
@@ -49,9 +49,9 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _choose(
-    here: Ground, request: VideoRequest, films: tuple[VideoResult, VideoResult], rounds: int
+    here: Ground, request: VideoRequest, videos: tuple[VideoResult, VideoResult], rounds: int
 ) -> tuple[list[float], list[float]]:
-    takes = [str(film.clips[CHANGED - 1].take) for film in films]
+    takes = [str(video.clips[CHANGED - 1].take) for video in videos]
     started, typed = [], []
     for number in range(rounds):
         take = takes[number % 2]
@@ -60,7 +60,7 @@ async def _choose(
         started.append(time.monotonic() - began)
         assert result.clips[CHANGED - 1].take == take
         began = time.monotonic()
-        await _type(here, "film", "choose", f"bench/{FILM}", str(CHANGED), takes[(number + 1) % 2][:12], "--wait")
+        await _type(here, "video", "choose", f"bench/{VIDEO}", str(CHANGED), takes[(number + 1) % 2][:12], "--wait")
         typed.append(time.monotonic() - began)
         say(f"round {number + 1}: {started[-1]:.2f} s, by command {typed[-1]:.2f} s")
     return started, typed
@@ -82,12 +82,12 @@ def _changed(request: VideoRequest, **changes: Any) -> VideoRequest:
 
 
 async def _request(here: Ground, clips: int) -> VideoRequest:
-    """A film whose stills are as large as its clips, all different files."""
-    film = await here.film(FILM, clips=clips, width=SIZE[0], height=SIZE[1])
+    """A video whose stills are as large as its clips, all different files."""
+    video = await here.video(VIDEO, clips=clips, width=SIZE[0], height=SIZE[1])
     path = here.folder / "large.png"
     made = []
-    for clip in film.clips:
+    for clip in video.clips:
         Image.effect_noise((96, 54), 60 + clip.number).convert("RGB").resize(SIZE).save(path, compress_level=1)
-        key = keys.still_key(ClipId(channel=film.channel, video_id=film.video_id, number=clip.number), "image/png")
+        key = keys.still_key(ClipId(channel=video.channel, video_id=video.video_id, number=clip.number), "image/png")
         made.append(clip.model_copy(update={"still": await here.objects.put(path, key, "image/png")}))
-    return film.model_copy(update={"clips": made})
+    return video.model_copy(update={"clips": made})

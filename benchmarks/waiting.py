@@ -22,7 +22,7 @@ from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.line import MOST_SLOTS
 
-CLIPS_PER_FILM = 100
+CLIPS_PER_VIDEO = 100
 HOURS = 7_200.0
 SAMPLES_PER_SECOND = 4
 
@@ -54,10 +54,10 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 
 async def _order_all(here: Ground, clips: int) -> None:
     handles: list[Handle] = []
-    for number in range(-(-clips // CLIPS_PER_FILM)):
-        length = min(CLIPS_PER_FILM, clips - number * CLIPS_PER_FILM)
-        film = await here.film(f"waiting-{number}", clips=length, clip_deadline_seconds=int(HOURS))
-        handles.append(await here.start(film))
+    for number in range(-(-clips // CLIPS_PER_VIDEO)):
+        length = min(CLIPS_PER_VIDEO, clips - number * CLIPS_PER_VIDEO)
+        video = await here.video(f"waiting-{number}", clips=length, clip_deadline_seconds=int(HOURS))
+        handles.append(await here.start(video))
 
     async def accepted() -> int:
         return int((await here.ledger("counters"))["counters"]["accepted"])

@@ -59,7 +59,7 @@ STUCK_SECONDS = 180.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--videos", type=int, default=24)
+    parser.add_argument("--videos", "--films", type=int, default=24)
     parser.add_argument("--clips", type=int, default=3)
     parser.add_argument("--looks", type=float, default=0.006, help="share of looks that are odd")
     parser.add_argument("--downloads", type=float, default=0.05, help="share of downloads that are broken")
@@ -157,7 +157,7 @@ class Storm:
         await asyncio.gather(*happening, *(self._begin(name, clips) for name in names))
 
     async def _begin(self, name: str, clips: int) -> None:
-        request = await self.here.film(
+        request = await self.here.video(
             name,
             clips=clips,
             channel=CHANNEL,
@@ -271,7 +271,7 @@ class Storm:
         for handle in self.handles.values():
             with suppress(RPCError):
                 finished += (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
-        videos = await self.here.rows("select video_id, status, message from films order by video_id")
+        videos = await self.here.rows("select video_id, status, message from videos order by video_id")
         orders = await self.here.rows("select id, state, verdict from submissions order by id")
         tasks = (await self.here.ledger("counters"))["counters"]
         waiting = sum(video["status"] in WAITING for video in videos)

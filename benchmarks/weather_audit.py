@@ -23,7 +23,7 @@ from temporalio.service import RPCError
 
 from benchmarks.ground import Ground, Handle, command, order_id, progress_of
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress, VideoStatus
+from studio.contracts.video import VideoProgress, VideoStatus
 from studio.media._ffmpeg import binary
 from studio.store.desk import DeskStore
 from studio.store.unresolved import UnresolvedOrders
@@ -110,7 +110,7 @@ async def _evidence(here: Ground) -> Evidence:
             for row in await here.rows("select task_id from takes where file is not null")
             if row["task_id"]
         ),
-        videos={row["video_id"]: row for row in await here.rows("select * from films")},
+        videos={row["video_id"]: row for row in await here.rows("select * from videos")},
         clips={(row["video_id"], row["number"]): row for row in clips},
     )
 
@@ -121,7 +121,7 @@ async def _evidence(here: Ground) -> Evidence:
 def clip_of(task: dict[str, Any]) -> tuple[str, int]:
     """Video and clip a task was ordered for, by the address it was to call back."""
     asked = parse_qs(urlsplit(task["call_back_url"] or "").query)
-    return asked["film"][0], int(asked["clip"][0])
+    return asked["video"][0], int(asked["clip"][0])
 
 
 def _charged(task: dict[str, Any]) -> Decimal:
@@ -242,12 +242,12 @@ def _false_reasons(video: str, progress: VideoProgress | None, known: Evidence) 
 
 async def _listed(here: Ground, known: Evidence, found: Findings) -> None:
     """What the command line says."""
-    told = {film["video_id"]: film for film in await command(here, "film", "list")}
+    told = {video["video_id"]: video for video in await command(here, "video", "list")}
     slots = asyncio.Semaphore(DECODING_AT_ONCE)
 
     async def one(video: str, row: dict[str, Any]) -> None:
         async with slots:
-            status = await command(here, "film", "status", f"{row['channel']}/{video}")
+            status = await command(here, "video", "status", f"{row['channel']}/{video}")
         said = {"list": told.get(video, {}).get("status"), "status": status["status"]}
         done = sum(known.clips.get((video, n + 1), {}).get("status") == "done" for n in range(row["clip_count"]))
         if {str(value) for value in said.values()} != {row["status"]} or status["done"] != done:
@@ -264,7 +264,7 @@ async def _listed(here: Ground, known: Evidence, found: Findings) -> None:
 async def _files(here: Ground, known: Evidence, found: Findings) -> None:
     """Whatever is called done has a file, and the file can be decoded from its first frame to its last."""
     claimed = {f"clip {clip}": row["media_key"] for clip, row in known.clips.items() if row["status"] == "done"}
-    claimed |= {f"video {v}": r["film_key"] for v, r in known.videos.items() if r["status"] == VideoStatus.VIDEO_READY}
+    claimed |= {f"video {v}": r["video_key"] for v, r in known.videos.items() if r["status"] == VideoStatus.VIDEO_READY}
     slots = asyncio.Semaphore(DECODING_AT_ONCE)
 
     async def one(name: str, key: str | None) -> None:

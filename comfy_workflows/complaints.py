@@ -137,7 +137,7 @@ class UnknownInput(Complaint):
 
 @dataclass(frozen=True)
 class MissingUpload(Complaint):
-    """A picture, film or sound the server does not have yet."""
+    """A picture, video or sound the server does not have yet."""
 
     input: str
     name: str

@@ -145,7 +145,7 @@ def _fitting(
 
 
 def _folded(parameter: Parameter, seed: int) -> int:
-    """A seed of the range this sampler takes: of films and sentences it is wider than that of many nodes."""
+    """A seed of the range this sampler takes: of videos and sentences it is wider than that of many nodes."""
     least, most = int(max(parameter.least or 0, 0)), parameter.most
     return seed if most is None or most < least else least + (seed - least) % (int(most) - least + 1)
 

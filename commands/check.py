@@ -1,4 +1,4 @@
-"""`starter.py film check`: every mistake in a video file, with its line and the line as it would be right."""
+"""`starter.py video check`: every mistake in a video file, with its line and the line as it would be right."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ import typer
 
 from commands.corrected_stills import StillCopy, prepared_copies
 from commands.corrections import Correction, corrected, line_of
-from commands.filmfile import BuiltFilm, FilmFile, FilmFileInvalid, build_film
 from commands.models import casting_of
-from commands.options import DATA, Data, FilmPath, Json
+from commands.options import DATA, Data, Json, VideoPath
 from commands.session import WRONG_INPUT, out, settings_if_any, show_json, stores_of
+from commands.video_file import BuiltVideo, VideoFile, VideoFileInvalid, build_video
 from commands.yaml_fields import read_as
 from commands.yaml_file import NotUtf8, YamlFileInvalid, read_yaml_text, text_of
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from studio.errors import DatabaseUnavailable
 from studio.graphs import Casting
 
@@ -45,13 +45,13 @@ class Checked:
     left: list[str] = field(default_factory=list)
     """Mistakes that are there after the corrections: a person has to decide."""
     copies: list[StillCopy] = field(default_factory=list)
-    film: FilmFile | None = None
+    video: VideoFile | None = None
     notes: tuple[str, ...] = ()
     """What is done to stills before they are used."""
     note: str = ""
 
 
-def check_film(file: FilmPath, fix: Fix = False, data: Data = DATA, as_json: Json = False) -> None:
+def check_video(file: VideoPath, fix: Fix = False, data: Data = DATA, as_json: Json = False) -> None:
     """Find every mistake in a video file, and show each line as it would be right. Nothing is started or stored.
 
     Ends with 2 when mistakes are left. No stack is needed; styles and graphs of your own are checked where one runs.
@@ -76,7 +76,7 @@ async def _checked(file: Path, data: Path) -> Checked:
     if not checked.left:
         casting, checked.note = await _casting(checked, data)
         if not checked.left:
-            await asyncio.to_thread(_check_film, file, checked, casting)
+            await asyncio.to_thread(_check_video, file, checked, casting)
     return checked
 
 
@@ -100,13 +100,13 @@ def _check_text(checked: Checked) -> None:
 def _misread(text: str) -> list[str]:
     """What is wrong with the fields of a video file."""
     try:
-        read_as(FilmFile, read_yaml_text(text))
+        read_as(VideoFile, read_yaml_text(text))
     except YamlFileInvalid as error:
         return error.problems
     return []
 
 
-def _check_film(file: Path, checked: Checked, casting: Casting | None) -> None:
+def _check_video(file: Path, checked: Checked, casting: Casting | None) -> None:
     """Stills, prompts and the graph, of a file that can be read."""
 
     def unmade(text: str) -> list[str]:
@@ -116,10 +116,10 @@ def _check_film(file: Path, checked: Checked, casting: Casting | None) -> None:
     checked.mistakes += found
     checked.text, made = corrected(checked.text, unmade)
     checked.corrections += made
-    checked.film = read_as(FilmFile, read_yaml_text(checked.text))
+    checked.video = read_as(VideoFile, read_yaml_text(checked.text))
     checked.left = unmade(checked.text)
     if checked.left:
-        text, checked.copies = prepared_copies(file, checked.text, checked.film, checked.left)
+        text, checked.copies = prepared_copies(file, checked.text, checked.video, checked.left)
         corrected_lines = {copy.line for copy in checked.copies}
         checked.text = text
         checked.left = [one for one in checked.left if line_of(one) not in corrected_lines]
@@ -130,20 +130,20 @@ def _check_film(file: Path, checked: Checked, casting: Casting | None) -> None:
 def _unmade(file: Path, text: str, casting: Casting | None) -> list[str]:
     try:
         _built(file, text, casting)
-    except FilmFileInvalid as error:
+    except VideoFileInvalid as error:
         return str(error).splitlines()
     return []
 
 
-def _built(file: Path, text: str, casting: Casting | None) -> BuiltFilm:
+def _built(file: Path, text: str, casting: Casting | None) -> BuiltVideo:
     with TemporaryDirectory(prefix="longtake-", ignore_cleanup_errors=True) as scratch:
-        return build_film(file, read_as(FilmFile, read_yaml_text(text)), Path(scratch), casting)
+        return build_video(file, read_as(VideoFile, read_yaml_text(text)), Path(scratch), casting)
 
 
 async def _casting(checked: Checked, data: Path) -> tuple[Casting | None, str]:
     """What a video by comfyui is made with, where a stack runs that knows."""
-    film = read_as(FilmFile, read_yaml_text(checked.text))
-    if film.provider is not Provider.COMFYUI:
+    video = read_as(VideoFile, read_yaml_text(checked.text))
+    if video.provider is not Provider.COMFYUI:
         return None, ""
     settings = await asyncio.to_thread(settings_if_any, data)
     unseen = "no stack runs here: the graph, its model files and the style were not looked at"
@@ -151,11 +151,11 @@ async def _casting(checked: Checked, data: Path) -> tuple[Casting | None, str]:
         return None, unseen
     try:
         async with stores_of(settings) as stores:
-            return await casting_of(stores, film), ""
+            return await casting_of(stores, video), ""
     except DatabaseUnavailable:
         return None, unseen
-    except FilmFileInvalid as error:
-        wrong = film.placed(str(error)).splitlines()
+    except VideoFileInvalid as error:
+        wrong = video.placed(str(error)).splitlines()
         checked.mistakes += wrong
         checked.left += wrong
         return None, ""
@@ -174,8 +174,8 @@ def _write(file: Path, checked: Checked) -> None:
 
 def _show(file: Path, checked: Checked, fix: bool) -> None:
     if not checked.mistakes:
-        film = checked.film
-        about = f": {film.channel}/{film.film}, {len(film.clips)} clips" if film else ""
+        video = checked.video
+        about = f": {video.channel}/{video.video}, {len(video.clips)} clips" if video else ""
         out.print(f"{file} is right{about}", highlight=False, soft_wrap=True)
     else:
         out.print(f"{file}: {_counted(checked.mistakes)}", highlight=False, soft_wrap=True)
@@ -194,9 +194,9 @@ def _show(file: Path, checked: Checked, fix: bool) -> None:
     if fix and corrections:
         out.print(f"corrected; the file as it was is {file.name}.bak", highlight=False, soft_wrap=True)
     elif corrections:
-        out.print(f"`film check {file} --fix` writes these corrections", highlight=False, soft_wrap=True)
+        out.print(f"`video check {file} --fix` writes these corrections", highlight=False, soft_wrap=True)
     elif not checked.mistakes:
-        out.print(f"`film plan {file}` says what it costs", highlight=False, soft_wrap=True)
+        out.print(f"`video plan {file}` says what it costs", highlight=False, soft_wrap=True)
 
 
 def _counted(mistakes: Sequence[str]) -> str:

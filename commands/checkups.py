@@ -144,7 +144,7 @@ async def of_objects(settings: Settings) -> AsyncIterator[Finding]:
         free = await asyncio.to_thread(_free, place)
         if free is not None:
             state: State = "warning" if free < LEAST_FREE else "ok"
-            hint = " - free some: `film export` what is finished, then delete takes" if state == "warning" else ""
+            hint = " - free some: `video export` what is finished, then delete takes" if state == "warning" else ""
             yield Finding(part, state, f"{free / 1e9:,.1f} GB free at {place}{hint}")
 
 

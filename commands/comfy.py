@@ -57,7 +57,7 @@ def check(url: Url = None, data: Data = DATA, as_json: Json = False) -> None:
 
 @app.command()
 def add(file: GraphFile, name: GraphName = None, url: Url = None, data: Data = DATA, as_json: Json = False) -> None:
-    """Keep a graph of your own and offer it as a model, which films, projects and sentences name.
+    """Keep a graph of your own and offer it as a model, which videos, projects and sentences name.
 
     It is checked against a server, the one of --url or, when it answers, the usual one.
     """

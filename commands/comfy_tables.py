@@ -30,7 +30,7 @@ def show_server(address: str, stats: ComfyStats, graphs: Sequence[Standing], not
 
 
 def show_choice(models: Sequence[GenerationModel], styles: Sequence[VisualStyle], further: Sequence[str]) -> None:
-    """Models and styles, and the graphs a film may name besides."""
+    """Models and styles, and the graphs a video may name besides."""
     table = Table("model", "name", "makes", "graph", "", title="Models", title_justify="left", box=None)
     for model in models:
         origin = "added" if model.graph_file else "shipped"
@@ -42,7 +42,7 @@ def show_choice(models: Sequence[GenerationModel], styles: Sequence[VisualStyle]
         table.add_row(style.id, style.name, style.type, works, _offered(style.active))
     out.print(table)
     if further:
-        out.print(f"A film may also name the graphs {', '.join(further)}", highlight=False, soft_wrap=True)
+        out.print(f"A video may also name the graphs {', '.join(further)}", highlight=False, soft_wrap=True)
 
 
 def about_added(model: GenerationModel, reach: Reach, remarks: Sequence[str], checked: str) -> str:
@@ -52,7 +52,7 @@ def about_added(model: GenerationModel, reach: Reach, remarks: Sequence[str], ch
         lines.append(f"  always as the file has it: {', '.join(reach.keeps)}")
     lines += [f"WARNING: {words}" for words in reach.warnings]
     if model.category is ModelCategory.VIDEO:
-        lines.append(f"A film names it with `model: {model.id}`, a project or a sentence as its model for video")
+        lines.append(f"A video names it with `model: {model.id}`, a project or a sentence as its model for video")
     else:
         lines.append(f"A project or a sentence names it as its model for images, model_id {model.id}")
     return "\n".join([*lines, *remarks])

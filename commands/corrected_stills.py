@@ -6,7 +6,7 @@ from pathlib import Path
 
 from commands.corrections import line_of, with_value_in
 from commands.files_beside import FileUnreadable, read_file
-from commands.filmfile import FilmFile
+from commands.video_file import VideoFile
 from studio.contracts.clip import Framing
 from studio.errors import BadStill
 from studio.stills import prepared
@@ -25,25 +25,25 @@ class StillCopy:
     """What was done to the picture."""
 
 
-def prepared_copies(file: Path, text: str, film: FilmFile, problems: Sequence[str]) -> tuple[str, list[StillCopy]]:
+def prepared_copies(file: Path, text: str, video: VideoFile, problems: Sequence[str]) -> tuple[str, list[StillCopy]]:
     """The text with copies of the stills that have a problem, and these copies. Nothing is written."""
     wrong = {line_of(problem) for problem in problems if ", still: " in problem}
     lines, copies = text.split("\n"), []
-    for place, clip in enumerate(film.clips):
-        line = film.line_of(("clips", place, "still"))
+    for place, clip in enumerate(video.clips):
+        line = video.line_of(("clips", place, "still"))
         if line not in wrong:
             continue
-        copy = _copy(file.parent, clip.still, film, lines[line - 1], line)
+        copy = _copy(file.parent, clip.still, video, lines[line - 1], line)
         if copy is not None:
             lines[line - 1] = copy.after
             copies.append(copy)
     return "\n".join(lines), copies
 
 
-def _copy(folder: Path, name: str, film: FilmFile, before: str, line: int) -> StillCopy | None:
+def _copy(folder: Path, name: str, video: VideoFile, before: str, line: int) -> StillCopy | None:
     try:
         content = read_file(folder, name)
-        picture = prepared(content, film.provider, Framing(width=film.width, height=film.height, fit="crop"))
+        picture = prepared(content, video.provider, Framing(width=video.width, height=video.height, fit="crop"))
     except (FileUnreadable, BadStill):
         return None
     suffix = "png" if picture.mime == "image/png" else "jpg"

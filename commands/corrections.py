@@ -2,7 +2,7 @@
 
 For each line that a problem names, ways to write it are tried, the most careful first: the value in quotes, the field's
 right name, a plain number, spaces for tabs. A way counts when the problem is gone and no other one appears; so
-nothing is proposed that was not read again by the same rules as `film start`.
+nothing is proposed that was not read again by the same rules as `video start`.
 """
 
 import re

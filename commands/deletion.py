@@ -1,18 +1,18 @@
-"""`starter.py film delete | delete-take`: a video's files, rows and history; its takes only when asked for."""
+"""`starter.py video delete | delete-take`: a video's files, rows and history; its takes only when asked for."""
 
 import asyncio
 from typing import Annotated
 
 import typer
 
-from commands.options import DATA, ClipPlace, Data, FilmId, Json
+from commands.options import DATA, ClipPlace, Data, Json, VideoId
 from commands.running import name_of
 from commands.session import FAILED, WRONG_INPUT, Session, fail, open_session
 from commands.statuses import Seen, see
 from commands.takes import NAME
 from commands.telling import say
 from studio.contracts.clip import ClipId
-from studio.contracts.film import FilmName
+from studio.contracts.video import VideoName
 from studio.objects import keys
 from studio.store.submissions import SubmissionLedger
 from studio.store.takes import TakeStore
@@ -20,24 +20,24 @@ from workflows_temporal.addresses import video_workflow_id
 from workflows_temporal.executions import Executions
 
 
-def delete_film(
-    film: FilmId,
-    takes: Annotated[bool, typer.Option("--takes", help="Also its takes that no other film has used.")] = False,
+def delete_video(
+    video: VideoId,
+    takes: Annotated[bool, typer.Option("--takes", help="Also its takes that no other video has used.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Delete a film that does not run: its files, its rows, its history. The books of its orders stay.
+    """Delete a video that does not run: its files, its rows, its history. The books of its orders stay.
 
-    Takes stay too, unless `--takes` is given: they are paid for, and a film of the same clips would use them again.
+    Takes stay too, unless `--takes` is given: they are paid for, and a video of the same clips would use them again.
     """
 
     async def run() -> None:
         async with open_session(data) as session:
-            seen = await see(session, film)
+            seen = await see(session, video)
             await _ensure_deletable(session, seen)
             name = seen.name
-            own = await session.films.own_takes(name.channel, name.video_id) if takes else []
+            own = await session.videos.own_takes(name.channel, name.video_id) if takes else []
             what = f"{seen.called}{f' and {len(own)} takes' if takes else ''}"
             if not (yes or as_json) and not typer.confirm(f"Delete {what} for good?"):
                 fail(f"{seen.called} is not deleted", code=FAILED)
@@ -49,18 +49,18 @@ def delete_film(
 
 
 def delete_take(
-    film: FilmId,
+    video: VideoId,
     clip: ClipPlace,
-    take: Annotated[str, typer.Argument(help="A take's name as `film takes` shows it, or enough of its beginning.")],
+    take: Annotated[str, typer.Argument(help="A take's name as `video takes` shows it, or enough of its beginning.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Delete one take of a clip that no film uses: its file, its picture, its rows. The books of its orders stay."""
+    """Delete one take of a clip that no video uses: its file, its picture, its rows. The books of its orders stay."""
 
     async def run() -> None:
         async with open_session(data) as session:
-            name = await name_of(session, film)
+            name = await name_of(session, video)
             whole = await _take_of(session, ClipId(channel=name.channel, video_id=name.video_id, number=clip), take)
             what = f"take {whole[:NAME]} of {name.channel}/{name.video_id}, clip {clip}"
             if not (yes or as_json) and not typer.confirm(f"Delete {what} for good?"):
@@ -79,11 +79,11 @@ async def _take_of(session: Session, clip: ClipId, beginning: str) -> str:
     found = [one.take for one in await takes.of_clip(clip) if one.take.startswith(beginning)]
     if len(found) != 1:
         known = f"which one? {', '.join(found)}" if found else "the clip has none of this name"
-        fail(f"take {beginning}: {known} - `film takes` shows all", code=WRONG_INPUT)
+        fail(f"take {beginning}: {known} - `video takes` shows all", code=WRONG_INPUT)
     (take,) = found
     if users := await takes.users(clip.channel, take):
         used = ", ".join(f"{clip.channel}/{video_id}" for video_id in users)
-        fail(f"take {take[:NAME]} is used by {used} - `film choose` another one there first", code=WRONG_INPUT)
+        fail(f"take {take[:NAME]} is used by {used} - `video choose` another one there first", code=WRONG_INPUT)
     if orders := await takes.ordered(clip.channel, take):
         fail(f"{orders} orders of take {take[:NAME]} are still with the provider, and paid", code=WRONG_INPUT)
     return take
@@ -92,7 +92,7 @@ async def _take_of(session: Session, clip: ClipId, beginning: str) -> str:
 async def _ensure_deletable(session: Session, seen: Seen) -> None:
     name = seen.name
     if seen.running:
-        fail(f"{seen.called} is running or waits - `film cancel {seen.called}` first", code=WRONG_INPUT)
+        fail(f"{seen.called} is running or waits - `video cancel {seen.called}` first", code=WRONG_INPUT)
     if orders := await SubmissionLedger(session.database).ordered(name.channel, name.video_id):
         fail(
             f"{len(orders)} orders of {seen.called} are still with the provider, and paid - Delete it when they are "
@@ -101,7 +101,7 @@ async def _ensure_deletable(session: Session, seen: Seen) -> None:
         )
 
 
-async def _delete(session: Session, name: FilmName, takes: list[str]) -> None:
+async def _delete(session: Session, name: VideoName, takes: list[str]) -> None:
     """The rows come last: a deletion that was interrupted is repeated."""
     await Executions(session.temporal).forget(video_workflow_id(name.channel, name.video_id))
     own = await session.objects.keys(keys.video_prefix(name.channel, name.video_id))
@@ -109,4 +109,4 @@ async def _delete(session: Session, name: FilmName, takes: list[str]) -> None:
         own += [keys.take_key(name.channel, take), keys.picture_key(name.channel, take)]
     for key in own:
         await session.objects.delete(key)
-    await session.films.delete(name.channel, name.video_id, takes)
+    await session.videos.delete(name.channel, name.video_id, takes)

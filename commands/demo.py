@@ -1,4 +1,4 @@
-"""`starter.py demo`: a film from nothing, on the embedded stack, through the production code."""
+"""`starter.py demo`: a video from nothing, on the embedded stack, through the production code."""
 
 import asyncio
 import tempfile
@@ -14,18 +14,18 @@ import httpx
 import typer
 import yaml
 
-from commands.filmfile import put_stills, read_film_file
-from commands.models import built_film
-from commands.running import Handle, look, settled, start_film
+from commands.models import built_video
+from commands.running import Handle, look, settled, start_video
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.stills import STORY, TITLE, Part, draw_stills, render_stills
 from commands.table import SETTLED, follow
 from commands.telling import show_result
 from commands.up import show_addresses
+from commands.video_file import put_stills, read_video_file
 from local.processes import ProcessFailed, free_port
 from local.stack import Stack, StackOptions, running_stack
 from studio.contracts.clip import MOST_VARIANTS, ClipStatus
-from studio.contracts.film import Provider, VideoProgress, VideoResult, VideoStatus
+from studio.contracts.video import Provider, VideoProgress, VideoResult, VideoStatus
 from studio.media.probe import probe
 
 CHANNEL = "demo"
@@ -55,7 +55,7 @@ class Report:
     """Why it is not ready."""
     verified: bool
     seconds: float
-    film: str
+    video: str
     sheet: str
     cost_usd: str
     ui_url: str
@@ -72,7 +72,7 @@ def demo(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Make stills, have clips made of them by a simulated provider, join a film. Everything is stopped at the end.
+    """Make stills, have clips made of them by a simulated provider, join a video. Everything is stopped at the end.
 
     Kling makes clips of stills that are drawn here, ComfyUI makes the stills as well, animatic needs no provider.
     """
@@ -114,11 +114,11 @@ async def _demo(
         stills, pictures = await _stills(session, folder, parts, provider)
         if pictures and not as_json:
             out.print(f"ComfyUI made {pictures} stills: {folder / 'pictures'}", highlight=False, soft_wrap=True)
-        film = await built_film(session, write_film(folder / "film.yaml", parts, stills, seconds, provider))
-        await put_stills(film, session.objects)
+        video = await built_video(session, write_video(folder / "video.yaml", parts, stills, seconds, provider))
+        await put_stills(video, session.objects)
         if faults:
             await _misbehave(stack)
-        handle = await start_film(session, film.request)
+        handle = await start_video(session, video.request)
         kills = await _kill_worker_midway(stack, handle) if faults else 0
         progress = await _watch(handle, as_json)
         outcome = await handle.result() if progress.status is VideoStatus.VIDEO_READY else None
@@ -131,7 +131,7 @@ async def _demo(
             message=progress.message,
             verified=outcome is not None and await _verify(session, outcome),
             seconds=round(time.monotonic() - began, 1),
-            film=session.place(outcome.film.key) if outcome else "",
+            video=session.place(outcome.video.key) if outcome else "",
             sheet=session.place(outcome.sheet.key) if outcome else "",
             cost_usd=str(outcome.total_cost_usd if outcome else progress.cost_usd),
             ui_url=stack.temporal.ui_url,
@@ -142,7 +142,7 @@ async def _demo(
         return report
 
 
-# ── the film ─────────────────────────────────────────────────────────────────
+# ── the video ─────────────────────────────────────────────────────────────────
 
 
 async def _stills(session: Session, folder: Path, parts: Sequence[Part], provider: Provider) -> tuple[list[Path], int]:
@@ -152,16 +152,16 @@ async def _stills(session: Session, folder: Path, parts: Sequence[Part], provide
     return await asyncio.to_thread(draw_stills, folder / "stills", parts), 0
 
 
-def write_film(
+def write_video(
     path: Path, parts: Sequence[Part], stills: Sequence[Path], seconds: Literal[5, 10], provider: Provider
 ) -> Path:
-    """Write a film file in the folder above the stills'.
+    """Write a video file in the folder above the stills'.
 
     A rehearsal asks for further takes of the stills it shares with the one before: each makes its own clips.
     """
     variant = _last_variant(path) % MOST_VARIANTS + 1
     document = {
-        "film": f"demo-{datetime.now():%Y%m%d-%H%M%S}",
+        "video": f"demo-{datetime.now():%Y%m%d-%H%M%S}",
         "channel": CHANNEL,
         "title": TITLE,
         "provider": str(provider),
@@ -182,7 +182,7 @@ def write_film(
 def _last_variant(path: Path) -> int:
     if not path.exists():
         return 0
-    return max(clip.variant or 1 for clip in read_film_file(path).clips)
+    return max(clip.variant or 1 for clip in read_video_file(path).clips)
 
 
 async def _watch(handle: Handle, as_json: bool) -> VideoProgress:
@@ -192,9 +192,9 @@ async def _watch(handle: Handle, as_json: bool) -> VideoProgress:
 
 
 async def _verify(session: Session, outcome: VideoResult) -> bool:
-    """Read the film back from the store and count: no frame of any clip is missing."""
+    """Read the video back from the store and count: no frame of any clip is missing."""
     with tempfile.TemporaryDirectory(dir=session.settings.work_dir) as folder:
-        path = await session.objects.fetch(outcome.film, Path(folder) / "film.mp4")
+        path = await session.objects.fetch(outcome.video, Path(folder) / "video.mp4")
         info = await asyncio.to_thread(probe, path)
     return info.frames == sum(clip.file.frames for clip in outcome.clips if clip.file)
 
@@ -228,7 +228,7 @@ async def _busy_worker(stack: Stack, progress: VideoProgress) -> str | None:
         if (await _admin(server, "ledger"))["counters"]["running"]:
             return f"gpu-{number}"
     states = [clip.status for clip in progress.clips]
-    # Not while an order is on its way: whether that one was accepted nobody could say, and the film would ask a person.
+    # Not while an order is on its way: it would become an unknown order, and the video would wait for a person.
     if stack.comfyui_urls or ClipStatus.RENDERING not in states or ClipStatus.SUBMITTING in states:
         return None
     return "studio" if stack.kie else "media"

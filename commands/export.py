@@ -1,4 +1,4 @@
-"""`starter.py film export` and `open`: a video's files under names that people can read."""
+"""`starter.py video export` and `open`: a video's files under names that people can read."""
 
 import asyncio
 import re
@@ -10,19 +10,19 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DATA, Data, FilmId, Json
+from commands.options import DATA, Data, Json, VideoId
 from commands.session import WRONG_INPUT, Stores, fail, open_stores, out, show_json
 from studio.contracts.clip import ClipId, ClipRequest, MotionPrompt
-from studio.contracts.film import FilmName, VideoRequest
+from studio.contracts.video import VideoName, VideoRequest
 from studio.objects import keys
-from studio.store.films import FilmStore
+from studio.store.videos import VideoStore
 
 LONGEST_NAME = 60
 """Characters of a title or prompt in a file's name."""
 MOST_BYTES = 180
 """Bytes of it; file systems take 255 for a whole name."""
 EXPORTS = "exports"
-"""Folder in the data directory, for what `film open` shows."""
+"""Folder in the data directory, for what `video open` shows."""
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 """What some file system, or some program that is handed the name, does not take."""
@@ -45,12 +45,12 @@ class Exported:
     """Clips of which there is no file, by number."""
 
 
-def export_film(film: FilmId, folder: Target = None, data: Data = DATA, as_json: Json = False) -> None:
+def export_video(video: VideoId, folder: Target = None, data: Data = DATA, as_json: Json = False) -> None:
     """Copy a video, its contact sheet and its clips into a folder, under readable names. Files there are replaced."""
 
     async def run() -> Exported:
         async with open_stores(data) as stores:
-            name = await _name(stores, film)
+            name = await _name(stores, video)
             return await exported(stores, name, folder or Path(name.video_id))
 
     done = asyncio.run(run())
@@ -63,23 +63,23 @@ def export_film(film: FilmId, folder: Target = None, data: Data = DATA, as_json:
     if done.missing:
         out.print(f"not there yet: clip {', '.join(map(str, done.missing))}", highlight=False)
     if done.video is None:
-        out.print(f"The video is not joined: `film status {film}` says what it waits for", highlight=False)
+        out.print(f"The video is not joined: `video status {video}` says what it waits for", highlight=False)
 
 
-def open_film(film: FilmId, what: What = "video", data: Data = DATA) -> None:
+def open_video(video: VideoId, what: What = "video", data: Data = DATA) -> None:
     """Show a video, its contact sheet or the folder of its files with the program this desktop has for it."""
     if what not in ("video", "sheet", "folder"):
         fail(f"--what {what}: say video, sheet or folder", code=WRONG_INPUT)
 
     async def run() -> Exported:
         async with open_stores(data) as stores:
-            name = await _name(stores, film)
+            name = await _name(stores, video)
             return await exported(stores, name, data / EXPORTS / name.channel / name.video_id)
 
     done = asyncio.run(run())
     path = {"video": done.video, "sheet": done.sheet, "folder": done.folder}[what]
     if path is None:
-        fail(f"There is no {what} yet: `film status {film}` says what it waits for")
+        fail(f"There is no {what} yet: `video status {video}` says what it waits for")
     out.print(str(path), highlight=False, soft_wrap=True)
     if shutil.which("xdg-open") is None and shutil.which("open") is None:
         out.print("No program was found to show it with: open that file yourself", highlight=False)
@@ -87,15 +87,15 @@ def open_film(film: FilmId, what: What = "video", data: Data = DATA) -> None:
         out.print("The desktop's program did not start: open that file yourself", highlight=False)
 
 
-async def exported(stores: Stores, film: FilmName, folder: Path) -> Exported:
+async def exported(stores: Stores, video: VideoName, folder: Path) -> Exported:
     """Write the files of a video that are there."""
-    request = await FilmStore(stores.database).request(film.channel, film.video_id)
+    request = await VideoStore(stores.database).request(video.channel, video.video_id)
     if request is None:
-        fail(f"No film is called {film.channel}/{film.video_id}", code=WRONG_INPUT)
-    title = readable_name(request.title) or film.video_id
+        fail(f"No video is called {video.channel}/{video.video_id}", code=WRONG_INPUT)
+    title = readable_name(request.title) or video.video_id
     await asyncio.to_thread((folder / "clips").mkdir, parents=True, exist_ok=True)
-    joined = await _copied(stores, keys.film_key(film.channel, film.video_id), folder / f"{title}.mp4", "video/mp4")
-    sheet_key = keys.sheet_key(film.channel, film.video_id)
+    joined = await _copied(stores, keys.video_key(video.channel, video.video_id), folder / f"{title}.mp4", "video/mp4")
+    sheet_key = keys.sheet_key(video.channel, video.video_id)
     sheet = await _copied(stores, sheet_key, folder / f"{title} - contact sheet.png", "image/png")
     clips = [await _clip(stores, request, clip, folder) for clip in request.clips]
     missing = [clip.number for clip, path in zip(request.clips, clips, strict=True) if path is None]
@@ -131,16 +131,16 @@ def _shown(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-async def _name(stores: Stores, film: str) -> FilmName:
-    """A video by CHANNEL/FILM, or by FILM alone when there is only one."""
-    channel, _, name = film.rpartition("/")
+async def _name(stores: Stores, video: str) -> VideoName:
+    """A video by CHANNEL/VIDEO, or by VIDEO alone when there is only one."""
+    channel, _, name = video.rpartition("/")
     if not channel:
-        rows = await FilmStore(stores.database).find(video_id=name)
+        rows = await VideoStore(stores.database).find(video_id=name)
         if len(rows) != 1:
             known = ", ".join(f"{row.channel}/{row.video_id}" for row in rows)
             fail(
-                f"Which one? {known}" if rows else f"No film is called {name} - `film list` shows them",
+                f"Which one? {known}" if rows else f"No video is called {name} - `video list` shows them",
                 code=WRONG_INPUT,
             )
         channel = rows[0].channel
-    return FilmName.model_construct(channel=channel, video_id=name)
+    return VideoName.model_construct(channel=channel, video_id=name)

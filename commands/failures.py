@@ -153,9 +153,9 @@ def _rpc(error: Any) -> Failure:
         case RPCStatusCode.NOT_FOUND if "namespace" in text.lower():
             return Failure(f"Temporal: {text} - Check TEMPORAL_NAMESPACE", ExitCode.WRONG_INPUT)
         case RPCStatusCode.NOT_FOUND if "already completed" in text:
-            return Failure("It has ended already - See what came of it with `film status NAME`", ExitCode.WRONG_INPUT)
+            return Failure("It has ended already - See what came of it with `video status NAME`", ExitCode.WRONG_INPUT)
         case RPCStatusCode.NOT_FOUND:
-            return Failure(f"Temporal does not know it: {text} - See `film list`", ExitCode.WRONG_INPUT)
+            return Failure(f"Temporal does not know it: {text} - See `video list`", ExitCode.WRONG_INPUT)
         case RPCStatusCode.PERMISSION_DENIED | RPCStatusCode.UNAUTHENTICATED:
             return Failure(f"Temporal refuses us: {text} - Check TEMPORAL_API_KEY and TEMPORAL_NAMESPACE")
         case RPCStatusCode.RESOURCE_EXHAUSTED:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Handle = WorkflowHandle[GateWorkflow, None]
 Step = Callable[[Handle], Awaitable[GateStatus]]
 _RESTARTED = (
-    "A film that waits starts it again within a minute, and so does a worker that starts: worker.py --queues studio"
+    "A video that waits starts it again within a minute, and so does a worker that starts: worker.py --queues studio"
 )
 
 
@@ -80,7 +80,7 @@ def weight(channel: str, share: float, data: Data = DATA, as_json: Json = False)
 
 @app.command()
 def resume(data: Data = DATA, as_json: Json = False) -> None:
-    """Open a gate that closed; one order goes first, and the films it turned back go on."""
+    """Open a gate that closed; one order goes first, and the videos it turned back go on."""
 
     async def change(gate: Handle) -> GateStatus:
         await gate.signal(GateWorkflow.resume)
@@ -155,7 +155,7 @@ def _show(status: GateStatus) -> None:
     door = f"closed: {status.closed}" if status.closed else "open"
     crowd = f"{len(status.held)} of {status.limit} inside, {status.waiting} waiting"
     if status.standing_by:
-        crowd += f", {status.standing_by} films turned back"
+        crowd += f", {status.standing_by} videos turned back"
     table = Table(
         "", "ticket", "channel", "priority", "since", title=f"{crowd}, {door}", title_justify="left", box=None
     )

@@ -1,4 +1,4 @@
-"""What can be watched: a film, a project's pictures or clips, a single one. Each is a workflow that can be asked."""
+"""What can be watched: a video, a project's pictures or clips, a single one. Each is a workflow that can be asked."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -10,10 +10,10 @@ from temporalio.service import RPCError
 
 from commands.gpu import gpu_standing
 from commands.session import WRONG_INPUT, Session, fail
-from studio.contracts.film import VideoProgress, VideoResult
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
 from studio.contracts.sentence import ProjectProgress, ProjectResult, SentenceOutcome, SentenceStanding
+from studio.contracts.video import VideoProgress, VideoResult
 from studio.store.drafts import DraftStore
 from workflows_temporal.addresses import project_workflow_id, video_workflow_id
 from workflows_temporal.executions import is_no_such_workflow
@@ -60,10 +60,10 @@ class Job(ABC):
         """Whether it ended well, and its result in words."""
 
 
-class Film(Job):
-    """A film."""
+class Video(Job):
+    """A video."""
 
-    about = "film"
+    about = "video"
     result = VideoResult
 
     async def _look(self) -> list[Told]:
@@ -71,7 +71,7 @@ class Film(Job):
         shown = progress.model_dump(mode="json", include={"status", "step", "done", "total", "message"})
         message = progress.message.partition("\n")[0]
         words = [f"{progress.status:<9}", f"{progress.done} of {progress.total} clips", message]
-        return [Told(self.about, {"kind": "film"} | shown, [self.about, *words])]
+        return [Told(self.about, {"kind": "video"} | shown, [self.about, *words])]
 
     def ended(self, result: VideoResult) -> tuple[bool, str]:
         return True, f"ready: {result.summary}"
@@ -117,7 +117,7 @@ class Single(Job):
         return True, f"ready: {result.file.key if result.file else ''}{', it was there' if result.reused else ''}"
 
 
-KINDS: dict[str, tuple[int, type[Job]]] = {"video": (3, Film), "project": (4, Batch), "image": (4, Single)}
+KINDS: dict[str, tuple[int, type[Job]]] = {"video": (3, Video), "project": (4, Batch), "image": (4, Single)}
 KINDS["clip"] = KINDS["image"]
 """First part of a workflow's id → how many parts it has, and what it is."""
 
@@ -129,7 +129,7 @@ def job_of(session: Session, workflow_id: str) -> Job:
 
 
 async def find_job(session: Session, name: str) -> Job:
-    """What somebody calls so: a workflow's id, FILM, CHANNEL/FILM or CHANNEL/PROJECT. What runs comes first."""
+    """What somebody calls so: a workflow's id, VIDEO, CHANNEL/VIDEO or CHANNEL/PROJECT. What runs comes first."""
     ids = await _ids(session, name)
     standings = await asyncio.gather(*(status_of(session.temporal.get_workflow_handle(one)) for one in ids))
     there = {one: status for one, status in zip(ids, standings, strict=True) if status is not None}
@@ -137,7 +137,7 @@ async def find_job(session: Session, name: str) -> Job:
     found = running or list(there)
     if not found:
         await _tell_end(session, name)
-        fail(f"Nothing is called {name}, or it was never started - `film list` shows films", code=WRONG_INPUT)
+        fail(f"Nothing is called {name}, or it was never started - `video list` shows videos", code=WRONG_INPUT)
     if len(found) > 1:
         fail(f"Which one? {', '.join(found)}", code=WRONG_INPUT)
     return job_of(session, found[0])
@@ -154,11 +154,11 @@ async def status_of(handle: AnyHandle) -> WorkflowExecutionStatus | None:
 
 
 async def _tell_end(session: Session, name: str) -> None:
-    """End the command if it is a film that Temporal has forgotten: PostgreSQL knows how it ended."""
+    """End the command if it is a video that Temporal has forgotten: PostgreSQL knows how it ended."""
     channel, _, video_id = name.removeprefix("video/").rpartition("/")
-    for row in await session.films.find(channel=channel or None, video_id=video_id, limit=1):
+    for row in await session.videos.find(channel=channel or None, video_id=video_id, limit=1):
         called = f"{row.channel}/{row.video_id}"
-        fail(f"{called} has ended: {row.status}, {row.message} - `film status {called}` shows it", code=WRONG_INPUT)
+        fail(f"{called} has ended: {row.status}, {row.message} - `video status {called}` shows it", code=WRONG_INPUT)
 
 
 async def _ids(session: Session, name: str) -> list[str]:
@@ -172,9 +172,9 @@ async def _ids(session: Session, name: str) -> list[str]:
 
 
 async def _channels(session: Session, name: str) -> list[str]:
-    """Channels that have a film or a project of this name."""
-    films = [row.channel for row in await session.films.find(video_id=name)]
-    return sorted({*films, *await DraftStore(session.database).channels(name)})
+    """Channels that have a video or a project of this name."""
+    videos = [row.channel for row in await session.videos.find(video_id=name)]
+    return sorted({*videos, *await DraftStore(session.database).channels(name)})
 
 
 def _given_up(standing: SentenceStanding) -> Told:

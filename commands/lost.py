@@ -49,14 +49,14 @@ def list_lost(
             orders = await DeskStore(session.database).lost(channel=channel)
         if as_json:
             return show_json([order.model_dump(mode="json") for order in orders])
-        table = Table("order", "film", "clip", "age", "USD", "what", "evidence", "tried", box=None)
+        table = Table("order", "video", "clip", "age", "USD", "what", "evidence", "tried", box=None)
         for order in orders:
-            film = f"{order.channel}/{order.video_id}"
+            video = f"{order.channel}/{order.video_id}"
             tried = ", ".join(decision.kind for decision in order.decisions)
             price = f"{order.price_usd:.2f}"
             what = WHAT.get(order.state, order.state)
             table.add_row(
-                order.submission_id[:13], film, str(order.number), _age(order), price, what, _evidence(order), tried
+                order.submission_id[:13], video, str(order.number), _age(order), price, what, _evidence(order), tried
             )
         out.print(table)
         out.print(f"{len(orders)} lost, {sum(order.price_usd for order in orders):.2f} USD at stake", highlight=False)
@@ -74,7 +74,7 @@ def show(order: Order, data: Data = DATA, as_json: Json = False) -> None:
         if as_json:
             return show_json(found)
         out.print(f"order     {found.submission_id}, attempt {found.attempt}", highlight=False)
-        out.print(f"film      {found.channel}/{found.video_id}, clip {found.number}", highlight=False)
+        out.print(f"video      {found.channel}/{found.video_id}, clip {found.number}", highlight=False)
         out.print(f"model     {found.model}, {found.seconds} s, {found.price_usd:.2f} USD", highlight=False)
         what = WHAT.get(found.state, found.state)
         out.print(f"state     {what}, task {found.task_id or 'not known'}", highlight=False, markup=False)
@@ -96,7 +96,7 @@ def adopt(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """This task is the order: the film goes on with it, and nothing is bought again."""
+    """This task is the order: the video goes on with it, and nothing is bought again."""
     _decide(DecisionKind.ADOPT, order, why, who, data, as_json, task=task)
 
 
@@ -108,7 +108,7 @@ def check(order: Order, why: Why = "looked again", who: Who = "", data: Data = D
 
 @app.command("write-off")
 def write_off(order: Order, why: Why, who: Who = "", data: Data = DATA, as_json: Json = False) -> None:
-    """Count it as paid and close it. The clip is ordered anew when somebody resumes the film."""
+    """Count it as paid and close it. The clip is ordered anew when somebody resumes the video."""
     _decide(DecisionKind.WRITE_OFF, order, why, who, data, as_json)
 
 
@@ -133,8 +133,8 @@ def _decide(
     if as_json:
         show_json(found)
     else:
-        film = f"{found.channel}/{found.video_id}, clip {found.number}"
-        out.print(f"{film}: {found.words}; the order is {found.state}", highlight=False, markup=False)
+        video = f"{found.channel}/{found.video_id}, clip {found.number}"
+        out.print(f"{video}: {found.words}; the order is {found.state}", highlight=False, markup=False)
 
 
 async def decide(session: Session, decision: Decision) -> OrderFound:

@@ -17,7 +17,7 @@ from studio.store.budgets import BudgetStore
 costs = typer.Typer(no_args_is_help=True, help="What is spent.")
 budget = typer.Typer(no_args_is_help=True, help="What may be spent, in USD.")
 
-Scope = Annotated[str, typer.Argument(help="day, day/CHANNEL or film/CHANNEL/FILM. A day is one of UTC.")]
+Scope = Annotated[str, typer.Argument(help="day, day/CHANNEL or video/CHANNEL/VIDEO. A day is one of UTC.")]
 
 
 @costs.command()
@@ -62,7 +62,7 @@ def set_limit(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Set a limit, now and for all workers. A film that waits goes on with `film resume`."""
+    """Set a limit, now and for all workers. A video that waits goes on with `video resume`."""
     try:
         limit = Decimal(usd)
     except ArithmeticError:  # a negative amount is not taken for an option, and refused in a sentence

@@ -1,4 +1,4 @@
-"""`starter.py film plan`: what starting a film would do and cost, said before anything is spent."""
+"""`starter.py video plan`: what starting a video would do and cost, said before anything is spent."""
 
 import asyncio
 from datetime import timedelta
@@ -10,14 +10,14 @@ from rich.table import Table
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
-from commands.filmfile import FilmFileInvalid
-from commands.models import built_film
+from commands.models import built_video
 from commands.options import DATA, Data, Json
 from commands.running import name_of, request_of, standing
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.telling import TYPICAL_SECONDS
-from studio.contracts.film import FilmName, Provider, VideoRequest
-from studio.contracts.plan import ClipPlanned, FilmPlan
+from commands.video_file import VideoFileInvalid
+from studio.contracts.plan import ClipPlanned, VideoPlan
+from studio.contracts.video import Provider, VideoName, VideoRequest
 from studio.edits import keep_choices
 from studio.plans import Planner
 from studio.store.budgets import BudgetStore
@@ -29,34 +29,34 @@ from workflows_temporal.gate import GateWorkflow
 _ASK_GATE = timedelta(seconds=3)
 
 
-def plan_film(
-    film: Annotated[str, typer.Argument(help="A film file (YAML), or a film that was started before.")],
+def plan_video(
+    video: Annotated[str, typer.Argument(help="A video file (YAML), or a video that was started before.")],
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Say what starting a film would do: what is made, what it costs, how long it takes. Nothing is spent or stored."""
+    """Show what starting a video would make, cost and take in time. Spends and stores nothing."""
 
     async def run() -> None:
         async with open_session(data) as session:
-            request, notes = await _request(session, film)
+            request, notes = await _request(session, video)
             plan = (await make_plan(session, request)).model_copy(update={"notes": notes})
             show_json(plan) if as_json else _show(plan, request.provider)
 
     asyncio.run(run())
 
 
-async def make_plan(session: Session, film: VideoRequest) -> FilmPlan:
-    """What starting this film would do now."""
+async def make_plan(session: Session, video: VideoRequest) -> VideoPlan:
+    """What starting this video would do now."""
     database, settings = session.database, session.settings
     planner = Planner(TakeStore(database), SubmissionLedger(database), BudgetStore(database), session.objects)
-    if film.provider is Provider.ANIMATIC:
+    if video.provider is Provider.ANIMATIC:
         # The local renderer draws about as fast as the clip plays (docs/decisions/0010).
-        longest = max(clip.seconds for clip in film.clips)
-        return await planner.plan(film, at_once=settings.media_slots, clip_seconds=longest)
-    if film.provider is Provider.COMFYUI:
-        return await planner.plan(film, at_once=0, clip_seconds=0)  # it depends on the graph and on the servers
+        longest = max(clip.seconds for clip in video.clips)
+        return await planner.plan(video, at_once=settings.media_slots, clip_seconds=longest)
+    if video.provider is Provider.COMFYUI:
+        return await planner.plan(video, at_once=0, clip_seconds=0)  # it depends on the graph and on the servers
     at_once = await _gate_limit(session)
-    return await planner.plan(film, at_once=at_once, clip_seconds=TYPICAL_SECONDS / settings.kie_speed)
+    return await planner.plan(video, at_once=at_once, clip_seconds=TYPICAL_SECONDS / settings.kie_speed)
 
 
 async def _gate_limit(session: Session) -> int:
@@ -67,22 +67,22 @@ async def _gate_limit(session: Session) -> int:
         return session.settings.kling_slots
 
 
-async def _request(session: Session, film: str) -> tuple[VideoRequest, list[str]]:
-    """The film as it would be started, and what is done to its stills."""
-    path = Path(film)
+async def _request(session: Session, video: str) -> tuple[VideoRequest, list[str]]:
+    """The video as it would be started, and what is done to its stills."""
+    path = Path(video)
     if path.suffix not in (".yaml", ".yml") and not path.is_file():  # noqa: ASYNC240
-        return await request_of(session, await name_of(session, film)), []
+        return await request_of(session, await name_of(session, video)), []
     try:
-        asked = await built_film(session, path)
-    except FilmFileInvalid as error:
+        asked = await built_video(session, path)
+    except VideoFileInvalid as error:
         fail(f"{path} cannot be made:\n{error}", code=WRONG_INPUT)
-    name = FilmName(channel=asked.request.channel, video_id=asked.request.video_id)
+    name = VideoName(channel=asked.request.channel, video_id=asked.request.video_id)
     before = await standing(session, name)
     request, _ = keep_choices(asked.request, before.request if before else None, asked.fixed)
     return request, list(asked.notes)
 
 
-def _show(plan: FilmPlan, provider: Provider) -> None:
+def _show(plan: VideoPlan, provider: Provider) -> None:
     table = Table("clip", "", "take", "USD", "note", box=None)
     for clip in plan.clips:
         price = f"{clip.cost_usd:.2f}" if clip.cost_usd else ""
@@ -93,7 +93,7 @@ def _show(plan: FilmPlan, provider: Provider) -> None:
     out.print(f"cost      {plan.cost_usd:.2f} USD at list price", highlight=False)
     out.print(f"time      {_duration(plan.seconds, provider)}", highlight=False)
     for budget in plan.budgets:
-        verdict = "would be passed: the film stops there" if budget.passed else "is kept"
+        verdict = "would be passed: the video stops there" if budget.passed else "is kept"
         used = f"{budget.spent_usd:.2f} of {budget.limit_usd:.2f} USD are spent"
         out.print(f"budget    {budget.scope} {verdict}; {used}", highlight=False)
     for line in plan.notes:

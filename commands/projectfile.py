@@ -15,12 +15,12 @@ from commands.yaml_file import YamlFileInvalid, read_yaml_file
 from studio.contracts.base import Identifier, MediaRef
 from studio.contracts.clip import CameraMove
 from studio.contracts.complaint import complaint
-from studio.contracts.film import Provider
 from studio.contracts.model import Character, Name
 from studio.contracts.project import Project, RenderChoices, Sentence, SentenceId, Text
 from studio.contracts.project_draft import DraftedCharacter, DraftedSentence, ProjectDraft
 from studio.contracts.render import MOST_IMAGES
 from studio.contracts.sentence import MOST_SENTENCES
+from studio.contracts.video import Provider
 from studio.errors import BadSound, BadStill, InvalidRequest
 from studio.media.length import audio_seconds
 from studio.objects import keys

@@ -1,4 +1,4 @@
-"""A film's workflow: found, started, replaced, looked at. Typed calls; the commands around them only speak."""
+"""A video's workflow: found, started, replaced, looked at. Typed calls; the commands around them only speak."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,8 +14,8 @@ from temporalio.service import RPCError
 
 from commands.session import WRONG_INPUT, Session, fail
 from commands.table import SETTLED
-from studio.contracts.film import FilmName, VideoProgress, VideoRequest, VideoResult
 from studio.contracts.texts import markdown
+from studio.contracts.video import VideoName, VideoProgress, VideoRequest, VideoResult
 from studio.errors import InvalidRequest
 from workflows_temporal.addresses import VIDEO_WORKFLOW, TaskQueue, video_workflow_id
 from workflows_temporal.executions import Executions, is_no_such_workflow
@@ -32,7 +32,7 @@ Change = Callable[[VideoRequest], Awaitable[VideoRequest]]
 
 @dataclass(frozen=True)
 class Standing:
-    """What a film was last asked to be, and whether it is at it."""
+    """What a video was last asked to be, and whether it is at it."""
 
     request: VideoRequest
     running: bool
@@ -40,7 +40,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Restarted:
-    """A film that was changed and started anew."""
+    """A video that was changed and started anew."""
 
     handle: Handle
     request: VideoRequest
@@ -48,60 +48,60 @@ class Restarted:
     """It ran, or waited for somebody; that run has ended."""
 
 
-async def start_film(session: Session, film: VideoRequest, *, replacing: str | None = None) -> Handle:
-    """Start a film's workflow. One that runs already is refused, or, with a reason, ended and replaced.
+async def start_video(session: Session, video: VideoRequest, *, replacing: str | None = None) -> Handle:
+    """Start a video's workflow. One that runs already is refused, or, with a reason, ended and replaced.
 
     Replacing loses nothing: takes and orders, those on their way too, are found again by what they are made from.
 
     Raises:
         WorkflowAlreadyStartedError: it runs, and nobody said why it should be replaced.
     """
-    await session.films.announce(film, video_workflow_id(film.channel, film.video_id))
+    await session.videos.announce(video, video_workflow_id(video.channel, video.video_id))
     conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if replacing else WorkflowIDConflictPolicy.FAIL
     handle: Handle = await session.temporal.start_workflow(
         VIDEO_WORKFLOW,
-        film,
+        video,
         result_type=VideoResult,
-        id=video_workflow_id(film.channel, film.video_id),
+        id=video_workflow_id(video.channel, video.video_id),
         task_queue=TaskQueue.STUDIO,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id_conflict_policy=conflict,
-        static_summary=f"{markdown(film.title or film.video_id)}: {len(film.clips)} clips by {film.provider}",
+        static_summary=f"{markdown(video.title or video.video_id)}: {len(video.clips)} clips by {video.provider}",
         static_details=replacing,
     )
     return handle
 
 
-async def restart_film(session: Session, film: FilmName, why: str, change: Change) -> Restarted:
-    """Change what a film is asked to be, and start it anew. One change at a time: none gets lost.
+async def restart_video(session: Session, video: VideoName, why: str, change: Change) -> Restarted:
+    """Change what a video is asked to be, and start it anew. One change at a time: none gets lost.
 
     Raises:
-        InvalidRequest: there is no such film, or it cannot be changed so; nothing has happened.
+        InvalidRequest: there is no such video, or it cannot be changed so; nothing has happened.
     """
-    async with session.films.turn(film.channel, film.video_id):
-        now = await standing(session, film)
+    async with session.videos.turn(video.channel, video.video_id):
+        now = await standing(session, video)
         if now is None:
-            raise InvalidRequest(f"No film is called {film.channel}/{film.video_id}")
+            raise InvalidRequest(f"No video is called {video.channel}/{video.video_id}")
         request = await change(now.request)
-        if await session.films.request(film.channel, film.video_id) == now.request:
+        if await session.videos.request(video.channel, video.video_id) == now.request:
             # Its budget was set when it began. If somebody has changed it since, that stands.
             request = request.model_copy(update={"budget_usd": None})
-        handle = await start_film(session, request, replacing=why)
+        handle = await start_video(session, request, replacing=why)
     return Restarted(handle, request, replaced=now.running)
 
 
-async def standing(session: Session, film: FilmName) -> Standing | None:
-    """What a film was last asked to be; None when there is no such film.
+async def standing(session: Session, video: VideoName) -> Standing | None:
+    """What a video was last asked to be; None when there is no such video.
 
     The newest run's input is newer than PostgreSQL until that run has written it down. One that failed was refused:
     then PostgreSQL has the last that was not, if there ever was one.
     """
-    handle = handle_of(session, film)
+    handle = handle_of(session, video)
     description = await _described(handle)
     status = description.status if description else None
     if status not in (None, WorkflowExecutionStatus.FAILED) and (asked := await _input(session, handle)):
         return Standing(asked, running=status is WorkflowExecutionStatus.RUNNING)
-    request = await session.films.request(film.channel, film.video_id)
+    request = await session.videos.request(video.channel, video.video_id)
     if request is None and description is not None:
         request = await _input(session, handle)
     return None if request is None else Standing(request, running=False)
@@ -122,40 +122,40 @@ async def _input(session: Session, handle: Handle) -> VideoRequest | None:
     return None
 
 
-async def request_of(session: Session, film: FilmName) -> VideoRequest:
-    """What a film was last asked to be; ends the command when there is no such film."""
-    now = await standing(session, film)
-    return now.request if now else no_such_film(film)
+async def request_of(session: Session, video: VideoName) -> VideoRequest:
+    """What a video was last asked to be; ends the command when there is no such video."""
+    now = await standing(session, video)
+    return now.request if now else no_such_video(video)
 
 
-def no_such_film(film: FilmName) -> NoReturn:
-    """End the command: there is no film of this name."""
-    fail(f"No film is called {film.channel}/{film.video_id} - `film list` shows all", code=WRONG_INPUT)
+def no_such_video(video: VideoName) -> NoReturn:
+    """End the command: there is no video of this name."""
+    fail(f"No video is called {video.channel}/{video.video_id} - `video list` shows all", code=WRONG_INPUT)
 
 
-async def name_of(session: Session, film: str) -> FilmName:
-    """A film by CHANNEL/FILM, or by FILM alone when there is only one.
+async def name_of(session: Session, video: str) -> VideoName:
+    """A video by CHANNEL/VIDEO, or by VIDEO alone when there is only one.
 
-    A service that starts a film writes no row: then Temporal knows it before PostgreSQL does.
+    A service that starts a video writes no row: then Temporal knows it before PostgreSQL does.
     """
-    channel, _, name = film.rpartition("/")
+    channel, _, name = video.rpartition("/")
     if not channel:
-        channels = [row.channel for row in await session.films.find(video_id=name)]
+        channels = [row.channel for row in await session.videos.find(video_id=name)]
         channels = channels or await Executions(session.temporal).named(name, limit=MOST_RUNS)
         if len(channels) != 1:
             known = ", ".join(f"{one}/{name}" for one in channels)
-            unknown = f"No film is called {name} - `film list` shows all"
+            unknown = f"No video is called {name} - `video list` shows all"
             fail(f"Which one? {known}" if channels else unknown, code=WRONG_INPUT)
         channel = channels[0]
     try:
-        return FilmName(channel=channel, video_id=name)
+        return VideoName(channel=channel, video_id=name)
     except ValidationError:
-        fail(f"{film} is no film's name: CHANNEL/FILM, each of letters, digits, - and _", code=WRONG_INPUT)
+        fail(f"{video} is no video's name: CHANNEL/VIDEO, each of letters, digits, - and _", code=WRONG_INPUT)
 
 
-def handle_of(session: Session, film: FilmName) -> Handle:
-    """The newest run of a film's workflow, if there is one."""
-    workflow_id = video_workflow_id(film.channel, film.video_id)
+def handle_of(session: Session, video: VideoName) -> Handle:
+    """The newest run of a video's workflow, if there is one."""
+    workflow_id = video_workflow_id(video.channel, video.video_id)
     handle: Handle = session.temporal.get_workflow_handle(workflow_id, result_type=VideoResult)
     return handle
 
@@ -170,13 +170,13 @@ async def _described(handle: Handle) -> WorkflowExecutionDescription | None:
 
 
 async def look(handle: Handle, *, within: timedelta | None = None) -> VideoProgress:
-    """How a film stands, from its workflow."""
+    """How a video stands, from its workflow."""
     progress: VideoProgress = await handle.query("progress", result_type=VideoProgress, rpc_timeout=within)
     return progress
 
 
 async def settled(look: Callable[[], Awaitable[VideoProgress]]) -> VideoProgress:
-    """Wait, without a word, until a film does nothing more by itself."""
+    """Wait, without a word, until a video does nothing more by itself."""
     while True:
         progress = await look()
         if progress.status in SETTLED:

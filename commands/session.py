@@ -21,8 +21,8 @@ from studio.contracts.texts import printable
 from studio.objects.store import ObjectStore, open_store
 from studio.secrets import keep_secret
 from studio.settings import Settings, SettingsInvalid
-from studio.store.films import FilmStore
 from studio.store.pool import Database, open_database
+from studio.store.videos import VideoStore
 from workflows_temporal.client import connect_caller
 
 USUAL_DATA = Path("data")
@@ -73,9 +73,9 @@ class Session(Stores):
     temporal: Client
 
     @property
-    def films(self) -> FilmStore:
-        """Films in PostgreSQL."""
-        return FilmStore(self.database)
+    def videos(self) -> VideoStore:
+        """Videos in PostgreSQL."""
+        return VideoStore(self.database)
 
     def place(self, key: str) -> str:
         """Where a person finds what lies under `key`."""

@@ -6,10 +6,10 @@ from temporalio.client import RPCTimeoutOrCancelledError, WorkflowQueryFailedErr
 from temporalio.service import RPCError, RPCStatusCode
 
 from commands.failures import NO_WORKER
-from commands.running import handle_of, look, name_of, no_such_film
+from commands.running import handle_of, look, name_of, no_such_video
 from commands.session import Session
 from studio.contracts.execution import Execution
-from studio.contracts.film import FilmName, VideoProgress
+from studio.contracts.video import VideoName, VideoProgress
 from studio.store.costs import CostStore
 from studio.store.video_endings import VideoEndings
 from workflows_temporal.addresses import video_workflow_id
@@ -23,7 +23,7 @@ _NOT_SERVED = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStat
 class Seen:
     """A video's status, and where it is from."""
 
-    name: FilmName
+    name: VideoName
     progress: VideoProgress
     running: bool
     """Its workflow runs, or waits for `resume`."""
@@ -42,15 +42,15 @@ def how_it_ended(seen: Seen) -> str:
     return f"{seen.called} has ended: {progress.status}{f', {progress.message}' if progress.message else ''}"
 
 
-async def see(session: Session, film: str) -> Seen:
-    """A video's status by CHANNEL/FILM, or by FILM alone; ends the command when there is no such video.
+async def see(session: Session, video: str) -> Seen:
+    """A video's status by CHANNEL/VIDEO, or by VIDEO alone; ends the command when there is no such video.
 
     What Temporal knows and PostgreSQL does not is written down on the way.
     """
-    return await see_named(session, await name_of(session, film))
+    return await see_named(session, await name_of(session, video))
 
 
-async def see_named(session: Session, name: FilmName) -> Seen:
+async def see_named(session: Session, name: VideoName) -> Seen:
     """The same, by its whole name."""
     workflow_id = video_workflow_id(name.channel, name.video_id)
     executions, endings = Executions(session.temporal), VideoEndings(session.database)
@@ -59,11 +59,11 @@ async def see_named(session: Session, name: FilmName) -> Seen:
     await endings.write(execution, row, executions.result)
     if execution is not None and execution.running:
         return await _running(session, name, execution)
-    progress = await session.films.progress(name.channel, name.video_id)
-    return Seen(name, progress, running=False) if progress else no_such_film(name)
+    progress = await session.videos.progress(name.channel, name.video_id)
+    return Seen(name, progress, running=False) if progress else no_such_video(name)
 
 
-async def _running(session: Session, name: FilmName, execution: Execution) -> Seen:
+async def _running(session: Session, name: VideoName, execution: Execution) -> Seen:
     """Asked of the workflow; without a worker, as it was last written down. The cost is always that of the orders."""
     note = ""
     try:
@@ -79,8 +79,8 @@ async def _running(session: Session, name: FilmName, execution: Execution) -> Se
     return Seen(name, progress, running=True, note=note)
 
 
-async def _written(session: Session, name: FilmName, execution: Execution) -> VideoProgress:
-    written = await session.films.progress(name.channel, name.video_id)
+async def _written(session: Session, name: VideoName, execution: Execution) -> VideoProgress:
+    written = await session.videos.progress(name.channel, name.video_id)
     if written is not None and not written.status.ended:
         return written
     # It was started a moment ago: no worker has written anything about this run yet.

@@ -18,7 +18,7 @@ from workflows_temporal.project import ProjectWorkflow
 
 TITLE, PROJECT = "A day of light", "a-day-of-light"
 SIZE = RenderChoices(width=1_280, height=720)
-"""The shape of a film, and drawn quickly."""
+"""The shape of a video, and drawn quickly."""
 Part = tuple[str, str, str]
 """What happens, what moves, what the camera does."""
 STORY: tuple[Part, ...] = (

@@ -53,7 +53,7 @@ def add(
         fail(f"{style} cannot be added:\n{complaint(error)}", code=WRONG_INPUT)
     except InvalidRequest as error:
         fail(f"{style} cannot be added:\n{error}", code=WRONG_INPUT)
-    say(added.model_dump(mode="json"), f"{added.id}: films and projects name it with `style: {added.name}`", as_json)
+    say(added.model_dump(mode="json"), f"{added.id}: videos and projects name it with `style: {added.name}`", as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""A film's clips as a table for people: live on a terminal, plain lines elsewhere."""
+"""A video's clips as a table for people: live on a terminal, plain lines elsewhere."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import ClipProgress, VideoProgress, VideoStatus
+from studio.contracts.video import ClipProgress, VideoProgress, VideoStatus
 
 STYLES = {
     ClipStatus.QUEUED: "dim",
@@ -29,7 +29,7 @@ STYLES = {
     ClipStatus.CANCELLED: "dim red",
 }
 SETTLED = (VideoStatus.VIDEO_ERROR, VideoStatus.BUDGET_REACHED, *(one for one in VideoStatus if one.ended))
-"""Statuses in which a film does nothing more by itself."""
+"""Statuses in which a video does nothing more by itself."""
 
 _REACHED = {
     ClipStatus.HOSTING: 0.03,
@@ -55,7 +55,7 @@ def fraction(clip: ClipProgress, now: datetime, typical_seconds: float) -> float
 
 
 def render(progress: VideoProgress, *, typical_seconds: float, height: int = 60, width: int = 160) -> Panel:
-    """The whole film as a panel. On a small screen only the clips that are on their way are shown."""
+    """The whole video as a panel. On a small screen only the clips that are on their way are shown."""
     now = datetime.now(UTC)
     shares = {clip.number: fraction(clip, now, typical_seconds) for clip in progress.clips}
     total = sum(shares.values()) / max(len(shares), 1)
@@ -103,7 +103,7 @@ def clip_table(progress: VideoProgress, shares: dict[int, float], *, height: int
 async def follow(
     look: Callable[[], Awaitable[VideoProgress]], console: Console, *, typical_seconds: float
 ) -> VideoProgress:
-    """Show a film until it does nothing more by itself; returns how it stands then."""
+    """Show a video until it does nothing more by itself; returns how it stands then."""
     progress = await look()
     if not console.is_terminal:
         return await _follow_in_lines(look, console, progress)
@@ -128,7 +128,7 @@ async def _follow_in_lines(
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     while True:
-        say(f"film    {progress.status}: {progress.step}")
+        say(f"video    {progress.status}: {progress.step}")
         for clip in progress.clips:
             if clip.status is not ClipStatus.QUEUED:
                 tries = f" (try {clip.tries})" if clip.tries > 1 else ""

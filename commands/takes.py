@@ -1,4 +1,4 @@
-"""`starter.py film edit | takes | choose`: several takes of a clip, and which of them the film uses."""
+"""`starter.py video edit | takes | choose`: several takes of a clip, and which of them the video uses."""
 
 import asyncio
 from pathlib import Path
@@ -6,16 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.film_stills import StillReader, StillRefused
-from commands.options import DATA, ClipPlace, Data, FilmId, Json, Wait
+from commands.options import DATA, ClipPlace, Data, Json, VideoId, Wait
 from commands.repeats import repeats_in
-from commands.running import Change, name_of, request_of, restart_film
+from commands.running import Change, name_of, request_of, restart_video
 from commands.session import WRONG_INPUT, Session, fail, open_session, out, show_json
 from commands.telling import note, say, watch
+from commands.video_stills import StillReader, StillRefused
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId, Fit, StillSource
-from studio.contracts.film import FilmName, VideoRequest
 from studio.contracts.take import TakeOfClip
+from studio.contracts.video import VideoName, VideoRequest
 from studio.edits import change_clip, choose, clip_of, make_again
 from studio.errors import InvalidRequest
 from studio.objects import keys
@@ -31,7 +31,7 @@ _PROMPT = 60
 
 
 def edit_clip(
-    film: FilmId,
+    video: VideoId,
     clip: ClipPlace,
     prompt: Annotated[str | None, typer.Option(help="Another motion prompt, the camera last.")] = None,
     still: Annotated[Path | None, typer.Option(help="Another still.")] = None,
@@ -42,14 +42,14 @@ def edit_clip(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Change one clip and start the film anew: only what has no take yet is made. A film that runs is replaced."""
+    """Change one clip and start the video anew: only what has no take yet is made. A video that runs is replaced."""
     what = [name for name, given in (("prompt", prompt), ("still", still), ("seconds", seconds)) if given is not None]
     if again == bool(what):
         fail("What is to change? Say --prompt, --still or --seconds, or --again for the same", code=WRONG_INPUT)
 
     async def run() -> None:
         async with open_session(data) as session:
-            name = await name_of(session, film)
+            name = await name_of(session, video)
             takes = TakeStore(session.database)
             picture = await _put_still(session, name, clip, still, fit) if still else None
 
@@ -66,14 +66,14 @@ def edit_clip(
 
 
 def choose_take(
-    film: FilmId,
+    video: VideoId,
     clip: ClipPlace,
-    take: Annotated[str, typer.Argument(help="A take's name as `film takes` shows it, or enough of its beginning.")],
+    take: Annotated[str, typer.Argument(help="A take's name as `video takes` shows it, or enough of its beginning.")],
     wait: Wait = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Use a certain take for a clip and join the film anew. Rolling back is choosing an older one."""
+    """Use a certain take for a clip and join the video anew. Rolling back is choosing an older one."""
 
     async def run() -> None:
         async with open_session(data) as session:
@@ -82,23 +82,23 @@ def choose_take(
             async def change(request: VideoRequest) -> VideoRequest:
                 return await choose(request, clip, take, takes)
 
-            name = await name_of(session, film)
+            name = await name_of(session, video)
             await _restart(session, name, clip, f"take {take[:NAME]}", change, wait, as_json)
 
     asyncio.run(run())
 
 
 def list_takes(
-    film: FilmId,
+    video: VideoId,
     clip: Annotated[int | None, typer.Argument(min=1, help="Only this clip's.")] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """List the takes of a film's clips, the oldest first, and the orders that came to nothing."""
+    """List the takes of a video's clips, the oldest first, and the orders that came to nothing."""
 
     async def run() -> None:
         async with open_session(data) as session:
-            request = await request_of(session, await name_of(session, film))
+            request = await request_of(session, await name_of(session, video))
             shown = await _takes(session, request, clip)
         if as_json:
             return show_json(shown)
@@ -111,16 +111,16 @@ def list_takes(
     asyncio.run(run())
 
 
-async def _takes(session: Session, film: VideoRequest, number: int | None) -> list[dict[str, Any]]:
+async def _takes(session: Session, video: VideoRequest, number: int | None) -> list[dict[str, Any]]:
     try:
-        clips = [clip_of(film, number)] if number else film.clips
+        clips = [clip_of(video, number)] if number else video.clips
     except InvalidRequest as error:
         fail(str(error), code=WRONG_INPUT)
-    orders = await BudgetStore(session.database).orders(film.channel, film.video_id)
+    orders = await BudgetStore(session.database).orders(video.channel, video.video_id)
     store = TakeStore(session.database)
     shown = []
     for clip in clips:
-        takes = await store.of_clip(ClipId(channel=film.channel, video_id=film.video_id, number=clip.number))
+        takes = await store.of_clip(ClipId(channel=video.channel, video_id=video.video_id, number=clip.number))
         rejected = [order for order in orders if order.number == clip.number and _is_rejected(order)]
         shown.append(
             {
@@ -163,7 +163,7 @@ def _rejected(session: Session, order: Submission) -> dict[str, Any]:
 
 
 def take_lines(entry: dict[str, Any], style: str = "") -> list[str]:
-    """A take, or an order that came to nothing, for people. The film's `style` is not said again in each prompt."""
+    """A take, or an order that came to nothing, for people. The video's `style` is not said again in each prompt."""
     made = f"{entry['made_at']:%Y-%m-%d %H:%M}" if entry["made_at"] else ""
     length = f"{entry['seconds']} s" if "seconds" in entry else ""
     prompt = str(entry.get("prompt", "")).removeprefix(with_style("", style))
@@ -174,13 +174,13 @@ def take_lines(entry: dict[str, Any], style: str = "") -> list[str]:
 
 
 async def _restart(
-    session: Session, film: FilmName, clip: int, what: str, change: Change, wait: bool, as_json: bool
+    session: Session, video: VideoName, clip: int, what: str, change: Change, wait: bool, as_json: bool
 ) -> None:
     why = f"clip {clip:02d}: {what}"
     try:
-        started = await restart_film(session, film, why, change)
+        started = await restart_video(session, video, why, change)
     except InvalidRequest as error:
-        fail(f"{film.channel}/{film.video_id} stays as it is:\n{error}", code=WRONG_INPUT)
+        fail(f"{video.channel}/{video.video_id} stays as it is:\n{error}", code=WRONG_INPUT)
     repeats = await repeats_in(session, started.request)
     if repeats and not as_json:
         note([f"{one} - the same still and prompt are bought again" for one in repeats])
@@ -195,10 +195,10 @@ async def _restart(
 
 
 async def _put_still(
-    session: Session, film: FilmName, number: int, path: Path, fit: Fit | None
+    session: Session, video: VideoName, number: int, path: Path, fit: Fit | None
 ) -> tuple[MediaRef, StillSource | None]:
     """Bring another still into the store, beside the one it replaces."""
-    request = await request_of(session, film)
+    request = await request_of(session, video)
     reader = StillReader(Path(), session.scratch, request.provider, request.width, request.height)
     try:
         wanted = fit or clip_of(request, number).fit or request.fit
@@ -208,6 +208,6 @@ async def _put_still(
     except StillRefused as error:
         fail(f"clip {number}, still: {path}: {error}", code=WRONG_INPUT)
     note(f"clip {number}, still: {path}: {change}" for change in still.changes)
-    clip = ClipId(channel=film.channel, video_id=film.video_id, number=number)
+    clip = ClipId(channel=video.channel, video_id=video.video_id, number=number)
     key = keys.new_still_key(clip, still.mime, still.sha256)
     return await session.objects.put(still.path, key, still.mime), still.source

@@ -26,7 +26,7 @@ def up(
         bool, typer.Option("--real", help="Order at the real KIE.ai with the KIE_API_KEY of the environment.")
     ] = False,
     gpus: Annotated[
-        int, typer.Option(min=0, max=16, help="Simulated ComfyUI servers, each with a worker, for films by comfyui.")
+        int, typer.Option(min=0, max=16, help="Simulated ComfyUI servers, each with a worker, for videos by comfyui.")
     ] = 0,
     comfyui: Annotated[
         list[str] | None, typer.Option("--comfyui", help="A real ComfyUI server, http://host:8188; may be repeated.")
@@ -35,7 +35,7 @@ def up(
 ) -> None:
     """Start the stack: Temporal with its web UI, PostgreSQL, a simulated KIE.ai, workers. Ctrl-C stops it all.
 
-    Films by comfyui need servers: simulated ones (--gpus 2), or your own (--comfyui http://127.0.0.1:8188).
+    Videos by comfyui need servers: simulated ones (--gpus 2), or your own (--comfyui http://127.0.0.1:8188).
     """
     if real and not os.environ.get("KIE_API_KEY"):
         fail("--real needs KIE_API_KEY in the environment")
@@ -114,7 +114,7 @@ def show_addresses(stack: Stack) -> None:
     for name, value in address_lines(stack).items():
         out.print(f"{name:<11} {value}", highlight=False, soft_wrap=True)
     example = "examples/harbour_comfyui.yaml" if stack.comfyui_urls else "examples/harbour.yaml"
-    out.print(f"Try: starter.py film start {example} --wait       Ctrl-C stops everything.", highlight=False)
+    out.print(f"Try: starter.py video start {example} --wait       Ctrl-C stops everything.", highlight=False)
 
 
 def address_lines(stack: Stack) -> dict[str, str]:
@@ -139,6 +139,6 @@ def _kie(stack: Stack) -> str:
 
 
 def _comfyui(stack: Stack) -> str:
-    """The servers that films by comfyui are spread over."""
+    """The servers that videos by comfyui are spread over."""
     urls = ", ".join(server["api_url"] for server in stack.comfyui_urls.values())
     return f"simulated, {urls}" if stack.options.gpus else urls

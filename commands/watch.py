@@ -1,4 +1,4 @@
-"""`starter.py watch`: what happens to a film or to sentences, line by line, while it happens."""
+"""`starter.py watch`: what happens to a video or to sentences, line by line, while it happens."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ LAST_WORDS = 0.3
 JobName = Annotated[
     str,
     typer.Argument(
-        help="CHANNEL/FILM, FILM, CHANNEL/PROJECT, or the workflow's id: project/CHANNEL/PROJECT/video, "
+        help="CHANNEL/VIDEO, VIDEO, CHANNEL/PROJECT, or the workflow's id: project/CHANNEL/PROJECT/video, "
         "image/CHANNEL/PROJECT/SENTENCE, clip/CHANNEL/PROJECT/SENTENCE."
     ),
 ]
@@ -42,7 +42,7 @@ Tell = Callable[[dict[str, Any], str], None]
 
 
 def watch(name: JobName, preview: PreviewFile = None, data: Data = DATA, as_json: Json = False) -> None:
-    """Show what happens to a film, or to sentences' pictures or clips, until it ends: a line for every change.
+    """Show what happens to a video, or to sentences' pictures or clips, until it ends: a line for every change.
 
     Ctrl-C ends the watching and nothing else.
     """

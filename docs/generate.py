@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from docs.cli import cli_page, filled
 from docs.graphs import graphs_page
-from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
 from studio.contracts.gate import ChannelWeight, GateStatus, TicketPage, TicketsAfter
 from studio.contracts.project import ProjectName
 from studio.contracts.project_draft import ProjectDraft, ProjectReview, WrittenProject
 from studio.contracts.sentence import ProjectProgress, ProjectRequest, ProjectResult, SentenceOutcome, SentenceRequest
+from studio.contracts.video import VideoProgress, VideoRequest, VideoResult
 from studio.errors import StudioError, error_types
 from studio.settings import GatewaySettings, Settings
 

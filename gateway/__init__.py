@@ -1,1 +1,1 @@
-"""The HTTP face: it turns requests into signals to films, and holds no logic of its own."""
+"""The HTTP face: it turns requests into signals to videos, and holds no logic of its own."""

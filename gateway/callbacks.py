@@ -66,7 +66,7 @@ class CallbackDoor:
             Problem: 401, we did not.
         """
         if self._signer is not None and not (code and self._signer.fits(subject, code)):
-            self._refused.warning(reason="the address is not ours", channel=subject.channel, film=subject.video_id)
+            self._refused.warning(reason="the address is not ours", channel=subject.channel, video=subject.video_id)
             raise Problem(HTTPStatus.UNAUTHORIZED, "This callback address was not made by this installation.")
 
     async def take(self, subject: CallbackSubject, task_id: str, request: Request) -> Taken:
@@ -78,7 +78,7 @@ class CallbackDoor:
         if self._signatures is not None:
             self._check(self._signatures, task_id, request)
         if not self._limit.take(f"{subject.channel}/{subject.video_id}"):
-            self._refused.warning(reason="too many callbacks", channel=subject.channel, film=subject.video_id)
+            self._refused.warning(reason="too many callbacks", channel=subject.channel, video=subject.video_id)
             raise _later(HTTPStatus.TOO_MANY_REQUESTS, "Too many callbacks at once.")
         try:
             async with asyncio.timeout(STORING.total_seconds()):
@@ -98,7 +98,7 @@ class CallbackDoor:
             handed = await self._delivery.hand_over(callback, channel=subject.channel, video_id=subject.video_id)
             if handed.done:
                 return
-        self._refused.warning(reason="the inbox is not available", channel=subject.channel, film=subject.video_id)
+        self._refused.warning(reason="the inbox is not available", channel=subject.channel, video=subject.video_id)
         raise _later(HTTPStatus.SERVICE_UNAVAILABLE, "The callback could not be stored.")
 
     def _check(self, signatures: SignatureCheck, task_id: str, request: Request) -> None:
@@ -117,13 +117,13 @@ def callback_routes(door: CallbackDoor) -> APIRouter:
     async def kie(
         intent: UUID,
         channel: Annotated[Identifier, Query()],
-        film: Annotated[Identifier, Query()],
+        video: Annotated[Identifier, Query()],
         clip: Annotated[ClipNumber, Query()],
         request: Request,
         signature: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, str]:
         """KIE.ai says that it is done with a task. Repeated ones and those about no order of ours are done."""
-        subject = CallbackSubject("kie", str(intent), channel, film, clip)
+        subject = CallbackSubject("kie", str(intent), channel, video, clip)
         door.admit(subject, signature)
         task_id = task_id_of(await json_object(request))
         return {"status": (await door.take(subject, task_id, request)).value}

@@ -42,7 +42,7 @@ class DataDirectory:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.chmod(0o700)  # it holds passwords, stills and films
+            self.path.chmod(0o700)  # it holds passwords, stills and videos
             file = (self.path / ".lock").open("w")
         except OSError as error:
             raise ProcessFailed(f"{self.path} cannot be used as data directory: {error.strerror}") from None

@@ -268,7 +268,7 @@ class Stack:
 
     async def _start_simulator(self) -> None:
         ports = {key: self._ports.take(f"{KIE} {key}") for key in _KIE_PORTS}
-        # Its ledger lies in our data: films whose clips it makes go on when the stack is started again.
+        # Its ledger lies in our data: videos whose clips it makes go on when the stack is started again.
         config = {"data": str(self.data / "kie"), "persist": True, "cache": str(self.data / "kie-clips"), **ports}
         credits = {"top_up": True} | dict(self.options.kie)
 

@@ -17,31 +17,31 @@ class UnfitFile(Exception):
 
 def with_time_base(data: bytes, units: int) -> bytes:
     """The same frames at the same moments, counted in 1/`units` of a second: the file differs in nothing else."""
-    film = bytearray(data)
-    boxes = list(_boxes(film, 0, len(film)))
+    video = bytearray(data)
+    boxes = list(_boxes(video, 0, len(video)))
     headers = [box for box in boxes if box.name == b"mdhd"]
     if len(headers) != 1:
         raise UnfitFile(f"{len(headers)} tracks, not one")
     media = headers[0]
-    wide = film[media.start] == 1
+    wide = video[media.start] == 1
     place = media.start + (20 if wide else 12)
-    old = int(struct.unpack_from(">I", film, place)[0])
+    old = int(struct.unpack_from(">I", video, place)[0])
 
     def scaled(value: int) -> int:
         if value * units % old:
             raise UnfitFile(f"{value}/{old} s is no whole number of 1/{units} s")
         return value * units // old
 
-    struct.pack_into(">I", film, place, units)
-    _patch(film, place + 4, ">Q" if wide else ">I", scaled)
+    struct.pack_into(">I", video, place, units)
+    _patch(video, place + 4, ">Q" if wide else ">I", scaled)
     for box in boxes:
         if box.name in (b"stts", b"ctts"):
-            signed = box.name == b"ctts" and film[box.start] == 1
-            for entry in range(_count(film, box)):
-                _patch(film, box.start + 8 + entry * 8 + 4, ">i" if signed else ">I", scaled)
+            signed = box.name == b"ctts" and video[box.start] == 1
+            for entry in range(_count(video, box)):
+                _patch(video, box.start + 8 + entry * 8 + 4, ">i" if signed else ">I", scaled)
         elif box.name == b"elst":
-            _scale_edits(film, box, scaled)
-    return bytes(film)
+            _scale_edits(video, box, scaled)
+    return bytes(video)
 
 
 @dataclass(frozen=True)
@@ -51,45 +51,45 @@ class _Box:
     end: int
 
 
-def _boxes(film: bytearray, start: int, end: int) -> Iterator[_Box]:
+def _boxes(video: bytearray, start: int, end: int) -> Iterator[_Box]:
     while start + 8 <= end:
-        (size,) = struct.unpack_from(">I", film, start)
-        name, head = bytes(film[start + 4 : start + 8]), 8
+        (size,) = struct.unpack_from(">I", video, start)
+        name, head = bytes(video[start + 4 : start + 8]), 8
         if size == 1:
-            (size,) = struct.unpack_from(">Q", film, start + 8)
+            (size,) = struct.unpack_from(">Q", video, start + 8)
             head = 16
         if size < head or start + size > end:
             raise UnfitFile(f"box {name!r} has size {size}")
         box = _Box(name, start + head, start + size)
         yield box
         if name in CONTAINERS:
-            yield from _boxes(film, box.start, box.end)
+            yield from _boxes(video, box.start, box.end)
         start += size
 
 
-def _count(film: bytearray, box: _Box) -> int:
-    return int(struct.unpack_from(">I", film, box.start + 4)[0])
+def _count(video: bytearray, box: _Box) -> int:
+    return int(struct.unpack_from(">I", video, box.start + 4)[0])
 
 
-def _scale_edits(film: bytearray, box: _Box, scaled: Callable[[int], int]) -> None:
-    wide = film[box.start] == 1
+def _scale_edits(video: bytearray, box: _Box, scaled: Callable[[int], int]) -> None:
+    wide = video[box.start] == 1
     size = 20 if wide else 12
-    for entry in range(_count(film, box)):
+    for entry in range(_count(video, box)):
         place = box.start + 8 + entry * size + (8 if wide else 4)
         form = ">q" if wide else ">i"
-        if struct.unpack_from(form, film, place)[0] >= 0:  # -1 is an empty edit
-            _patch(film, place, form, scaled)
+        if struct.unpack_from(form, video, place)[0] >= 0:  # -1 is an empty edit
+            _patch(video, place, form, scaled)
 
 
-def _patch(film: bytearray, place: int, form: str, scaled: Callable[[int], int]) -> None:
-    struct.pack_into(form, film, place, scaled(struct.unpack_from(form, film, place)[0]))
+def _patch(video: bytearray, place: int, form: str, scaled: Callable[[int], int]) -> None:
+    struct.pack_into(form, video, place, scaled(struct.unpack_from(form, video, place)[0]))
 
 
 # ── odd files ────────────────────────────────────────────────────────────
 
 
-def jpeg_film(frames: list[bytes], *, fps: int, width: int, height: int) -> bytes:
-    """A film whose pictures are JPEGs: it plays, but its codec is not the one that was ordered."""
+def jpeg_video(frames: list[bytes], *, fps: int, width: int, height: int) -> bytes:
+    """A video whose pictures are JPEGs: it plays, but its codec is not the one that was ordered."""
     entry = _box(
         b"jpeg",
         bytes(6) + _u16(1) + bytes(16) + struct.pack(">HHIIIH", width, height, 72 << 16, 72 << 16, 0, 1),
@@ -100,7 +100,7 @@ def jpeg_film(frames: list[bytes], *, fps: int, width: int, height: int) -> byte
 
 
 def silent_sound(seconds: float, *, rate: int = 8000) -> bytes:
-    """A film without pictures: seconds of silence, 16 bits, one channel."""
+    """A video without pictures: seconds of silence, 16 bits, one channel."""
     blocks = [bytes(rate * 2 // 10)] * max(1, round(seconds * 10))
     entry = _box(b"sowt", bytes(6) + _u16(1) + bytes(8) + struct.pack(">HHHHI", 1, 16, 0, 0, rate << 16))
     header = _full(b"smhd", bytes(4))

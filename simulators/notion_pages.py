@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 Group = Literal["to_do", "in_progress", "complete"]
 
-FILM_STATUSES: dict[str, Group] = {
+VIDEO_STATUSES: dict[str, Group] = {
     "Not started": "to_do",
     "Queued": "to_do",
     "Processing": "in_progress",
@@ -31,7 +31,7 @@ class PropertyConfig(BaseModel):
 def status_property(*names: str, value: str | None = None, **groups: Group) -> PropertyConfig:
     """A status with these options; unnamed ones belong to the group `complete`."""
     options: dict[str, Group] = {**{name: "complete" for name in names}, **groups}
-    return PropertyConfig(type="status", options=options or FILM_STATUSES, value=value)
+    return PropertyConfig(type="status", options=options or VIDEO_STATUSES, value=value)
 
 
 def select_property(*names: str, value: str | None = None) -> PropertyConfig:
@@ -39,7 +39,7 @@ def select_property(*names: str, value: str | None = None) -> PropertyConfig:
 
 
 class PageConfig(BaseModel):
-    """A page to begin with: by default the page of a film, with a title and a status."""
+    """A page to begin with: by default the page of a video, with a title and a status."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +47,7 @@ class PageConfig(BaseModel):
     shared: bool = True
     properties: dict[str, PropertyConfig] = {
         "Name": PropertyConfig(type="title", value=[]),
-        "Status": PropertyConfig(type="status", options=FILM_STATUSES, value="Not started"),
+        "Status": PropertyConfig(type="status", options=VIDEO_STATUSES, value="Not started"),
     }
 
 

@@ -56,7 +56,7 @@ class CallbackAddresses:
 
     def of(self, subject: CallbackSubject) -> str:
         """Where the provider calls back about this order. The order's id is the last part of the path."""
-        query = {"channel": subject.channel, "film": subject.video_id, "clip": str(subject.number)}
+        query = {"channel": subject.channel, "video": subject.video_id, "clip": str(subject.number)}
         if self.signer is not None:
             query["signature"] = self.signer.code(subject)
         return f"{self.base}/callbacks/{subject.provider}/{subject.order_id}?{urlencode(query)}"

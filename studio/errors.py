@@ -3,7 +3,7 @@
     StudioError
     ├── InvalidRequest              what was asked for cannot be made
     ├── BudgetReached               a limit of ours on what is spent
-    ├── StillInLine                 a film waits at a gate               retryable, benign
+    ├── StillInLine                 a video waits at a gate               retryable, benign
     ├── ProviderError               an outside service said no, or nothing
     │   ├── AuthenticationError       our key is not accepted            stops everyone
     │   ├── Forbidden                 the key is good, this is not allowed
@@ -91,7 +91,7 @@ class BudgetReached(StudioError):
 
 
 class StillInLine(StudioError):
-    """The gate has been told of a film's tickets, and is told again later."""
+    """The gate has been told of a video's tickets, and is told again later."""
 
     retryable = True
     benign = True

@@ -1,4 +1,4 @@
-"""ComfyUI graphs as people choose them: which would run on a server, which makes a film's clips, adding one's own."""
+"""ComfyUI graphs as people choose them: which would run on a server, which makes a video's clips, adding one's own."""
 
 import hashlib
 import tempfile
@@ -95,7 +95,7 @@ async def standing_of_added(model: GenerationModel, objects: ObjectStore, object
 
 
 def offered_models(rows: Sequence[GenerationModel]) -> list[GenerationModel]:
-    """What films and sentences may name: the models of the table, then the shipped graphs that have no row there.
+    """What videos and sentences may name: the models of the table, then the shipped graphs that have no row there.
 
     A row says how its graph is offered, also that it is not offered any more. Graphs that make what no model makes,
     clips of words alone, are left out.
@@ -162,7 +162,7 @@ def _concerns(name: ParameterName, declaration: GraphDeclaration) -> bool:
 
 @dataclass(frozen=True)
 class Casting:
-    """What makes the clips of a film by ComfyUI."""
+    """What makes the clips of a video by ComfyUI."""
 
     model: GenerationModel
     own: GraphTemplate | None
@@ -171,7 +171,7 @@ class Casting:
 
 
 def clip_model(models: Sequence[GenerationModel], name: str | None, style: VisualStyle | None) -> GenerationModel:
-    """The model of a film's clips: one that was added, by its id, or any shipped graph, by its name.
+    """The model of a video's clips: one that was added, by its id, or any shipped graph, by its name.
 
     Raises:
         InvalidRequest: there is none of this name, or it makes something else; `model: …` or `style: …`.
@@ -208,7 +208,7 @@ def _takes_single_loras(model: GenerationModel) -> bool:
     return not own and any(place.side == "only" for place in load_graph(model.graph).declaration.loras)
 
 
-def film_style(styles: Sequence[VisualStyle], name: str | None) -> VisualStyle | None:
+def video_style(styles: Sequence[VisualStyle], name: str | None) -> VisualStyle | None:
     """A style by its name or id.
 
     Raises:
@@ -253,7 +253,7 @@ async def add_graph(template: GraphTemplate, models: ModelStore, objects: Object
 
 
 def _ensure_makes_clips(declaration: GraphDeclaration) -> None:
-    """A film and a sentence say of every clip how long it is, and start it from one picture."""
+    """A video and a sentence say of every clip how long it is, and start it from one picture."""
     if len(declaration.images) > 1:
         raise InvalidRequest(
             f"{declaration.name} takes {len(declaration.images)} pictures, and a clip is made of one: title only the "

@@ -1,12 +1,12 @@
-"""What a film has to pass before anything is spent on it: the same rules for the command line and the worker."""
+"""What a video has to pass before anything is spent on it: the same rules for the command line and the worker."""
 
 from collections.abc import Iterator
 
 from comfy_workflows.declaration import GraphType
 from comfy_workflows.graph import GraphTemplate, load_graph
 from studio.contracts.clip import PROMPT_LIMIT
-from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.size import too_large
+from studio.contracts.video import Provider, VideoRequest
 from studio.errors import InvalidRequest
 from studio.objects.keys import GRAPHS, lies_in_channel
 from studio.prompts import motion
@@ -30,7 +30,7 @@ def complaints(request: VideoRequest, own: GraphTemplate | None = None) -> Itera
     if request.provider is Provider.COMFYUI:
         yield from _about_graph(request, own)
     elif request.prompt_prefix:
-        yield f"prompt_prefix: only a film with provider comfyui has it, this one's is {request.provider}"
+        yield f"prompt_prefix: only a video with provider comfyui has it, this one's is {request.provider}"
     for place, clip in enumerate(request.clips):
         try:
             motion.check(clip.prompt, limit=limit)
@@ -41,7 +41,7 @@ def complaints(request: VideoRequest, own: GraphTemplate | None = None) -> Itera
 
 
 def _about_graph(request: VideoRequest, own: GraphTemplate | None) -> Iterator[str]:
-    """What is wrong with the graph a film names, or with what is asked of it."""
+    """What is wrong with the graph a video names, or with what is asked of it."""
     if request.graph is not None and not request.graph.key.startswith(GRAPHS):
         yield f"graph.key: {request.graph.key} is no graph that was added with `comfy add`"
         return
@@ -54,6 +54,6 @@ def _about_graph(request: VideoRequest, own: GraphTemplate | None) -> Iterator[s
         return
     made = template.declaration.type
     if made is not GraphType.IMAGE_TO_VIDEO:
-        yield f"model: {request.model} makes {made}; a film's clips are made of stills"
+        yield f"model: {request.model} makes {made}; a video's clips are made of stills"
     else:
         yield from unable(request, template)

@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line, film and clip on every line, no secret on any."""
+"""Logs: one JSON object per line, video and clip on every line, no secret on any."""
 
 import logging
 import sys

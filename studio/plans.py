@@ -1,4 +1,4 @@
-"""Saying beforehand what a film would do and cost. Nothing is ordered, stored or written down."""
+"""Saying beforehand what a video would do and cost. Nothing is ordered, stored or written down."""
 
 import asyncio
 import math
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from studio.contracts.clip import ClipRequest
-from studio.contracts.film import Provider, VideoRequest
-from studio.contracts.plan import BudgetPlan, ClipPlan, ClipPlanned, FilmPlan
+from studio.contracts.plan import BudgetPlan, ClipPlan, ClipPlanned, VideoPlan
 from studio.contracts.take import Take
+from studio.contracts.video import Provider, VideoRequest
 from studio.objects.store import ObjectStore
 from studio.providers.kie_models import kling_model
 from studio.store.budgets import BudgetStore
@@ -33,28 +33,28 @@ class Planner:
         self._budgets = budgets
         self._objects = objects
 
-    async def plan(self, film: VideoRequest, *, at_once: int, clip_seconds: float) -> FilmPlan:
-        """What starting this film would do.
+    async def plan(self, video: VideoRequest, *, at_once: int, clip_seconds: float) -> VideoPlan:
+        """What starting this video would do.
 
         Args:
             at_once: how many clips are made at a time; 0: none, or nobody knows.
             clip_seconds: how long one takes, typically.
         """
-        takes = [take for take, _ in takes_of(film)]
-        there = await self._there(film.channel, takes)
-        orders = await self._ledger.newest(film.channel, takes)
-        clips = _clip_plans(film, takes, there, orders)
+        takes = [take for take, _ in takes_of(video)]
+        there = await self._there(video.channel, takes)
+        orders = await self._ledger.newest(video.channel, takes)
+        clips = _clip_plans(video, takes, there, orders)
         cost = sum((clip.cost_usd for clip in clips), Decimal(0))
         counts = {kind: sum(clip.planned is kind for clip in clips) for kind in ClipPlanned}
         to_come = counts[ClipPlanned.NEW] + counts[ClipPlanned.ORDERED]
-        return FilmPlan(
-            channel=film.channel,
-            video_id=film.video_id,
+        return VideoPlan(
+            channel=video.channel,
+            video_id=video.video_id,
             clips=clips,
             counts=counts,
             cost_usd=cost,
             seconds=_seconds(to_come, at_once, clip_seconds),
-            budgets=await self._limits(film, cost),
+            budgets=await self._limits(video, cost),
         )
 
     async def _there(self, channel: str, takes: Sequence[str]) -> dict[str, Take]:
@@ -69,8 +69,8 @@ class Planner:
         looks = await asyncio.gather(*map(is_there, finished.values()))
         return {name: finished[name] for name, good in zip(finished, looks, strict=True) if good}
 
-    async def _limits(self, film: VideoRequest, cost: Decimal) -> list[BudgetPlan]:
-        limits = await self._budgets.of_film(film.channel, film.video_id, own=film.budget_usd)
+    async def _limits(self, video: VideoRequest, cost: Decimal) -> list[BudgetPlan]:
+        limits = await self._budgets.of_video(video.channel, video.video_id, own=video.budget_usd)
         return [
             BudgetPlan(
                 scope=limit.scope,
@@ -82,13 +82,13 @@ class Planner:
         ]
 
 
-async def repeated(film: VideoRequest, takes: TakeStore, ledger: SubmissionLedger) -> dict[int, str]:
+async def repeated(video: VideoRequest, takes: TakeStore, ledger: SubmissionLedger) -> dict[int, str]:
     """Clips that would be bought again although the last clip of the same inputs was thrown away for what it showed:
     number → what was wrong with it."""
-    wanted = [(clip.number, take) for clip, (take, _) in zip(film.clips, takes_of(film), strict=True)]
+    wanted = [(clip.number, take) for clip, (take, _) in zip(video.clips, takes_of(video), strict=True)]
     digests = [take for _, take in wanted]
-    there = await takes.finished(film.channel, set(digests))
-    orders = await ledger.newest(film.channel, digests)
+    there = await takes.finished(video.channel, set(digests))
+    orders = await ledger.newest(video.channel, digests)
     return {
         number: fault
         for number, take in wanted
@@ -105,18 +105,18 @@ def _fault_shown(order: Submission | None) -> str:
 
 
 def _clip_plans(
-    film: VideoRequest, takes: Sequence[str], there: Mapping[str, Take], orders: Mapping[str, Submission]
+    video: VideoRequest, takes: Sequence[str], there: Mapping[str, Take], orders: Mapping[str, Submission]
 ) -> list[ClipPlan]:
     plans: list[ClipPlan] = []
     first: dict[str, int] = {}
-    for clip, take in zip(film.clips, takes, strict=True):
+    for clip, take in zip(video.clips, takes, strict=True):
         planned, note = _planned(clip, take, there, orders.get(take))
         if planned not in (ClipPlanned.REUSED, ClipPlanned.MISSING) and take in first:
             planned, note = ClipPlanned.SHARED, f"the same as clip {first[take]}"
         first.setdefault(take, clip.number)
         new = planned is ClipPlanned.NEW
         repeats = new and _fault_shown(orders.get(take)) != ""
-        price = _price(film, clip) if new else Decimal(0)
+        price = _price(video, clip) if new else Decimal(0)
         plans.append(
             ClipPlan(number=clip.number, planned=planned, take=take, cost_usd=price, note=note, repeats=repeats)
         )
@@ -137,8 +137,8 @@ def _planned(
     return ClipPlanned.ORDERED, "delivered" if order.state == "settled" else order.state
 
 
-def _price(film: VideoRequest, clip: ClipRequest) -> Decimal:
-    return kling_model(film.model).price_usd(clip.seconds) if film.provider is Provider.KLING else Decimal(0)
+def _price(video: VideoRequest, clip: ClipRequest) -> Decimal:
+    return kling_model(video.model).price_usd(clip.seconds) if video.provider is Provider.KLING else Decimal(0)
 
 
 def _seconds(clips: int, at_once: int, clip_seconds: float) -> float | None:

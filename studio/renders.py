@@ -1,4 +1,4 @@
-"""A film's clip as an order for a ComfyUI graph, and whether the graph can do what the film asks for."""
+"""A video's clip as an order for a ComfyUI graph, and whether the graph can do what the video asks for."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ from comfy_workflows.declaration import ParameterName
 from comfy_workflows.graph import TRIAL_IMAGE, GraphTemplate
 from comfy_workflows.values import out_of_range
 from studio.contracts.clip import CameraMove, ClipRequest, Framing
-from studio.contracts.film import VideoRequest
 from studio.contracts.render import GraphParameters
 from studio.contracts.rendering import ClipToRender, GraphToRender
+from studio.contracts.video import VideoRequest
 from studio.errors import InvalidRequest
 from studio.prompts import motion
 from studio.prompts.camera import move_of, with_camera
@@ -44,19 +44,19 @@ def order_of_clip(clip: ClipToRender) -> GraphToRender:
     )
 
 
-def unable(film: VideoRequest, template: GraphTemplate) -> Iterator[str]:
-    """What the graph cannot do for this film, each with the field's path: `width: …`, `clips.2.seconds: …`."""
+def unable(video: VideoRequest, template: GraphTemplate) -> Iterator[str]:
+    """What the graph cannot do for this video, each with the field's path: `width: …`, `clips.2.seconds: …`."""
     told: set[str] = set()
-    lengths = {clip.seconds: clip for clip in reversed(film.clips)}
+    lengths = {clip.seconds: clip for clip in reversed(video.clips)}
     for clip in sorted(lengths.values(), key=lambda clip: clip.number):
-        for words in _about_clip(film, clip, template):
+        for words in _about_clip(video, clip, template):
             if words not in told:
                 told.add(words)
                 yield words
 
 
-def _about_clip(film: VideoRequest, clip: ClipRequest, template: GraphTemplate) -> Iterator[str]:
-    asked = order_of_clip(ClipToRender.of(film, clip, _NO_TAKE)).parameters
+def _about_clip(video: VideoRequest, clip: ClipRequest, template: GraphTemplate) -> Iterator[str]:
+    asked = order_of_clip(ClipToRender.of(video, clip, _NO_TAKE)).parameters
     # Everything apart, so that each complaint has its path and none hides another one.
     plain = asked.model_copy(update={"width": None, "height": None, "seconds": None, "loras": ()})
     if words := _refused(template, plain):

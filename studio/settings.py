@@ -75,7 +75,7 @@ class Environment(BaseSettings):
     temporal_api_key: SecretStr | None = Field(default=None, description="API key; sets TLS on.")
     temporal_tls: bool = Field(default=False, description="Speak TLS to the frontend.")
 
-    database_url: PostgresDsn = Field(description="PostgreSQL for films, costs and the ledger of orders.")
+    database_url: PostgresDsn = Field(description="PostgreSQL for videos, costs and the ledger of orders.")
     database_password: SecretStr | None = Field(
         default=None, description="Password of PostgreSQL as it is, with any characters; DATABASE_URL holds none then."
     )
@@ -200,7 +200,7 @@ class Settings(Environment):
         default=45,
         gt=0,
         le=50,
-        description="Pause after which a film that waits at the gate hands its tickets in again: they may be lost.",
+        description="Pause after which a video that waits at the gate hands its tickets in again: they may be lost.",
     )
     kling_look_min_seconds: float = Field(
         default=2, gt=0, le=30, description="Shortest time between two looks at a task."

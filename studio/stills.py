@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from studio.contracts.clip import Framing
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from studio.media.still import PreparedStill, StillRules, prepare_picture, prepare_still
 
 _OWN = StillRules(least=16, most_bytes=60_000_000)

@@ -4,10 +4,10 @@ import json
 
 from comfy_workflows.identity import digest_of_shipped
 from studio.contracts.clip import ClipRequest, Fit
-from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.project import SentenceId
 from studio.contracts.render import BIGGEST_SEED, Lora, LoraPair
 from studio.contracts.take import RenderParts, TakeParts
+from studio.contracts.video import Provider, VideoRequest
 from studio.digest import Part, digest_of
 from studio.media.animatic import RENDERER_VERSION
 from studio.media.still import STILL_VERSION
@@ -25,33 +25,33 @@ RENDER_FORMAT = "render-1"
 """The same for pictures and clips by ComfyUI graphs."""
 
 
-def parts_of(film: VideoRequest, clip: ClipRequest) -> TakeParts:
+def parts_of(video: VideoRequest, clip: ClipRequest) -> TakeParts:
     """Everything this clip is made from."""
     source = clip.source.digest if clip.source and clip.source.still == clip.still.sha256 else None
     return TakeParts(
-        provider=film.provider,
-        model=_maker(film),
-        prompt=with_style(motion.render(clip.prompt), film.prompt_prefix),
+        provider=video.provider,
+        model=_maker(video),
+        prompt=with_style(motion.render(clip.prompt), video.prompt_prefix),
         still=clip.still,
         source=source,
-        fit="refuse" if source else clip.fit or film.fit,
+        fit="refuse" if source else clip.fit or video.fit,
         seconds=clip.seconds,
-        width=film.width,
-        height=film.height,
+        width=video.width,
+        height=video.height,
         camera=clip.camera or move_of(clip.prompt),
         strength=clip.strength,
-        options=_options(film),
+        options=_options(video),
         variant=clip.variant,
     )
 
 
-def _maker(film: VideoRequest) -> str:
-    if film.provider is Provider.ANIMATIC:
+def _maker(video: VideoRequest) -> str:
+    if video.provider is Provider.ANIMATIC:
         return RENDERER_VERSION
-    if film.provider is Provider.COMFYUI:
-        digest = film.graph.sha256 if film.graph else digest_of_shipped(film.model)
-        return graph_version(film.model, digest)
-    return film.model
+    if video.provider is Provider.COMFYUI:
+        digest = video.graph.sha256 if video.graph else digest_of_shipped(video.model)
+        return graph_version(video.model, digest)
+    return video.model
 
 
 def graph_version(name: str, digest: str) -> str:
@@ -59,11 +59,11 @@ def graph_version(name: str, digest: str) -> str:
     return f"{name}@{digest[:16]}"
 
 
-def _options(film: VideoRequest) -> str:
-    if film.provider is not Provider.COMFYUI or not (film.loras or film.fast):
+def _options(video: VideoRequest) -> str:
+    if video.provider is not Provider.COMFYUI or not (video.loras or video.fast):
         return ""
-    loras = [lora.model_dump(mode="json", exclude_none=True) for lora in film.loras]
-    return json.dumps({"fast": film.fast, "loras": loras}, sort_keys=True, separators=(",", ":"))
+    loras = [lora.model_dump(mode="json", exclude_none=True) for lora in video.loras]
+    return json.dumps({"fast": video.fast, "loras": loras}, sort_keys=True, separators=(",", ":"))
 
 
 def still_digest(file: str, fit: Fit = "refuse") -> str:
@@ -103,18 +103,18 @@ def digest_of_take(parts: TakeParts) -> str:
     return digest_of(TAKE_FORMAT, told)
 
 
-def takes_of(film: VideoRequest) -> list[tuple[str, TakeParts | None]]:
-    """The take of each clip, in the film's order, and what it is made from.
+def takes_of(video: VideoRequest) -> list[tuple[str, TakeParts | None]]:
+    """The take of each clip, in the video's order, and what it is made from.
 
     A take that somebody chose stands as it is, whatever the clip says: then there are no parts.
     """
-    return [_take_of(film, clip) for clip in film.clips]
+    return [_take_of(video, clip) for clip in video.clips]
 
 
-def _take_of(film: VideoRequest, clip: ClipRequest) -> tuple[str, TakeParts | None]:
+def _take_of(video: VideoRequest, clip: ClipRequest) -> tuple[str, TakeParts | None]:
     if clip.take is not None:
         return clip.take, None
-    parts = parts_of(film, clip)
+    parts = parts_of(video, clip)
     return digest_of_take(parts), parts
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from simulators.comfyui import ComfySimulator
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from tests.studio_at_work import eventually
 
-FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
-"""Fields of a film whose clips it makes: small ones."""
+VIDEO: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
+"""Fields of a video whose clips it makes: small ones."""
 
 
 def states(comfy: ComfySimulator) -> list[str]:

@@ -7,7 +7,7 @@ SLOW = (
     "tests/benchmarks/",
     "tests/local/test_stack.py",
     "tests/end_to_end/test_backup.py",
-    "tests/end_to_end/test_changed_films.py",
+    "tests/end_to_end/test_changed_videos.py",
     "tests/end_to_end/test_comfy.py",
 )
 """All tests in these places are marked slow: other programs' tests, and whole stacks of processes around what faster
@@ -18,7 +18,7 @@ FIRST = (
     "tests/benchmarks/",
     "tests/end_to_end/test_demo.py",
     "tests/end_to_end/test_crashes.py",
-    "tests/workflows_temporal/test_long_film.py",
+    "tests/workflows_temporal/test_long_video.py",
     "tests/end_to_end/",
     "tests/workflows_temporal/",
     "tests/commands/",
@@ -29,7 +29,7 @@ FIRST = (
 
 TOGETHER = (
     (
-        "tests/end_to_end/test_changed_films.py",
+        "tests/end_to_end/test_changed_videos.py",
         "tests/end_to_end/test_command_line.py",
         "tests/end_to_end/test_secrets.py",
     ),

@@ -16,8 +16,8 @@ from temporalio.client import Client, WorkflowHandle
 from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId, ClipRequest
-from studio.contracts.film import VideoProgress, VideoRequest, VideoResult, VideoStatus
 from studio.contracts.gate import GateStatus
+from studio.contracts.video import VideoProgress, VideoRequest, VideoResult, VideoStatus
 from studio.errors import DatabaseUnavailable
 from studio.objects import keys
 from studio.objects.store import ObjectStore, open_store
@@ -81,7 +81,7 @@ class StudioAtWork:
         height: int = HEIGHT,
         **fields: Any,
     ) -> VideoRequest:
-        """A film of small stills, which lie in the store. Nobody calls back, so lost orders are not waited for."""
+        """A video of small stills, which lie in the store. Nobody calls back, so lost orders are not waited for."""
         fields.setdefault("unknown_wait_seconds", 0)
         made = [
             ClipRequest(
@@ -97,7 +97,7 @@ class StudioAtWork:
         return VideoRequest(channel=channel, video_id=video_id, clips=made, width=width, height=height, **fields)
 
     def clip(self, number: int, video_id: str = "vid_1", channel: str = "poke1") -> ClipId:
-        """A clip of the usual film."""
+        """A clip of the usual video."""
         return ClipId(channel=channel, video_id=video_id, number=number)
 
     async def still(self, clip: ClipId, size: tuple[int, int] | None = None) -> MediaRef:
@@ -110,7 +110,7 @@ class StudioAtWork:
         return await self.objects.put(path, keys.still_key(clip, "image/png"), "image/png")
 
     async def start(self, request: VideoRequest) -> Handle:
-        """Start a film as a backend service would."""
+        """Start a video as a backend service would."""
         return await self.temporal.start_workflow(
             VideoWorkflow.run,
             request,
@@ -119,11 +119,11 @@ class StudioAtWork:
         )
 
     async def make(self, request: VideoRequest) -> VideoResult:
-        """Make a film from beginning to end."""
+        """Make a video from beginning to end."""
         return await (await self.start(request)).result()
 
     async def waiting(self, handle: Handle, status: VideoStatus = VideoStatus.VIDEO_ERROR) -> VideoProgress:
-        """The film's progress, once it has this status.
+        """The video's progress, once it has this status.
 
         PostgreSQL is looked at first: a query costs the server and the worker ten times as much.
         """
@@ -139,9 +139,9 @@ class StudioAtWork:
         return progress
 
     async def _recorded(self, handle: Handle) -> str | None:
-        """The film's status as PostgreSQL has it, which may be older than what the workflow says; None: no row."""
+        """The video's status as PostgreSQL has it, which may be older than what the workflow says; None: no row."""
         try:
-            rows = await self.rows("select status from films where workflow_id = $1", handle.id)
+            rows = await self.rows("select status from videos where workflow_id = $1", handle.id)
         except DatabaseUnavailable:
             return None
         return rows[0]["status"] if rows else None

@@ -44,12 +44,12 @@ def desk_workflow_id(submission_id: str) -> str:
 
 
 def late_workflow_id(submission_id: str) -> str:
-    """Looking after an order no film waits for: once, and again only if that failed."""
+    """Looking after an order no video waits for: once, and again only if that failed."""
     return f"late/{submission_id}"
 
 
 def video_workflow_id(channel: str, video_id: str) -> str:
-    """The film's workflow. Starting a film that runs is refused by Temporal, whoever tries."""
+    """The video's workflow. Starting a video that runs is refused by Temporal, whoever tries."""
     return f"video/{channel}/{video_id}"
 
 

@@ -1,4 +1,4 @@
-"""How a film ends: joined from its clips, or called off."""
+"""How a video ends: joined from its clips, or called off."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from activities.media import MediaActivities
 from activities.records import RecordActivities
 from studio.contracts.clip import ClipOutcome, ClipRequest
 from studio.contracts.excerpt import excerpt
-from studio.contracts.film import (
-    FilmResultRecord,
-    FilmToJoin,
+from studio.contracts.video import (
     Unfinished,
     VideoRequest,
     VideoResult,
+    VideoResultRecord,
     VideoStatus,
+    VideoToJoin,
 )
 from workflows_temporal.policies import ASSEMBLE, RECORD
 from workflows_temporal.recorder import revision
@@ -27,10 +27,10 @@ LONGEST_LABEL = 120
 
 
 async def assemble(clips: Sequence[ClipOutcome], standing: Standing, request: VideoRequest) -> VideoResult:
-    """Join the clips, draw the contact sheet, add up the bill, and tell everybody that the film is there."""
-    name = standing.film
+    """Join the clips, draw the contact sheet, add up the bill, and tell everybody that the video is there."""
+    name = standing.video
     files = [clip.file for clip in clips if clip.file is not None]
-    film = FilmToJoin(
+    video = VideoToJoin(
         channel=name.channel,
         video_id=name.video_id,
         clips=files,
@@ -38,15 +38,15 @@ async def assemble(clips: Sequence[ClipOutcome], standing: Standing, request: Vi
         labels=[_label(clip) for clip in request.clips] if len(request.clips) == len(files) else [],
     )
     joined, sheet, bill = await asyncio.gather(
-        workflow.execute_activity_method(MediaActivities.join_clips, film, **ASSEMBLE),
-        workflow.execute_activity_method(MediaActivities.make_contact_sheet, film, **ASSEMBLE),
+        workflow.execute_activity_method(MediaActivities.join_clips, video, **ASSEMBLE),
+        workflow.execute_activity_method(MediaActivities.make_contact_sheet, video, **ASSEMBLE),
         workflow.execute_activity_method(RecordActivities.book_costs, name, **RECORD),
     )
     standing.book(bill.total_usd)
     result = VideoResult(
         channel=name.channel,
         video_id=name.video_id,
-        film=joined.media,
+        video=joined.media,
         sheet=sheet,
         seconds=joined.seconds,
         frames=joined.frames,
@@ -56,8 +56,8 @@ async def assemble(clips: Sequence[ClipOutcome], standing: Standing, request: Vi
         summary=standing.summary,
         notes=joined.notes(),
     )
-    record = FilmResultRecord(result=result, status=VideoStatus.VIDEO_READY, revision=revision())
-    await workflow.execute_activity_method(RecordActivities.close_film, record, **RECORD)
+    record = VideoResultRecord(result=result, status=VideoStatus.VIDEO_READY, revision=revision())
+    await workflow.execute_activity_method(RecordActivities.close_video, record, **RECORD)
     standing.step = "finished"
     await standing.announce(VideoStatus.VIDEO_READY, result.summary)
     return result
@@ -72,9 +72,9 @@ def _label(clip: ClipRequest) -> str:
 
 async def call_off(standing: Standing, *, unfinished: list[int]) -> None:
     """Say what was ordered all the same, and leave nothing half done behind."""
-    film = standing.film
-    files = Unfinished(channel=film.channel, video_id=film.video_id, numbers=unfinished)
+    video = standing.video
+    files = Unfinished(channel=video.channel, video_id=video.video_id, numbers=unfinished)
     await workflow.execute_activity_method(KeepingActivities.remove_unfinished, files, **RECORD)
-    bill = await workflow.execute_activity_method(RecordActivities.book_costs, film, **RECORD)
+    bill = await workflow.execute_activity_method(RecordActivities.book_costs, video, **RECORD)
     standing.step = "cancelled"
     await standing.change(VideoStatus.CANCELLED, bill.still_ordered())

@@ -20,9 +20,9 @@ from studio.contracts.clip import (
     RenderedClip,
     StillToHost,
 )
-from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.keeping import ClipToKeep, ClipToUse
 from studio.contracts.take import LateOrder
+from studio.contracts.video import Provider, VideoRequest
 from workflows_temporal import lost
 from workflows_temporal.hints import Hints
 from workflows_temporal.ingest import ingest_clip
@@ -38,15 +38,15 @@ from workflows_temporal.watch import look_after_job, watch
 
 
 async def try_clip(
-    film: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
+    video: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
 ) -> ClipOutcome | None:
     """Make the clip, with a failure as a value: one clip must not sink the other seventeen. None: the next run does."""
     try:
-        if film.provider is Provider.COMFYUI:
-            return await render_clip(film, clip, take, table)
-        if film.provider is Provider.ANIMATIC:
-            return await draw_clip(film, clip, take, table)
-        return await order_clip(film, clip, take, gate, table, hints)
+        if video.provider is Provider.COMFYUI:
+            return await render_clip(video, clip, take, table)
+        if video.provider is Provider.ANIMATIC:
+            return await draw_clip(video, clip, take, table)
+        return await order_clip(video, clip, take, gate, table, hints)
     except RunEnds:
         return None
     except GateShut as shut:
@@ -54,14 +54,14 @@ async def try_clip(
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        return failure_of(error, film, clip)
+        return failure_of(error, video, clip)
 
 
 async def order_clip(
-    film: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
+    video: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
 ) -> ClipOutcome:
     """Have the clip made by Kling: host the still, take a slot, order, wait, bring the file home."""
-    clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
+    clip_id = ClipId(channel=video.channel, video_id=video.video_id, number=clip.number)
     gate.ensure_open()
     while hints.about(clip.number):
         await lost.look_into(clip_id, hints)
@@ -69,14 +69,14 @@ async def order_clip(
     rendered = None
     while rendered is None:
         try:
-            rendered = await _render(film, clip, take, gate, table, hints)
+            rendered = await _render(video, clip, take, gate, table, hints)
         except ActivityError as error:
-            if not is_unknown(error) or not await lost.take_up(film, clip_id, take, reason_of(error), hints, table):
+            if not is_unknown(error) or not await lost.take_up(video, clip_id, take, reason_of(error), hints, table):
                 raise
 
     table.mark(clip.number, ClipStatus.KEEPING)
     try:
-        kept = await ingest_clip(_to_keep(film, clip, take, rendered, gate.gate_id), rendered, clip_id.label)
+        kept = await ingest_clip(_to_keep(video, clip, take, rendered, gate.gate_id), rendered, clip_id.label)
     except BaseException as error:
         if is_cancelled_exception(error) and rendered.submission_id:
             # Its order is done and its slot given back: nobody else would bring it home.
@@ -97,14 +97,14 @@ async def order_clip(
 
 
 async def _render(
-    film: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
+    video: VideoRequest, clip: ClipRequest, take: str, gate: Gate, table: Table, hints: Hints
 ) -> RenderedClip:
     """Host the still, order and wait. The slot is held only while Kling works, not while files travel."""
-    clip_id = ClipId(channel=film.channel, video_id=film.video_id, number=clip.number)
+    clip_id = ClipId(channel=video.channel, video_id=video.video_id, number=clip.number)
     label = clip_id.label
     async with gate.place(clip_id) as place:
         table.mark(clip.number, ClipStatus.HOSTING)
-        framing = film.framing(clip)
+        framing = video.framing(clip)
         still = StillToHost(clip=clip_id, still=clip.still, framing=framing, gate=gate.gate_id, ticket=place.ticket)
         hosted = await workflow.execute_activity_method(HostingActivities.host_image, still, **titled(HOST, label))
         table.mark(clip.number, ClipStatus.WAITING)
@@ -118,23 +118,23 @@ async def _render(
             hosted=hosted,
             prompt=clip.prompt,
             seconds=clip.seconds,
-            model=film.model,
+            model=video.model,
             slot=slot,
         )
         job = await _submit(submission, place, label)
         table.mark(clip.number, ClipStatus.RENDERING)
-        return await watch(job, film.clip_deadline_seconds, label, hints)
+        return await watch(job, video.clip_deadline_seconds, label, hints)
 
 
-def _to_keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip, gate_id: str) -> ClipToKeep:
+def _to_keep(video: VideoRequest, clip: ClipRequest, take: str, rendered: RenderedClip, gate_id: str) -> ClipToKeep:
     return ClipToKeep(
-        clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
+        clip=ClipId(channel=video.channel, video_id=video.video_id, number=clip.number),
         take=take,
         task_id=rendered.task_id,
         url=rendered.url,
         seconds=clip.seconds,
-        width=film.width,
-        height=film.height,
+        width=video.width,
+        height=video.height,
         prompt=clip.prompt,
         camera=clip.camera,
         gate=gate_id,
@@ -147,20 +147,20 @@ def _to_keep(film: VideoRequest, clip: ClipRequest, take: str, rendered: Rendere
     )
 
 
-async def draw_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
+async def draw_clip(video: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
     """Draw the clip with the local renderer: no provider, no gate, no money."""
     table.mark(clip.number, ClipStatus.RENDERING)
     to_draw = ClipToDraw(
-        clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
+        clip=ClipId(channel=video.channel, video_id=video.video_id, number=clip.number),
         take=take,
         still=clip.still,
         prompt=clip.prompt,
         camera=clip.camera,
         strength=clip.strength,
         seconds=clip.seconds,
-        width=film.width,
-        height=film.height,
-        fit=clip.fit or film.fit,
+        width=video.width,
+        height=video.height,
+        fit=clip.fit or video.fit,
     )
     label = to_draw.clip.label
     file = await workflow.execute_activity_method(AnimaticActivities.draw_clip, to_draw, **titled(DRAW, label))
@@ -168,9 +168,9 @@ async def draw_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Tab
 
 
 async def _submit(submission: ClipSubmission, place: Place, label: str) -> ClipJob:
-    """Order. When the film is cancelled meanwhile, an order that is on its way is waited for: it has to be known.
+    """Order. When the video is cancelled meanwhile, an order that is on its way is waited for: it has to be known.
 
-    If it is accepted, it is looked after without the film: what it gives is paid for.
+    If it is accepted, it is looked after without the video: what it gives is paid for.
     """
     ordering = workflow.start_activity_method(KlingActivities.submit_clip, submission, **titled(KLING_SUBMIT, label))
     try:

@@ -6,10 +6,10 @@ from studio.contracts.gate import Closing, GateState, TopUpAwaited
 from studio.errors import types_with
 
 MOST_STANDING_BY = 400
-"""Films a gate remembers. Telling them is a signal each, and all that a gate knows must stay below 1 MiB; a film that
+"""Videos a gate remembers. Telling them is a signal each, and all that a gate knows must stay below 1 MiB; a video that
 comes when there are so many waits for a `resume`."""
 LONGEST_WORKFLOW_ID = 255
-"""Bytes of a workflow id that is remembered; a film's has 207 at most."""
+"""Bytes of a workflow id that is remembered; a video's has 207 at most."""
 
 _TOP_UP = types_with("until_top_up")
 
@@ -49,7 +49,7 @@ class Door:
 
     @property
     def standing_by(self) -> list[str]:
-        """The films that were turned back, in the order in which they came."""
+        """The videos that were turned back, in the order in which they came."""
         return list(self._standing_by)
 
     def close(self, why: Closing) -> bool:
@@ -69,7 +69,7 @@ class Door:
         self._closing = None
 
     def stand_by(self, workflow_id: str) -> None:
-        """Remember a film while the door is closed."""
+        """Remember a video while the door is closed."""
         too_long = len(workflow_id.encode()) > LONGEST_WORKFLOW_ID
         if self._closing is not None and len(self._standing_by) < MOST_STANDING_BY and not too_long:
             self._standing_by[workflow_id] = None

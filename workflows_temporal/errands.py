@@ -1,4 +1,4 @@
-"""What a gate does on the side: words to films, pauses. It does not begin anew before all of them are done."""
+"""What a gate does on the side: words to videos, pauses. It does not begin anew before all of them are done."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -33,7 +33,7 @@ class Errands:
         task.add_done_callback(self._running.discard)
 
     def notify(self, workflow_id: str, notice: GateNotice) -> None:
-        """Tell a film how the door is; one that is gone does not need to know."""
+        """Tell a video how the door is; one that is gone does not need to know."""
         self.send(self._notify(workflow_id, notice))
 
     async def _notify(self, workflow_id: str, notice: GateNotice) -> None:

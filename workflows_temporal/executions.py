@@ -23,8 +23,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from studio.contracts.excerpt import excerpt
 from studio.contracts.execution import Execution
-from studio.contracts.film import LONGEST_MESSAGE, VideoResult, VideoStatus
 from studio.contracts.size import NEXT_RUN_TOO_LARGE
+from studio.contracts.video import LONGEST_MESSAGE, VideoResult, VideoStatus
 from studio.errors import InvalidRequest
 from workflows_temporal.addresses import VIDEO_STATUS, video_name
 

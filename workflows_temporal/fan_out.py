@@ -16,7 +16,7 @@ TryClip = Callable[[ClipRequest], Coroutine[Any, Any, ClipOutcome | None]]
 async def fan_out(
     todo: Sequence[ClipRequest], try_clip: TryClip, end: Callable[[ClipOutcome], None], stops: Stops[int]
 ) -> int:
-    """Try all of them; returns how many were. A film whose history is long leaves the rest to its next run."""
+    """Try all of them; returns how many were. A video whose history is long leaves the rest to its next run."""
     window = asyncio.Semaphore(CLIPS_IN_FLIGHT)
 
     async def make(clip: ClipRequest) -> ClipOutcome | None:

@@ -1,10 +1,10 @@
-"""The gate in front of a provider: at most so many inside, over all films, channels and workers.
+"""The gate in front of a provider: at most so many inside, over all videos, channels and workers.
 
 Holders ask by signal and are let in by signal (a blocking update would be capped at ten). The gate counts them,
 lets channels in fairly, takes places back from holders that are gone, and closes for everybody when the provider
 refuses the key or the account is empty; after a top-up it opens by itself. It is fail-safe: without a worker nobody
-is let in. All that it knows has a bound: what a full line refuses is handed in again by its film, and a gate that was
-terminated or reset hears of those who wait in the same way. Requests to cancel it are refused: films wait for it.
+is let in. All that it knows has a bound: what a full line refuses is handed in again by its video, and a gate that was
+terminated or reset hears of those who wait in the same way. Requests to cancel it are refused: videos wait for it.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ from workflows_temporal.policies import COUNT, HOLDERS_ASKED_EVERY, SWEEP
 from workflows_temporal.topup import TopUpWatch
 
 MOST_REFUSED = 500
-"""Films that are remembered for having been told that the line is full, so that they are told only once."""
+"""Videos that are remembered for having been told that the line is full, so that they are told only once."""
 
 
 @workflow.defn
@@ -68,7 +68,7 @@ class GateWorkflow:
         except asyncio.CancelledError:
             if workflow.cancellation_reason() is None:
                 raise  # only this worker forgets the run
-            # Every waiting film depends on the gate; its next run knows nothing of the request.
+            # Every waiting video depends on the gate; its next run knows nothing of the request.
             workflow.logger.warning("gate.cancellation_refused")
             await self._end(beside)
         workflow.continue_as_new(self._line.state())
@@ -80,7 +80,7 @@ class GateWorkflow:
 
     @workflow.signal
     def still_waiting(self, tickets: list[Ticket]) -> None:
-        """A film's tickets that wait: those that are not in the line, or not any more, join it."""
+        """A video's tickets that wait: those that are not in the line, or not any more, join it."""
         self._answer(self._line.still_waiting(tickets))
 
     @workflow.signal
@@ -118,7 +118,7 @@ class GateWorkflow:
 
     @workflow.signal
     def stand_by(self, workflow_id: Reference) -> None:
-        """A film was turned back: tell it how the door is, and when it opens."""
+        """A video was turned back: tell it how the door is, and when it opens."""
         self._line.door.stand_by(workflow_id)
         self._notify(workflow_id)
         self._stirred.set()
@@ -226,7 +226,7 @@ class GateWorkflow:
         return holders
 
     async def _grant(self, workflow_id: str, slots: list[Slot]) -> None:
-        """Whichever run of the film is there: after a reset it is another one, and one that waits no more says so."""
+        """Whichever run of the video is there: after a reset it is another one, and one that waits no more says so."""
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal("slots_granted", Granted(slots=slots))
         except FailureError:  # he is gone: his places go to the next

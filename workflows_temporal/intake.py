@@ -1,13 +1,13 @@
-"""Refusing a film, or a round of it, before anything is spent."""
+"""Refusing a video, or a round of it, before anything is spent."""
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.intake import IntakeActivities
 from activities.kling import KlingActivities
-from studio.contracts.film import FilmToCheck, Provider, VideoRequest
 from studio.contracts.gate import GateName
 from studio.contracts.size import too_large
+from studio.contracts.video import Provider, VideoRequest, VideoToCheck
 from studio.errors import InvalidRequest
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.policies import ACCOUNT, CHECK
@@ -30,9 +30,9 @@ async def refuse_what_cannot_be_made(request: VideoRequest) -> None:
         ApplicationError: type `InvalidRequest`, with the path and reason of everything wrong. It is the workflow's
             own failure, not that of one of its steps, so callers find the reason where they look first.
     """
-    film = FilmToCheck(request=request)
+    video = VideoToCheck(request=request)
     try:
-        await workflow.execute_activity_method(IntakeActivities.check_film, film, **CHECK)
+        await workflow.execute_activity_method(IntakeActivities.check_video, video, **CHECK)
     except ActivityError as error:
         if isinstance(error.cause, ApplicationError):
             raise error.cause from None

@@ -8,8 +8,8 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.desk import DeskActivities
 from studio.contracts.clip import ClipId, ClipOutcome, ClipStatus
 from studio.contracts.desk import CALLBACK, Decision, DecisionKind, LostClip
-from studio.contracts.film import FilmName, OnUnknown, VideoRequest
 from studio.contracts.take import LateOrder
+from studio.contracts.video import OnUnknown, VideoName, VideoRequest
 from workflows_temporal.hints import Hints
 from workflows_temporal.history import is_long
 from workflows_temporal.late import look_after
@@ -18,18 +18,18 @@ from workflows_temporal.slot import RunEnds
 from workflows_temporal.table import Table
 
 
-async def take_up(film: VideoRequest, clip: ClipId, take: str, reason: str, hints: Hints, table: Table) -> bool:
-    """Do as the film's policy says; True when the order can be taken up again, False when a person is needed.
+async def take_up(video: VideoRequest, clip: ClipId, take: str, reason: str, hints: Hints, table: Table) -> bool:
+    """Do as the video's policy says; True when the order can be taken up again, False when a person is needed.
 
     Raises:
-        RunEnds: the next run of the film goes on waiting, until the same moment.
+        RunEnds: the next run of the video goes on waiting, until the same moment.
     """
-    if film.on_unknown is OnUnknown.RESUBMIT and await _resubmit(film, clip, take):
+    if video.on_unknown is OnUnknown.RESUBMIT and await _resubmit(video, clip, take):
         return True
-    if film.on_unknown is OnUnknown.FAIL:
+    if video.on_unknown is OnUnknown.FAIL:
         return False
     table.mark(clip.number, ClipStatus.UNKNOWN, reason)
-    deadline = table.unknown_until.setdefault(clip.number, workflow.time() + film.unknown_wait_seconds)
+    deadline = table.unknown_until.setdefault(clip.number, workflow.time() + video.unknown_wait_seconds)
     while (left := deadline - workflow.time()) > 0:
         try:
             await workflow.wait_condition(lambda: hints.about(clip.number) or is_long(), timeout=left)
@@ -62,14 +62,14 @@ async def look_into(clip: ClipId, hints: Hints) -> bool:
     return True
 
 
-def lost_clips(film: FilmName, outcomes: Iterable[ClipOutcome]) -> list[ClipId]:
-    """The clips of a film that wait for somebody to find out about their orders."""
-    return _clips(film, outcomes, ClipStatus.UNKNOWN)
+def lost_clips(video: VideoName, outcomes: Iterable[ClipOutcome]) -> list[ClipId]:
+    """The clips of a video that wait for somebody to find out about their orders."""
+    return _clips(video, outcomes, ClipStatus.UNKNOWN)
 
 
-def failed_clips(film: FilmName, outcomes: Iterable[ClipOutcome]) -> list[ClipId]:
+def failed_clips(video: VideoName, outcomes: Iterable[ClipOutcome]) -> list[ClipId]:
     """The clips whose orders were refused or failed, as far as is known: a callback may prove the opposite."""
-    return _clips(film, outcomes, ClipStatus.FAILED)
+    return _clips(video, outcomes, ClipStatus.FAILED)
 
 
 async def heard_of(lost: Iterable[ClipId], failed: Iterable[ClipId], hints: Hints) -> bool:
@@ -87,13 +87,13 @@ async def look_elsewhere(hints: Hints, outcomes: Iterable[ClipOutcome]) -> None:
             await look_after(LateOrder(submission_id=callback.submission_id, task_id=callback.task_id))
 
 
-def _clips(film: FilmName, outcomes: Iterable[ClipOutcome], status: ClipStatus) -> list[ClipId]:
+def _clips(video: VideoName, outcomes: Iterable[ClipOutcome], status: ClipStatus) -> list[ClipId]:
     numbers = [outcome.number for outcome in outcomes if outcome.status is status]
-    return [ClipId(channel=film.channel, video_id=film.video_id, number=number) for number in numbers]
+    return [ClipId(channel=video.channel, video_id=video.video_id, number=number) for number in numbers]
 
 
-async def _resubmit(film: VideoRequest, clip: ClipId, take: str) -> bool:
-    lost = LostClip(clip=clip, take=take, most=film.most_resubmits)
+async def _resubmit(video: VideoRequest, clip: ClipId, take: str) -> bool:
+    lost = LostClip(clip=clip, take=take, most=video.most_resubmits)
     try:
         await workflow.execute_activity_method(DeskActivities.resubmit_lost, lost, **titled(DECIDE, clip.label))
     except ActivityError as error:

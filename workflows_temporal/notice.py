@@ -1,4 +1,4 @@
-"""Telling a page how its film stands, for as long as it takes: the newest word wins, the film never waits."""
+"""Telling a page how its video stands, for as long as it takes: the newest word wins, the video never waits."""
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError

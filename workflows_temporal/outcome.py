@@ -6,8 +6,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from activities.kling import KlingActivities
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
-from studio.contracts.film import VideoRequest, VideoStatus
 from studio.contracts.size import NEXT_RUN_TOO_LARGE
+from studio.contracts.video import VideoRequest, VideoStatus
 from studio.errors import BudgetReached, InvalidRequest, StillRendering, SubmissionUnknown
 from workflows_temporal.slot import GateShut
 from workflows_temporal.stops import STOPPED
@@ -21,15 +21,15 @@ def not_ordered(shut: GateShut, clip: ClipRequest) -> ClipOutcome:
 
 def stopped_clip(number: int) -> ClipOutcome:
     """A clip that somebody stopped while it was made."""
-    words = "stopped; `film resume` makes it, `film edit` changes it first"
+    words = "stopped; `video resume` makes it, `video edit` changes it first"
     return ClipOutcome(number=number, status=ClipStatus.FAILED, error_type=STOPPED, error=words)
 
 
-def failure_of(error: ActivityError, film: VideoRequest, clip: ClipRequest) -> ClipOutcome:
+def failure_of(error: ActivityError, video: VideoRequest, clip: ClipRequest) -> ClipOutcome:
     """A step's failure in the words of a person who reads it."""
     kind, reason = kind_of(error), reason_of(error)
     if error.activity_type == KlingActivities.await_clip.__name__ and error.retry_state is RetryState.TIMEOUT:
-        late = f"Clip {clip.number}/{len(film.clips)} exceeded {_duration(film.clip_deadline_seconds)}"
+        late = f"Clip {clip.number}/{len(video.clips)} exceeded {_duration(video.clip_deadline_seconds)}"
         expected = kind in (StillRendering.__name__, TimeoutError.__name__)
         kind, reason = "ClipTimedOut", late if expected else f"{late}: {reason}"
     return ClipOutcome(

@@ -31,8 +31,8 @@ _SILENCE = timedelta(seconds=8)
 """Longest silence of a step that beats every two seconds, before its worker counts as dead."""
 
 CLIPS_IN_FLIGHT = 120
-"""Clips of one film that are on their way at once: more than any gate lets in. When the server suggests to continue
-as new (at 4,096 events) a film begins no further clip; with 25 events for each of those on their way it ends below
+"""Clips of one video that are on their way at once: more than any gate lets in. When the server suggests to continue
+as new (at 4,096 events) a video begins no further clip; with 25 events for each of those on their way it ends below
 8,000, far from the limit of 51,200."""
 
 CHECK = ActivityConfig(
@@ -47,7 +47,7 @@ RECORD = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=12),
     retry_policy=_FOREVER_UNLESS_HOPELESS,
 )
-"""No deadline: a database outage delays a film and loses nothing."""
+"""No deadline: a database outage delays a video and loses nothing."""
 USE_TAKES = ActivityConfig(
     task_queue=TaskQueue.STUDIO,
     start_to_close_timeout=timedelta(minutes=20),
@@ -109,7 +109,7 @@ _LAST_LOOK_MARGIN = timedelta(seconds=6)
 """A retry that would pass the deadline is not scheduled at all, so the deadline lies one look later."""
 
 KLING_LEASE = LONGEST_ORDER + timedelta(hours=2)
-"""A slot's lease: the longest order and the longest wait (`clip_deadline_seconds`) a film may ask for."""
+"""A slot's lease: the longest order and the longest wait (`clip_deadline_seconds`) a video may ask for."""
 
 
 def kling_await(deadline: timedelta) -> ActivityConfig:
@@ -145,9 +145,9 @@ RENDER = ActivityConfig(
 )
 """Waiting for a GPU is no failure, however long. Failures that may pass are counted where they happen."""
 SINGLE_SENTENCE = 2
-"""Place in the line for a GPU, 1 before 5: somebody looks at this one sentence, and urgent films pass before it."""
+"""Place in the line for a GPU, 1 before 5: somebody looks at this one sentence, and urgent videos pass before it."""
 SENTENCE_OF_BATCH = 3
-"""Like a film of which nobody said anything."""
+"""Like a video of which nobody said anything."""
 
 SWEEP = ActivityConfig(
     task_queue=TaskQueue.KLING,
@@ -168,8 +168,8 @@ KEEP_IN_LINE = ActivityConfig(
     summary="the gate hears of those who wait",
 )
 TICKETS_IN_LINE = 16
-"""Clips of one film that have a ticket in the line, or a still on its way: twice what any account lets in at once. A
-clip that is let in makes room for the next one, so the line never lacks tickets of a long film."""
+"""Clips of one video that have a ticket in the line, or a still on its way: twice what any account lets in at once. A
+clip that is let in makes room for the next one, so the line never lacks tickets of a long video."""
 HOLDERS_ASKED_EVERY = timedelta(minutes=2)
 """A slot that is held so long is granted again, to learn whether its holder knows of it."""
 LONGEST_PAUSE_BETWEEN_LOOKS_AT_CREDITS = timedelta(minutes=5)

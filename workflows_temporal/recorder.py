@@ -6,20 +6,20 @@ from temporalio import workflow
 
 from activities.records import RecordActivities
 from studio.contracts.clip import ClipOutcome
-from studio.contracts.film import ClipRecord, FilmName
+from studio.contracts.video import ClipRecord, VideoName
 from workflows_temporal.policies import RECORD
 
 
 def revision() -> int:
-    """Workflow time in milliseconds: it grows from change to change and from run to run of one film."""
+    """Workflow time in milliseconds: it grows from change to change and from run to run of one video."""
     return int(workflow.now().timestamp() * 1_000)
 
 
 class Recorder:
     """Writes outcomes one by one, never in bunches: what falls into one bunch may not replay (decision 0016)."""
 
-    def __init__(self, film: FilmName) -> None:
-        self._film = film
+    def __init__(self, video: VideoName) -> None:
+        self._video = video
         self._writing: list[asyncio.Task[None]] = []
 
     def add(self, outcome: ClipOutcome) -> None:
@@ -33,6 +33,6 @@ class Recorder:
             await workflow.wait(writing)
 
     async def _write(self, outcome: ClipOutcome) -> None:
-        name = self._film
+        name = self._video
         record = ClipRecord(channel=name.channel, video_id=name.video_id, outcome=outcome, revision=revision())
         await workflow.execute_activity_method(RecordActivities.record_clip, record, **RECORD)

@@ -1,6 +1,6 @@
 """Clips and pictures by ComfyUI: one activity has each of them, from upload to stored file.
 
-For a film it is one step of a clip's way; a sentence's picture or clip is planned before and taken after it.
+For a video it is one step of a clip's way; a sentence's picture or clip is planned before and taken after it.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from activities.comfy import ComfyActivities
 from activities.sentences import SentenceActivities
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
-from studio.contracts.film import VideoRequest
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
 from studio.contracts.rendering import ClipToRender, RenderedGraph
 from studio.contracts.sentence import SentenceOutcome, SentencePlan, SentenceRender, SentenceToMake
 from studio.contracts.take import RenderedFile
+from studio.contracts.video import VideoRequest
 from workflows_temporal.policies import CHECK, RENDER, USE_TAKES, titled
 from workflows_temporal.table import Table
 
@@ -27,11 +27,11 @@ Tell = Callable[[Stage], None]
 """Hears how far a sentence is."""
 
 
-async def render_clip(film: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
-    """Have the clip rendered by the film's graph: no gate, no money; the queue's slot is the GPU."""
+async def render_clip(video: VideoRequest, clip: ClipRequest, take: str, table: Table) -> ClipOutcome:
+    """Have the clip rendered by the video's graph: no gate, no money; the queue's slot is the GPU."""
     table.mark(clip.number, ClipStatus.RENDERING)
-    to_render = ClipToRender.of(film, clip, take)
-    policy = _render_policy(film.channel, film.priority, f"clip {clip.number:02d}")
+    to_render = ClipToRender.of(video, clip, take)
+    policy = _render_policy(video.channel, video.priority, f"clip {clip.number:02d}")
     rendered = await workflow.execute_activity_method(ComfyActivities.render_clip, to_render, **policy)
     return ClipOutcome(
         number=clip.number,

@@ -25,7 +25,7 @@ class RunEnds(Exception):
 
 
 class GateShut(ApplicationError):
-    """This film goes to the gate no more: another of its clips was refused for a reason that meets them all."""
+    """This video goes to the gate no more: another of its clips was refused for a reason that meets them all."""
 
 
 @dataclass
@@ -42,15 +42,15 @@ class Place:
         """Wait until the gate lets us in. It hears of the ticket after every such pause, in case it has lost it.
 
         Raises:
-            GateShut: this film goes to the gate no more.
-            RunEnds: this run of the film begins nothing more.
+            GateShut: this video goes to the gate no more.
+            RunEnds: this run of the video begins nothing more.
         """
         with self.line.having(self.ticket, ask_again):
             return await self.granted
 
 
 class Gate:
-    """One gate, for one film. Made once, in the workflow's `__init__`."""
+    """One gate, for one video. Made once, in the workflow's `__init__`."""
 
     def __init__(self, gate_id: str, *, priority: int, before: GateCarry) -> None:
         self.gate_id = gate_id
@@ -66,7 +66,7 @@ class Gate:
         self.closed = before.closed
         self.line_full = False
         self.opened = before.opened
-        """It turned this film back, and has opened since: what it refused may be tried again."""
+        """It turned this video back, and has opened since: what it refused may be tried again."""
         workflow.set_signal_handler("slots_granted", self._on_granted)
         workflow.set_signal_handler("gate_notice", self._on_notice)
 
@@ -74,7 +74,7 @@ class Gate:
     async def place(self, clip: ClipId) -> AsyncIterator[Place]:
         """A place at the gate for as long as the block lasts; whoever takes the ticket joins the line with it.
 
-        Only so many clips of a film have a ticket, until they are let in; the others wait here for one.
+        Only so many clips of a video have a ticket, until they are let in; the others wait here for one.
 
         On success the clip's last look has given it back already. After a failure it goes back here, but an order
         the provider may still be working on keeps it: then the gate watches the provider instead of us.
@@ -117,9 +117,9 @@ class Gate:
             raise self._shut
 
     def shut(self, reason: str, error_type: str, *, for_all: bool) -> None:
-        """Turn back everybody of this film who waits, and who comes later.
+        """Turn back everybody of this video who waits, and who comes later.
 
-        `for_all`: the gate itself has closed, for the other films too. It is asked to tell when it opens, and does so
+        `for_all`: the gate itself has closed, for the other videos too. It is asked to tell when it opens, and does so
         at once if it has opened meanwhile.
         """
         if not isinstance(self._shut, GateShut):  # those who were turned back give the first reason, not a new one
@@ -146,7 +146,7 @@ class Gate:
             await self._signal(GateWorkflow.resume.__name__)
 
     async def flush(self) -> None:
-        """Everything said to the gate has arrived. A film does not end before."""
+        """Everything said to the gate has arrived. A video does not end before."""
         while talking := [saying for saying in [*self._sayings, *self._line.saying] if not saying.done()]:
             await workflow.wait(talking)
 

@@ -1,4 +1,4 @@
-"""How a film stands, told to everybody who asks: the query, the web UI, PostgreSQL, Notion."""
+"""How a video stands, told to everybody who asks: the query, the web UI, PostgreSQL, Notion."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,18 +12,18 @@ from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from studio.contracts.clip import ClipOutcome, ClipStatus
 from studio.contracts.excerpt import excerpt
-from studio.contracts.film import (
+from studio.contracts.notice import StatusNotice
+from studio.contracts.texts import markdown
+from studio.contracts.video import (
     LONGEST_MESSAGE,
-    FilmName,
     StatusRecord,
     VideoCarry,
     VideoEnding,
+    VideoName,
     VideoProgress,
     VideoRequest,
     VideoStatus,
 )
-from studio.contracts.notice import StatusNotice
-from studio.contracts.texts import markdown
 from workflows_temporal.addresses import CHANNEL, VIDEO_STATUS
 from workflows_temporal.history import show
 from workflows_temporal.policies import POST, RECORD
@@ -35,10 +35,10 @@ _NOTION = MappingProxyType({VideoStatus.REFUSED: VideoStatus.VIDEO_ERROR, VideoS
 
 
 class Standing:
-    """Status, step and messages of one film."""
+    """Status, step and messages of one video."""
 
     def __init__(self, request: VideoRequest, table: Table) -> None:
-        self.film = FilmName(channel=request.channel, video_id=request.video_id)
+        self.video = VideoName(channel=request.channel, video_id=request.video_id)
         self.status = VideoStatus.QUEUED
         self.summary = ""
         self._request = request
@@ -49,7 +49,7 @@ class Standing:
 
     @property
     def step(self) -> str:
-        """What the film is doing, in words."""
+        """What the video is doing, in words."""
         return self._step
 
     @step.setter
@@ -59,7 +59,7 @@ class Standing:
 
     @property
     def message(self) -> str:
-        """For people: why the film waits."""
+        """For people: why the video waits."""
         return self._message
 
     def take_over(self, carried: VideoCarry) -> None:
@@ -68,13 +68,13 @@ class Standing:
 
     def show_status(self) -> None:
         """Tell lists of workflows."""
-        workflow.upsert_search_attributes([CHANNEL.value_set(self.film.channel), VIDEO_STATUS.value_set(self.status)])
+        workflow.upsert_search_attributes([CHANNEL.value_set(self.video.channel), VIDEO_STATUS.value_set(self.status)])
 
     async def change(self, status: VideoStatus, message: str = "") -> None:
-        """The film stands otherwise from now on: write it down and tell everybody."""
+        """The video stands otherwise from now on: write it down and tell everybody."""
         message = excerpt(message, characters=LONGEST_MESSAGE, most_bytes=4 * LONGEST_MESSAGE)
         record = StatusRecord(**self._named(), status=status, message=message, revision=revision())
-        writing = workflow.execute_activity_method(RecordActivities.set_film_status, record, **RECORD)
+        writing = workflow.execute_activity_method(RecordActivities.set_video_status, record, **RECORD)
         cost, _ = await asyncio.gather(writing, self.announce(status, message))
         self._table.book(cost.cost_usd)
         self._show()
@@ -98,7 +98,7 @@ class Standing:
         self._show()
 
     def _named(self) -> dict[str, str]:
-        return {"channel": self.film.channel, "video_id": self.film.video_id}
+        return {"channel": self.video.channel, "video_id": self.video.video_id}
 
     def book(self, cost_usd: Decimal) -> None:
         """The books say what the video has cost."""
@@ -114,14 +114,14 @@ class Standing:
         notice = StatusNotice(
             page=self._request.notion_page,
             status=_NOTION.get(status, status),
-            channel=self.film.channel,
-            video_id=self.film.video_id,
+            channel=self.video.channel,
+            video_id=self.video.video_id,
             revision=revision(),
             final=status.ended,
         )
         try:
             await workflow.execute_activity_method(NoticeActivities.post_notice, notice, **POST)
-        except ActivityError as error:  # no concern of the film's
+        except ActivityError as error:  # no concern of the video's
             if is_cancelled_exception(error):
                 raise
             workflow.logger.warning("notion.not_told", extra={"page": notice.page, "error": str(error.cause)})
@@ -129,8 +129,8 @@ class Standing:
     def progress(self, *, gate_note: str | None) -> VideoProgress:
         """Everything as a value."""
         return VideoProgress(
-            channel=self.film.channel,
-            video_id=self.film.video_id,
+            channel=self.video.channel,
+            video_id=self.video.video_id,
             status=self.status,
             step=f"{self._step}; {gate_note}" if gate_note else self._step,
             total=len(self._request.clips),
@@ -147,7 +147,7 @@ class Standing:
 
 
 def standstill(outcomes: Iterable[ClipOutcome], total: int) -> tuple[VideoStatus, str]:
-    """How a film stands that waits, and why: `2 of 18 clips are missing. Clip 7: …`.
+    """How a video stands that waits, and why: `2 of 18 clips are missing. Clip 7: …`.
 
     Clips with the same reason share a line. Where only a budget is in the way, nothing has failed.
     """

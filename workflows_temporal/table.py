@@ -1,4 +1,4 @@
-"""The table of a film's clips: what the query answers and the web UI shows."""
+"""The table of a video's clips: what the query answers and the web UI shows."""
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
@@ -9,18 +9,18 @@ from temporalio import workflow
 
 from studio.contracts.clip import ClipOutcome, ClipStatus
 from studio.contracts.excerpt import excerpt
-from studio.contracts.film import ClipProgress, VideoRequest
 from studio.contracts.texts import markdown
+from studio.contracts.video import ClipProgress, VideoRequest
 
 _QUIET = (ClipStatus.QUEUED, ClipStatus.DONE)
 _MOST_ROWS = 40
-"""Rows shown in the web UI; a film of 500 clips shows those that are on their way or failed."""
+"""Rows shown in the web UI; a video of 500 clips shows those that are on their way or failed."""
 
 
 _LETTERS = MappingProxyType(
     {ClipStatus.DONE: "d", ClipStatus.FAILED: "f", ClipStatus.UNKNOWN: "u", ClipStatus.HELD: "h"}
 )
-"""How a clip ended, as the next run of a film is told."""
+"""How a clip ended, as the next run of a video is told."""
 
 
 class Table:
@@ -40,7 +40,7 @@ class Table:
 
     @property
     def rows(self) -> list[ClipProgress]:
-        """All rows in the film's order."""
+        """All rows in the video's order."""
         return list(self._rows.values())
 
     @property

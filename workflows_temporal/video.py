@@ -1,4 +1,4 @@
-"""A film: fan its clips out, wait on failures, resume only those, join what is there."""
+"""A video: fan its clips out, wait on failures, resume only those, join what is there."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,18 +10,18 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 from activities.records import RecordActivities
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipOutcome, ClipRequest, ClipStatus
-from studio.contracts.film import (
+from studio.contracts.gate import GateCarry
+from studio.contracts.size import LARGEST_PAYLOAD, NEXT_RUN_TOO_LARGE, json_bytes
+from studio.contracts.video import (
     MOST_CARRIED_CALLBACKS,
-    FilmRecord,
     Provider,
     VideoCarry,
     VideoProgress,
+    VideoRecord,
     VideoRequest,
     VideoResult,
     VideoStatus,
 )
-from studio.contracts.gate import GateCarry
-from studio.contracts.size import LARGEST_PAYLOAD, NEXT_RUN_TOO_LARGE, json_bytes
 from studio.errors import types_with
 from workflows_temporal.addresses import KLING_GATE_ID
 from workflows_temporal.assembly import assemble, call_off
@@ -46,7 +46,7 @@ _STOPPING = types_with("stops_everyone")
 
 @workflow.defn
 class VideoWorkflow:
-    """Makes one film."""
+    """Makes one video."""
 
     most_bytes = LARGEST_PAYLOAD
     """Of the next run's input."""
@@ -57,7 +57,7 @@ class VideoWorkflow:
         self._request = request
         self._table = Table(request)
         self._standing = Standing(request, self._table)
-        self._recorder = Recorder(self._standing.film)
+        self._recorder = Recorder(self._standing.video)
         before = request.carried.gate if request.carried else GateCarry()
         self._gate = Gate(KLING_GATE_ID, priority=request.priority, before=before)
         self._hints = Hints()
@@ -117,13 +117,13 @@ class VideoWorkflow:
 
     @workflow.query
     def progress(self) -> VideoProgress:
-        """How the film stands."""
+        """How the video stands."""
         return self._standing.progress(gate_note=self._gate.note)
 
     async def _open(self) -> None:
         await refuse_what_cannot_be_made(self._request)
-        record = FilmRecord(request=self._request, status=self._standing.status, revision=revision())
-        opened = await workflow.execute_activity_method(RecordActivities.open_film, record, **RECORD)
+        record = VideoRecord(request=self._request, status=self._standing.status, revision=revision())
+        opened = await workflow.execute_activity_method(RecordActivities.open_video, record, **RECORD)
         self._takes = opened.takes
         await self._standing.change(VideoStatus.PROCESSING)
 
@@ -133,7 +133,7 @@ class VideoWorkflow:
         if self._existing is None:
             self._ended.clear()
         todo = [clip for clip in todo if clip.number not in self._ended]
-        for outcome in await use_takes(self._standing.film, self._takes, todo):
+        for outcome in await use_takes(self._standing.video, self._takes, todo):
             self._end(outcome)
         todo = [clip for clip in self._missing() if clip.take is None and clip.number not in self._ended]
         existing = self._existing = len(self._done()) if self._existing is None else self._existing
@@ -188,10 +188,10 @@ class VideoWorkflow:
         return [clip for clip in self._request.clips if clip.number not in done]
 
     async def _wait_for_resume(self, status: VideoStatus, message: str) -> None:
-        """A film also goes on when something is heard of a lost order, or when the gate that turned it back opens."""
+        """A video also goes on when something is heard of a lost order, or when the gate that turned it back opens."""
         self._resumes = 0
-        lost = lost_clips(self._standing.film, self._outcomes.values())
-        failed = failed_clips(self._standing.film, self._outcomes.values())
+        lost = lost_clips(self._standing.video, self._outcomes.values())
+        failed = failed_clips(self._standing.video, self._outcomes.values())
         if self._gate.opened or await heard_of(lost, failed, self._hints):
             return
         await self._standing.change(status, message)
@@ -200,8 +200,8 @@ class VideoWorkflow:
     async def _wait(self) -> None:
         """A run that becomes long leaves the waiting to the next one: signals that are refused could not end it."""
         self._standing.step = "waiting for resume"
-        lost = lost_clips(self._standing.film, self._outcomes.values())
-        failed = failed_clips(self._standing.film, self._outcomes.values())
+        lost = lost_clips(self._standing.video, self._outcomes.values())
+        failed = failed_clips(self._standing.video, self._outcomes.values())
 
         def heard() -> bool:
             return (
@@ -221,20 +221,20 @@ class VideoWorkflow:
         """Join; when that fails, wait for a person to mend it, as for a clip. None: files of clips were lost since."""
         await look_elsewhere(self._hints, self._done())
         while True:
-            self._standing.step = "joining the film"
+            self._standing.step = "joining the video"
             try:
                 return await assemble(self._done(), self._standing, self._request)
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                if lost := await lost_takes(self._standing.film, self._done(), error):
+                if lost := await lost_takes(self._standing.video, self._done(), error):
                     for number in lost:
                         del self._outcomes[number]
                     return None
-                await self._wait_for_resume(VideoStatus.VIDEO_ERROR, f"The film could not be joined: {error.cause}")
+                await self._wait_for_resume(VideoStatus.VIDEO_ERROR, f"The video could not be joined: {error.cause}")
 
     async def _call_off(self) -> None:
-        """The film was cancelled."""
+        """The video was cancelled."""
         self._standing.step = "calling off"
         await self._recorder.flush()
         await self._gate.flush()
@@ -284,8 +284,8 @@ class VideoWorkflow:
     async def _recall(self, carried: VideoCarry) -> None:
         """Go on where the last run ended: how its clips ended is read back."""
         self._standing.show_status()
-        film = self._standing.film
-        recalled = await workflow.execute_activity_method(RecordActivities.recall_film, film, **RECORD)
+        video = self._standing.video
+        recalled = await workflow.execute_activity_method(RecordActivities.recall_video, video, **RECORD)
         self._outcomes = {one.number: one.model_copy(update={"recorded": True}) for one in recalled.outcomes}
         self._table.recall(recalled.outcomes)
         self._takes = recalled.takes

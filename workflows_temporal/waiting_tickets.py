@@ -1,4 +1,4 @@
-"""A film's tickets in the line. The gate hears of them again while they wait: it may have lost them, or had no room."""
+"""A video's waiting tickets, repeated to the gate while they wait: it may have lost them, or had no room."""
 
 import asyncio
 from collections.abc import Iterator

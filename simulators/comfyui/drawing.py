@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from simulators.comfyui.config import ComfyConfig, FileKind
-from simulators.comfyui.values import Film, Picture
+from simulators.comfyui.values import Picture, Video
 from simulators.kie.camera import move_of
 from simulators.kie.drawing import card
 from studio.contracts.clip import CameraMove
@@ -70,9 +70,9 @@ class Artist:
         """One PNG of the batch."""
         return await self._file(Look(replace(picture, count=1, seed=picture.seed + number), 0, kind))
 
-    async def film(self, film: Film, kind: FileKind) -> bytes:
+    async def video(self, video: Video, kind: FileKind) -> bytes:
         """An MP4 with so many frames at so many frames per second."""
-        return await self._file(Look(film.picture, max(1, round(film.fps)), kind))
+        return await self._file(Look(video.picture, max(1, round(video.fps)), kind))
 
     def preview(self, number: int) -> bytes:
         """A small JPEG, another one for each step."""

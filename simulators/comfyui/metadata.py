@@ -19,7 +19,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def in_mp4(data: bytes, words: Mapping[str, str]) -> bytes:
-    """The same film with a `meta` box of keys in its `moov`, which stands at the end, as with the real server: a file
+    """The same video with a `meta` box of keys in its `moov`, which stands at the end, as with the real server: a file
     that is only half there cannot be decoded."""
     start, end = _box(data, b"moov")
     added = _meta(words) if words else b""

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from simulators.comfyui.values import Camera, Film, Picture, Seed, Steps, Words
+from simulators.comfyui.values import Camera, Picture, Seed, Steps, Video, Words
 from studio.media.probe import probe
 
 Inputs = dict[str, Any]
@@ -60,7 +60,7 @@ def _load_image(inputs: Inputs, find: Find) -> tuple[Any, ...]:
 def _load_video(inputs: Inputs, find: Find) -> tuple[Any, ...]:
     path = find(inputs["file"])
     info = probe(path)
-    return (Film(Picture(info.width, info.height, info.frames), float(info.fps)),)
+    return (Video(Picture(info.width, info.height, info.frames), float(info.fps)),)
 
 
 _LOADERS = {"LoadImage": _load_image, "LoadVideo": _load_video}
@@ -132,8 +132,8 @@ def _part(inputs: Inputs) -> Picture:
 
 
 def _components(inputs: Inputs) -> tuple[Any, ...]:
-    film: Film = inputs["video"]
-    return film.picture, None, film.fps, 8, None
+    video: Video = inputs["video"]
+    return video.picture, None, video.fps, 8, None
 
 
 # ── numbers ──────────────────────────────────────────────────────────────
@@ -204,7 +204,7 @@ _NODES: dict[str, Callable[[Inputs], Any]] = {
     "ImageFromBatch": _part,
     "ColorTransfer": lambda i: i["image_target"],
     "TextOverlay": lambda i: replace(i["images"], text=i["text"]),
-    "CreateVideo": lambda i: Film(i["images"], i["fps"]),
+    "CreateVideo": lambda i: Video(i["images"], i["fps"]),
     "GetVideoComponents": _components,
     "PrimitiveInt": lambda i: i["value"],
     "PrimitiveFloat": lambda i: i["value"],

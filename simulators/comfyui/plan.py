@@ -11,7 +11,7 @@ from simulators.comfyui.inputs import unchosen
 from simulators.comfyui.nodes import Find, Inputs, outcome, samples, ticks
 from simulators.comfyui.schema import MODEL_INPUTS, NodeSchema
 from simulators.comfyui.validation import Graph
-from simulators.comfyui.values import Film, Picture
+from simulators.comfyui.values import Picture, Video
 
 SAVING = frozenset({"SaveImage", "SaveVideo", "PreviewImage"})
 
@@ -141,7 +141,7 @@ def _total(steps: list[Step], config: ComfyConfig, order: RunOrder) -> float:
     total = 0.0
     for step in steps:
         made = step.made[0] if step.made and step.saves else None
-        if isinstance(made, Film):
+        if isinstance(made, Video):
             total += made.picture.count / made.fps * config.clip_seconds
         elif isinstance(made, Picture):
             total += made.count * config.picture_seconds

@@ -10,7 +10,7 @@ from simulators.comfyui.memory import Prompt
 from simulators.comfyui.metadata import in_mp4, in_png
 from simulators.comfyui.plan import Step
 from simulators.comfyui.storage import SavedFile
-from simulators.comfyui.values import Film
+from simulators.comfyui.values import Video
 
 Encoding = Callable[[], Awaitable[None]]
 """Lets the time pass that encoding takes."""
@@ -19,12 +19,12 @@ Encoding = Callable[[], Awaitable[None]]
 async def draw(core: Core, prompt: Prompt, step: Step) -> list[bytes]:
     """The files of one saving node, ready to be written."""
     made, kind = step.made[0], prompt.order.file
-    if isinstance(made, Film):
-        drawn = [await core.artist.film(made, kind)]
+    if isinstance(made, Video):
+        drawn = [await core.artist.video(made, kind)]
     else:
         drawn = [await core.artist.picture(made, number, kind) for number in range(made.count)]
     words = _words(core, prompt)
-    inscribe = in_mp4 if isinstance(made, Film) else in_png
+    inscribe = in_mp4 if isinstance(made, Video) else in_png
     return [inscribe(data, words) for data in drawn]
 
 
@@ -37,19 +37,19 @@ def _words(core: Core, prompt: Prompt) -> dict[str, str]:
 
 async def save(core: Core, prompt: Prompt, step: Step, drawn: list[bytes], encode: Encoding) -> dict[str, Any]:
     """Write them while the time passes; returns what the node shows."""
-    film = step.class_type == "SaveVideo"
+    video = step.class_type == "SaveVideo"
     temp = step.class_type == "PreviewImage" or prompt.order.outputs == "temp"
     files: list[SavedFile] = []
     for data in drawn:
         prefix = step.inputs.get("filename_prefix", "ComfyUI")
-        file = core.storage.new_file(prefix, ".mp4" if film else ".png", "temp" if temp else "output")
+        file = core.storage.new_file(prefix, ".mp4" if video else ".png", "temp" if temp else "output")
         core.storage.place(file).write_bytes(data[: len(data) // 2])
         files.append(file)
     await encode()
     await asyncio.to_thread(_complete, core, prompt, files, drawn)
     prompt.entry.files += [f"{file.subfolder}/{file.filename}".lstrip("/") for file in files]
     shown: dict[str, Any] = {"images": [file.to_json() for file in files]}
-    return {**shown, "animated": [True]} if film else shown
+    return {**shown, "animated": [True]} if video else shown
 
 
 def _complete(core: Core, prompt: Prompt, files: list[SavedFile], drawn: list[bytes]) -> None:

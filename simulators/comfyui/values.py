@@ -21,7 +21,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Film:
+class Video:
     """VIDEO."""
 
     picture: Picture

@@ -8,7 +8,7 @@ from pathlib import Path
 from simulators.kie.camera import move_of
 from simulators.kie.config import ClipKind, KieConfig
 from simulators.kie.drawing import ClipSpec, draw
-from simulators.kie.images import Still, film_size
+from simulators.kie.images import Still, video_size
 from studio.contracts.clip import CameraMove
 
 
@@ -35,8 +35,8 @@ class ClipMaker:
             still=picture.sha256 if picture else None,
             move=move,
             seconds=seconds,
-            width=film_size(*size)[0],
-            height=film_size(*size)[1],
+            width=video_size(*size)[0],
+            height=video_size(*size)[1],
             strength=self._config.strength,
             kind=kind,
         )

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from simulators.fetching import Unfetchable
 from simulators.kie.config import ClipKind
-from simulators.mp4 import jpeg_film, silent_sound, with_time_base
+from simulators.mp4 import jpeg_video, silent_sound, with_time_base
 from studio.contracts.clip import CameraMove
 from studio.media import animatic
 from studio.media._ffmpeg import binary, feed
@@ -29,7 +29,7 @@ HTML_PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><b
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What makes one clip differ from another. No still: a card of our own is filmed."""
+    """What makes one clip differ from another. No still: a card of our own is videoed."""
 
     still: str | None
     move: CameraMove
@@ -77,25 +77,25 @@ def _content(spec: ClipSpec, still: bytes | None, part: Path, stop: threading.Ev
             return silent_sound(spec.seconds)
         case "wrong_codec":
             cards = [_jpeg(card(*size, shift)) for shift in range(12)]
-            return jpeg_film(
+            return jpeg_video(
                 [cards[frame % 12] for frame in range(spec.frames)], fps=FPS, width=size[0], height=size[1]
             )
         case "hevc":
-            return _in_hevc(_film(part, still, spec.move, spec.frames, size, spec.strength, stop), part, stop)
+            return _in_hevc(_video(part, still, spec.move, spec.frames, size, spec.strength, stop), part, stop)
         case "black":
-            return _film(part, _png(Image.new("RGB", size)), spec.move, spec.frames, size, spec.strength, stop)
+            return _video(part, _png(Image.new("RGB", size)), spec.move, spec.frames, size, spec.strength, stop)
         case "frozen":
-            return _film(part, still, CameraMove.STATIC, spec.frames, size, spec.strength, stop)
+            return _video(part, still, CameraMove.STATIC, spec.frames, size, spec.strength, stop)
         case "wrong_length":
-            return _film(part, still, spec.move, spec.frames // 2, size, spec.strength, stop)
+            return _video(part, still, spec.move, spec.frames // 2, size, spec.strength, stop)
         case "wrong_size":
             half = (max(16, size[0] // 4 * 2), max(16, size[1] // 4 * 2))
-            return _film(part, still, spec.move, spec.frames, half, spec.strength, stop)
-    film = _film(part, still, spec.move, spec.frames, size, spec.strength, stop)
-    return film[: len(film) * 6 // 10] if spec.kind == "truncated" else film
+            return _video(part, still, spec.move, spec.frames, half, spec.strength, stop)
+    video = _video(part, still, spec.move, spec.frames, size, spec.strength, stop)
+    return video[: len(video) * 6 // 10] if spec.kind == "truncated" else video
 
 
-def _film(
+def _video(
     part: Path,
     still: bytes | None,
     move: CameraMove,
@@ -123,11 +123,11 @@ def _film(
     return with_time_base(part.read_bytes(), TIME_BASE)
 
 
-def _in_hevc(film: bytes, part: Path, stop: threading.Event) -> bytes:
+def _in_hevc(video: bytes, part: Path, stop: threading.Event) -> bytes:
     """The same pictures as H.265: any player shows them, and they are not what was ordered."""
     given, made = part.with_suffix(".h264.mp4"), part.with_suffix(".hevc.mp4")
     try:
-        given.write_bytes(film)
+        given.write_bytes(video)
         codec = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-tag:v", "hvc1")
         feed([binary(), "-i", str(given), *codec, str(made)], (), stop=stop)
         return made.read_bytes()

@@ -38,7 +38,7 @@ def look(data: bytes) -> Still:
         raise Unfetchable("the file is not a picture") from error
 
 
-def film_size(width: int, height: int) -> tuple[int, int]:
+def video_size(width: int, height: int) -> tuple[int, int]:
     """A clip keeps the shape of its still, within 1920x1080 (upright: 1080x1920), with even sides."""
     wide, high = LARGEST if width >= height else LARGEST[::-1]
     scale = min(1.0, wide / width, high / height)

@@ -20,7 +20,7 @@ from studio.contracts.texts import MimeType
 
 IDENTIFIER = r"^[A-Za-z0-9_-]{1,100}$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
-"""A name chosen by a caller: a channel, a film. It becomes part of object keys and workflow ids."""
+"""A name chosen by a caller: a channel, a video. It becomes part of object keys and workflow ids."""
 
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 OBJECT_KEY = rf"^{_SEGMENT}(/{_SEGMENT})*$"

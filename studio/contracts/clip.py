@@ -30,7 +30,7 @@ ClipSeconds = Annotated[Literal[5, 10], BeforeValidator(_whole)]
 """Lengths of a clip that every provider makes."""
 
 ClipNumber = Annotated[int, Field(ge=1, le=500)]
-"""A clip's place in its film, from 1."""
+"""A clip's place in its video, from 1."""
 
 
 Fit = Literal["refuse", "crop", "pad"]
@@ -98,7 +98,7 @@ class Framing(Contract):
 
 
 class ClipRequest(Contract):
-    """One clip of a film, as ordered."""
+    """One clip of a video, as ordered."""
 
     number: ClipNumber
     still: MediaRef = Field(
@@ -126,7 +126,7 @@ class ClipRequest(Contract):
 
 
 class ClipId(Contract):
-    """Which clip of which film."""
+    """Which clip of which video."""
 
     channel: Identifier
     video_id: Identifier
@@ -163,7 +163,7 @@ class HostedStill(Contract):
     url: str | None = Field(default=None, description="Its address at a public host; none: it lies in our own bucket.")
     since: datetime = Field(description="When it was put there.")
     ask_again_seconds: float = Field(
-        default=45, gt=0, description="How long its film waits for a place before it tells the gate again."
+        default=45, gt=0, description="How long its video waits for a place before it tells the gate again."
     )
 
 

@@ -22,11 +22,11 @@ class DecisionKind(StrEnum):
     """What can be decided about a lost order."""
 
     ADOPT = "adopt"
-    """This task of the provider's is the order: the film goes on with it."""
+    """This task of the provider's is the order: the video goes on with it."""
     CHECK = "check"
     """Nothing; look again at what can be known."""
     WRITE_OFF = "write_off"
-    """Nobody will ever know: count it as paid. The clip is ordered anew when somebody resumes the film."""
+    """Nobody will ever know: count it as paid. The clip is ordered anew when somebody resumes the video."""
     RESUBMIT = "resubmit"
     """Count it as paid, and order the clip anew at once."""
 
@@ -95,7 +95,7 @@ class LostCount(Contract):
 
 
 class LostClip(Contract):
-    """A clip whose order is lost, and how many orders its film may send again without asking."""
+    """A clip whose order is lost, and how many orders its video may send again without asking."""
 
     clip: ClipId
     take: str = Field(default="", description="The take it wants now: only that one's order is meant.")

@@ -1,7 +1,7 @@
 """What Temporal knows of a video's workflow: what a status is held against where none of our code could write it."""
 
 from studio.contracts.base import Contract, Identifier
-from studio.contracts.film import VideoStatus
+from studio.contracts.video import VideoStatus
 
 
 class Execution(Contract):

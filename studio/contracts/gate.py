@@ -19,7 +19,7 @@ class Ticket(Contract):
     name: Reference = Field(description="Unique: the holder's workflow, run and clip.")
     workflow_id: Reference
     first_run_id: Reference = Field(
-        description="The first run of its film: another start of the film is another holder."
+        description="The first run of its video: another start of the video is another holder."
     )
     channel: Identifier
     video_id: Identifier
@@ -75,7 +75,7 @@ class GateState(Contract):
     )
     closings: Annotated[int, SetByWorkflow] = Field(default=0, description="How often the gate has closed.")
     standing_by: Annotated[list[str], SetByWorkflow] = Field(
-        default=[], description="Workflow ids of the films it turned back: they are told when it opens."
+        default=[], description="Workflow ids of the videos it turned back: they are told when it opens."
     )
     proven: Annotated[bool, SetByWorkflow] = Field(
         default=False, description="The provider accepted an order since the gate was empty."
@@ -118,7 +118,7 @@ class GateStatus(Contract):
     closed: str | None = Field(default=None, description="Why nobody is let in, and what opens the gate.")
     closing: Closing | None = Field(default=None, description="What closed the gate.")
     closings: int = Field(default=0, description="How often the gate has closed.")
-    standing_by: int = Field(default=0, description="Films it turned back: they are told when it opens.")
+    standing_by: int = Field(default=0, description="Videos it turned back: they are told when it opens.")
     proven: bool = Field(default=False, description="The provider accepted an order since the gate was empty.")
     weights: dict[str, float] = Field(default={}, description="Per channel; 1 where nothing is said.")
     pace: int = Field(default=0, description="Most grants per pace window; 0: any number.")
@@ -197,7 +197,7 @@ class GateNotice(Contract):
 
     closed: Excerpt | None
     line_full: bool = Field(
-        default=False, description="There is no room in the line for all tickets of this film: it asks again."
+        default=False, description="There is no room in the line for all tickets of this video: it asks again."
     )
 
 
@@ -217,7 +217,7 @@ class ChannelWeight(Contract):
 
 
 class TicketsInLine(Contract):
-    """A film's tickets that wait: the gate is told of them again and again, in case it has lost them."""
+    """A video's tickets that wait: the gate is told of them again and again, in case it has lost them."""
 
     gate: str = Field(description="The gate's workflow id.")
     tickets: list[Ticket]

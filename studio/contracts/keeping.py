@@ -9,7 +9,7 @@ from studio.contracts.clip import CameraMove, ClipFile, ClipId, MotionPrompt, Pr
 
 
 class ClipToUse(Contract):
-    """What is written down of a clip that its film waits for."""
+    """What is written down of a clip that its video waits for."""
 
     submission_id: str | None
     cost_usd: Usd
@@ -31,7 +31,7 @@ class ClipToKeep(Contract):
     camera: CameraMove | None
     gate: str = Field(default="", description="The gate it was ordered through; it closes when clips are bad in a row.")
     renewals: int = Field(default=0, ge=0, description="How often the address was renewed so far.")
-    use: ClipToUse | None = Field(description="How the film uses this take; None: it waits for it no more.")
+    use: ClipToUse | None = Field(description="How the video uses this take; None: it waits for it no more.")
 
 
 class KeptClip(Contract):

@@ -13,7 +13,7 @@ class Account(Contract):
 
 
 class Cost(Contract):
-    """One line of a film's bill."""
+    """One line of a video's bill."""
 
     component: str
     cost_usd: Usd
@@ -22,7 +22,7 @@ class Cost(Contract):
 
 
 class OrderedClip(Contract):
-    """A clip the provider had accepted when the film was cancelled; it will be billed."""
+    """A clip the provider had accepted when the video was cancelled; it will be billed."""
 
     number: int
     task_id: str | None
@@ -30,7 +30,7 @@ class OrderedClip(Contract):
 
 
 class Bill(Contract):
-    """What a film has cost, and what is still to come."""
+    """What a video has cost, and what is still to come."""
 
     costs: list[Cost]
     ordered: list[OrderedClip]
@@ -41,7 +41,7 @@ class Bill(Contract):
         return sum((cost.cost_usd for cost in self.costs), start=Decimal(0))
 
     def still_ordered(self) -> str:
-        """What a cancelled film will be billed for, in words."""
+        """What a cancelled video will be billed for, in words."""
         if not self.ordered:
             return "Nothing was with the provider."
         expected = sum((clip.cost_usd for clip in self.ordered), start=Decimal(0))

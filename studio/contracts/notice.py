@@ -1,8 +1,8 @@
-"""Telling others how a film stands."""
+"""Telling others how a video stands."""
 
 from studio.contracts.base import Contract
-from studio.contracts.film import VideoStatus
 from studio.contracts.texts import NotionPage
+from studio.contracts.video import VideoStatus
 
 
 class StatusNotice(Contract):

@@ -1,4 +1,4 @@
-"""What starting a film would do, said before anything is spent."""
+"""What starting a video would do, said before anything is spent."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from studio.contracts.base import Contract, Sha256, Usd
 from studio.contracts.clip import ClipNumber
-from studio.contracts.film import FilmName
+from studio.contracts.video import VideoName
 
 
 class ClipPlanned(StrEnum):
@@ -19,9 +19,9 @@ class ClipPlanned(StrEnum):
     ORDERED = "with the provider"
     """It was ordered before: accepted, delivered or lost; nothing is ordered again."""
     SHARED = "shared"
-    """Another clip of the film has the same inputs, and the same take."""
+    """Another clip of the video has the same inputs, and the same take."""
     MISSING = "missing"
-    """The take that was chosen is not there: the film is refused."""
+    """The take that was chosen is not there: the video is refused."""
 
 
 class ClipPlan(Contract):
@@ -38,16 +38,16 @@ class ClipPlan(Contract):
 
 
 class BudgetPlan(Contract):
-    """A limit the film's orders have to fit into."""
+    """A limit the video's orders have to fit into."""
 
     scope: str
     limit_usd: Usd
     spent_usd: Usd
-    passed: bool = Field(description="With this film's new orders it would be.")
+    passed: bool = Field(description="With this video's new orders it would be.")
 
 
-class FilmPlan(FilmName):
-    """What starting a film would do."""
+class VideoPlan(VideoName):
+    """What starting a video would do."""
 
     clips: list[ClipPlan]
     counts: dict[ClipPlanned, int]

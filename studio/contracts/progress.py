@@ -46,9 +46,9 @@ class Progress(Contract):
     kind: Literal["progress"] = "progress"
     job: JobId
     channel: Identifier
-    project_id: Identifier = Field(description="The project or the film.")
+    project_id: Identifier = Field(description="The project or the video.")
     sentence_id: Identifier | None = Field(default=None, description="None: not about a single sentence.")
-    clip: ClipNumber | None = Field(default=None, description="None: not about a single clip of a film.")
+    clip: ClipNumber | None = Field(default=None, description="None: not about a single clip of a video.")
     take: str = Field(default="", max_length=64, description="What is being made, where known.")
     stage: Stage
     fraction: float = Field(default=0, ge=0, le=1, description="Done of the whole job or of this sentence or clip.")

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256
 from studio.contracts.clip import CameraMove, ClipFile, ClipId, ClipRequest, Fit, Framing, MotionPrompt, PromptText
-from studio.contracts.film import VideoRequest
 from studio.contracts.model import GraphName
 from studio.contracts.project import SentenceId
 from studio.contracts.render import GraphParameters, Lora, LoraPair, PromptPrefix
 from studio.contracts.take import RenderParts
+from studio.contracts.video import VideoRequest
 
 
 class GraphToRender(Contract):
@@ -26,7 +26,7 @@ class GraphToRender(Contract):
     )
     variant: int = Field(default=1, ge=1, description="Which one of the same inputs the take is.")
     parameters: GraphParameters
-    clip: ClipId | SentenceId = Field(description="Which clip of a film, or which sentence, it is for.")
+    clip: ClipId | SentenceId = Field(description="Which clip of a video, or which sentence, it is for.")
     moving: bool = Field(default=True, description="False: only then may the picture of a clip stand still.")
     kept_frames: int | None = Field(default=None, ge=1, description="Cut a clip to so many frames; none: keep all.")
     framing: Framing | None = Field(
@@ -35,7 +35,7 @@ class GraphToRender(Contract):
 
     @property
     def parts(self) -> RenderParts | None:
-        """What the take is made from; None where the order does not say it: a film's takes are known elsewhere."""
+        """What the take is made from; None where the order does not say it: a video's takes are known elsewhere."""
         if self.graph_sha256 is None:
             return None
         return RenderParts(
@@ -48,7 +48,7 @@ class GraphToRender(Contract):
 
 
 class ClipToRender(Contract):
-    """A clip of a film, for a ComfyUI graph that makes clips of stills."""
+    """A clip of a video, for a ComfyUI graph that makes clips of stills."""
 
     clip: ClipId
     take: Sha256
@@ -56,7 +56,7 @@ class ClipToRender(Contract):
     own: MediaRef | None = None
     still: MediaRef
     prompt: PromptText | MotionPrompt
-    prompt_prefix: PromptPrefix = Field(default="", description="Histories before films had one lack it.")
+    prompt_prefix: PromptPrefix = Field(default="", description="Histories before videos had one lack it.")
     camera: CameraMove | None
     strength: float
     seconds: Literal[5, 10]
@@ -67,24 +67,24 @@ class ClipToRender(Contract):
     fast: bool = False
 
     @classmethod
-    def of(cls, film: VideoRequest, clip: ClipRequest, take: str) -> Self:
-        """A film's clip."""
+    def of(cls, video: VideoRequest, clip: ClipRequest, take: str) -> Self:
+        """A video's clip."""
         return cls(
-            clip=ClipId(channel=film.channel, video_id=film.video_id, number=clip.number),
+            clip=ClipId(channel=video.channel, video_id=video.video_id, number=clip.number),
             take=take,
-            graph=film.model,
-            own=film.graph,
+            graph=video.model,
+            own=video.graph,
             still=clip.still,
             prompt=clip.prompt,
-            prompt_prefix=film.prompt_prefix,
+            prompt_prefix=video.prompt_prefix,
             camera=clip.camera,
             strength=clip.strength,
             seconds=clip.seconds,
-            width=film.width,
-            height=film.height,
-            fit=clip.fit or film.fit,
-            loras=film.loras,
-            fast=film.fast,
+            width=video.width,
+            height=video.height,
+            fit=clip.fit or video.fit,
+            loras=video.loras,
+            fast=video.fast,
         )
 
 

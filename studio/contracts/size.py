@@ -1,7 +1,7 @@
 """How large values are as JSON: Temporal takes payloads of 2 MiB, counted in bytes."""
 
 from studio.contracts.base import Contract
-from studio.contracts.film import LARGEST_REQUEST, VideoRequest
+from studio.contracts.video import LARGEST_REQUEST, VideoRequest
 
 LARGEST_PAYLOAD = 2_097_152 - 4_096
 """Bytes of one payload that Temporal takes (2 MiB), less what it adds."""

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from studio.contracts.base import Contract, Identifier, MediaRef, Sha256, Usd
 from studio.contracts.clip import CameraMove, ClipFile, ClipNumber, ClipOutcome, Fit
-from studio.contracts.film import FilmName, Provider
 from studio.contracts.render import GraphParameters
+from studio.contracts.video import Provider, VideoName
 
 
 class TakeParts(Contract):
@@ -54,13 +54,13 @@ class TakeOfClip(Contract):
     made_at: datetime | None
 
 
-class OpenedFilm(Contract):
-    """A film that was written down."""
+class OpenedVideo(Contract):
+    """A video that was written down."""
 
-    takes: list[Sha256] = Field(description="The take each clip is to have, in the film's order.")
+    takes: list[Sha256] = Field(description="The take each clip is to have, in the video's order.")
 
 
-class TakesToUse(FilmName):
+class TakesToUse(VideoName):
     """Clips that are not made yet, and the takes they are to have."""
 
     takes: dict[ClipNumber, Sha256]
@@ -89,7 +89,7 @@ class LateOrder(Contract):
 
 
 class LateClip(Contract):
-    """What came of an order no film waits for: a clip to bring home as a take."""
+    """What came of an order no video waits for: a clip to bring home as a take."""
 
     channel: Identifier
     video_id: Identifier

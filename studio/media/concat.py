@@ -1,8 +1,8 @@
-"""Clips become a film, by copying their streams wherever they agree.
+"""Clips become a video, by copying their streams wherever they agree.
 
 ffmpeg joins whatever it is given and exits with 0: a clip with another time base loses a third of its frames, one of
-another size changes the picture in mid-film, one with deeper B-frames overlaps its neighbour. So what has to agree is
-compared first (`house_key`), clips that differ are re-encoded one by one, and the film is counted afterwards. Copying
+another size changes the picture in mid-video, one with deeper B-frames overlaps its neighbour. So what has to agree is
+compared first (`house_key`), clips that differ are re-encoded one by one, and the video is counted afterwards. Copying
 is about 75 times faster than re-encoding; where it fails in spite of all that, every clip is re-encoded.
 """
 
@@ -53,13 +53,13 @@ class HouseKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Joined:
-    """A finished film."""
+    """A finished video."""
 
     info: MediaInfo
     conformed: tuple[int, ...]
     """Places, from 0, of the clips that had to be re-encoded."""
     silenced: tuple[int, ...] = ()
-    """Places, from 0, of the clips whose sound is not in the film."""
+    """Places, from 0, of the clips whose sound is not in the video."""
     tone_mapped: tuple[int, ...] = ()
     """Places, from 0, of the clips whose high dynamic range was mapped to BT.709."""
 
@@ -98,9 +98,9 @@ def house_key(info: MediaInfo) -> HouseKey:
 
 
 def choose_house(infos: Sequence[MediaInfo]) -> MediaInfo:
-    """The clip whose format the film takes: the one most clips share, the earlier one if two are as frequent.
+    """The clip whose format the video takes: the one most clips share, the earlier one if two are as frequent.
 
-    Only formats that `conform` can write compete. If no clip has one, the film takes the first clip's size and
+    Only formats that `conform` can write compete. If no clip has one, the video takes the first clip's size and
     rate in our own format.
     """
     ours = [info for info in infos if can_write(info) and info.fps]
@@ -115,8 +115,8 @@ def choose_house(infos: Sequence[MediaInfo]) -> MediaInfo:
 async def join(clips: Sequence[Path], target: Path, *, title: str = "", on_frame: OnFrame | None = None) -> Joined:
     """Join 1 to 500 clips into `target` (MP4, no sound, index first), whose metadata names the title.
 
-    The film takes the format most of its clips share; the others are re-encoded to it. Raises `InvalidRequest`
-    for no clips or too many, `BadClip` for a file that is no video, `FfmpegFailed` when ffmpeg fails or the film
+    The video takes the format most of its clips share; the others are re-encoded to it. Raises `InvalidRequest`
+    for no clips or too many, `BadClip` for a file that is no video, `FfmpegFailed` when ffmpeg fails or the video
     does not have exactly the frames and the length of its clips, `ClipUnreadable` with the number of a clip that
     cannot be read. When cancelled, no process and no file is left.
     """
@@ -127,15 +127,15 @@ async def join(clips: Sequence[Path], target: Path, *, title: str = "", on_frame
     silenced = tuple(place for place, info in enumerate(infos) if info.has_audio)
     mapped = tuple(place for place, info in enumerate(infos) if info.hdr)
     try:
-        film = await _join(clips, infos, house, off, _Written(target, title, on_frame))
+        video = await _join(clips, infos, house, off, _Written(target, title, on_frame))
     except FfmpegFailed:
         if len(off) == len(clips):
             raise
         # What the streams say of themselves was not all: none is copied then.
         off = tuple(range(len(clips)))
         house = own_format(house, width=house.shown_width, height=house.shown_height, fps=house.fps)
-        film = await _join(clips, infos, house, off, _Written(target, title, on_frame))
-    return Joined(film, off, silenced, mapped)
+        video = await _join(clips, infos, house, off, _Written(target, title, on_frame))
+    return Joined(video, off, silenced, mapped)
 
 
 async def _probed(clip: Path, number: int) -> MediaInfo:
@@ -169,9 +169,9 @@ async def _join(
         with written_whole(target) as part:
             arguments = copy_arguments(listing, part, int(1 / house.time_base), listed=True, title=written.title)
             said = await _ffmpeg.run(arguments, on_frame=_after(on_frame, done))
-            film = await asyncio.to_thread(probe, part)
-            check_film(film, [piece.info for piece in pieces], said)
-    return film
+            video = await asyncio.to_thread(probe, part)
+            check_video(video, [piece.info for piece in pieces], said)
+    return video
 
 
 async def encode_all(clips: Sequence[Path], target: Path) -> None:
@@ -226,7 +226,7 @@ async def _prepare(clip: _Piece, piece: Path, house: MediaInfo, reencode: bool, 
         return _Piece(piece, clip.info)
     info = await asyncio.to_thread(probe, piece)
     if house_key(info) != house_key(house):
-        raise FfmpegFailed(f"{clip.path.name} could not be brought to the format of the film's other clips")
+        raise FfmpegFailed(f"{clip.path.name} could not be brought to the format of the video's other clips")
     return _Piece(piece, info)
 
 
@@ -249,22 +249,22 @@ def _write_list(pieces: Sequence[_Piece], folder: Path) -> Path:
 
 def _check_number(clips: Sequence[Path]) -> None:
     if not 1 <= len(clips) <= MOST_CLIPS:
-        raise InvalidRequest(f"a film has 1 to {MOST_CLIPS} clips, not {len(clips)}")
+        raise InvalidRequest(f"a video has 1 to {MOST_CLIPS} clips, not {len(clips)}")
 
 
-def check_film(film: MediaInfo, clips: Sequence[MediaInfo], said: str) -> None:
+def check_video(video: MediaInfo, clips: Sequence[MediaInfo], said: str) -> None:
     """ffmpeg's exit status says nothing about a join: count what was written."""
     if "Non-monoton" in said:  # "Non-monotonic DTS", in older versions "Non-monotonous DTS"
         raise FfmpegFailed("the clips overlap in time: ffmpeg reports non-monotonic timestamps")
     frames = sum(clip.frames for clip in clips)
-    if film.frames != frames:
-        raise FfmpegFailed(f"the joined film has {film.frames} frames, its clips have {frames}")
+    if video.frames != frames:
+        raise FfmpegFailed(f"the joined video has {video.frames} frames, its clips have {frames}")
     seconds = sum(clip.seconds for clip in clips)
-    frame = float(1 / film.fps) if film.fps else 0.0
-    if abs(film.seconds - seconds) > frame:
-        raise FfmpegFailed(f"the joined film is {film.seconds:.3f} s long, its clips are {seconds:.3f} s")
-    if film.longest_frame > max(clip.longest_frame for clip in clips) + frame / 2:
-        raise FfmpegFailed(f"the joined film has a gap of {film.longest_frame:.3f} s that no clip has")
+    frame = float(1 / video.fps) if video.fps else 0.0
+    if abs(video.seconds - seconds) > frame:
+        raise FfmpegFailed(f"the joined video is {video.seconds:.3f} s long, its clips are {seconds:.3f} s")
+    if video.longest_frame > max(clip.longest_frame for clip in clips) + frame / 2:
+        raise FfmpegFailed(f"the joined video has a gap of {video.longest_frame:.3f} s that no clip has")
 
 
 def _after(on_frame: OnFrame | None, done: int) -> OnFrame | None:

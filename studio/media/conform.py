@@ -1,4 +1,4 @@
-"""One clip, brought to the format of the film it joins."""
+"""One clip, brought to the format of the video it joins."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """How this house writes H.264: the arguments, as plain values.
 
-Every clip we make ourselves, drawn or re-encoded, has these, so that films are joined by copying.
+Every clip we make ourselves, drawn or re-encoded, has these, so that videos are joined by copying.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A contact sheet: one frame of each clip on one page, to see a film at a glance."""
+"""A contact sheet: one frame of each clip on one page, to see a video at a glance."""
 
 import math
 import unicodedata

@@ -1,7 +1,7 @@
 """Is there anything to see, and does it move? Judged from small grey pictures, eight for each second.
 
 Thresholds are for luma of 0 to 255 in thumbnails about 240 pixels wide. They come from measurements on moves of
-low strength and on frozen clips written by x264 at 1 to 8 Mbit/s (docs/decisions/0010): none depends on how a film
+low strength and on frozen clips written by x264 at 1 to 8 Mbit/s (docs/decisions/0010): none depends on how a video
 looks, only on how much noise an encoder makes of a picture that stands still.
 """
 

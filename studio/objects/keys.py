@@ -84,7 +84,7 @@ def prepared_still_key(channel: str, recipe: str, mime: str) -> str:
 
 
 def take_key(channel: str, take: str) -> str:
-    """A take's file. It is never overwritten by another one; films of the channel share it."""
+    """A take's file. It is never overwritten by another one; videos of the channel share it."""
     return f"{channel_prefix(channel)}takes/{take}.mp4"
 
 
@@ -94,7 +94,7 @@ def picture_key(channel: str, take: str) -> str:
 
 
 def clip_key(clip: ClipId) -> str:
-    """The take a film uses for a clip, under the clip's name: `…/clips/clip_07.mp4`."""
+    """The take a video uses for a clip, under the clip's name: `…/clips/clip_07.mp4`."""
     return f"{video_prefix(clip.channel, clip.video_id)}/clips/{clip.name}.mp4"
 
 
@@ -109,8 +109,8 @@ def damaged_key(channel: str, take: str, sha256: str) -> str:
     return f"{channel_prefix(channel)}damaged/{take[:40]}_{sha256[:16]}.mp4"
 
 
-def film_key(channel: str, video_id: str) -> str:
-    """The joined film."""
+def video_key(channel: str, video_id: str) -> str:
+    """The joined video."""
     return f"{video_prefix(channel, video_id)}/{video_id}.mp4"
 
 

@@ -1,4 +1,4 @@
-"""A first draft of a film's prompts from a topic and a story direction, without a language model.
+"""A first draft of a video's prompts from a topic and a story direction, without a language model.
 
 The draft is meant to be edited. It spreads the story's beats over the clips in order, gives every clip the
 five parts of a motion prompt and never uses the same camera twice in a row. Same words in, same draft out.
@@ -60,7 +60,7 @@ def draft_manifest(topic: str, story_direction: str, n: int = 18) -> list[Motion
         InvalidRequest: no topic, or `n` out of range.
     """
     if not topic.strip():
-        raise InvalidRequest("topic: say what the film is about")
+        raise InvalidRequest("topic: say what the video is about")
     if not 1 <= n <= 500:
         raise InvalidRequest(f"n: {n} clips are asked for, 1 to 500 are possible")
     beats = _beats(story_direction) or [topic.strip()]

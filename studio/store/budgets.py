@@ -82,9 +82,9 @@ class Spending:
     """How much more than the list price was billed."""
 
 
-def film_scope(channel: str, video_id: str) -> str:
-    """The budget of one film, over all its days."""
-    return f"film/{channel}/{video_id}"
+def video_scope(channel: str, video_id: str) -> str:
+    """The budget of one video, over all its days."""
+    return f"video/{channel}/{video_id}"
 
 
 def channel_scope(channel: str) -> str:
@@ -99,7 +99,7 @@ async def ensure_within(connection: Connection, order: Submission) -> None:
         BudgetReached: with this order a limit is passed.
         BeingOrdered: there is a limit, and the first order of the model is still without a bill.
     """
-    scopes = [film_scope(order.channel, order.video_id), channel_scope(order.channel), DAY]
+    scopes = [video_scope(order.channel, order.video_id), channel_scope(order.channel), DAY]
     limits = await _limits(connection, scopes)
     if not limits:
         return
@@ -150,16 +150,16 @@ class BudgetStore:
             limits = await _limits(connection, None)
             return [Budget(scope, limit, await _spent(connection, scope)) for scope, limit in sorted(limits.items())]
 
-    async def of_film(self, channel: str, video_id: str, *, own: Decimal | None) -> list[Budget]:
-        """The limits an order of this film has to fit into. `own`: the one it will have once it is started."""
-        film = film_scope(channel, video_id)
+    async def of_video(self, channel: str, video_id: str, *, own: Decimal | None) -> list[Budget]:
+        """The limits an order of this video has to fit into. `own`: the one it will have once it is started."""
+        video = video_scope(channel, video_id)
         async with self._database.transaction() as connection:
-            limits = await _limits(connection, [film, channel_scope(channel), DAY])
-            limits |= {} if own is None else {film: own}
+            limits = await _limits(connection, [video, channel_scope(channel), DAY])
+            limits |= {} if own is None else {video: own}
             return [Budget(scope, limit, await _spent(connection, scope)) for scope, limit in sorted(limits.items())]
 
     async def orders(self, channel: str, video_id: str) -> list[Submission]:
-        """Every order of a film that was ever sent, clip by clip."""
+        """Every order of a video that was ever sent, clip by clip."""
         async with self._database.transaction() as connection:
             rows = await connection.fetch(
                 f"""select {COLUMNS} from submissions
@@ -178,8 +178,8 @@ class BudgetStore:
 
 def _check_scope(scope: str) -> None:
     parts = scope.split("/")
-    if not all(parts) or (parts[0], len(parts)) not in ((DAY, 1), (DAY, 2), ("film", 3)):
-        raise InvalidRequest(f"a budget is for day, day/CHANNEL or film/CHANNEL/FILM, not {scope}")
+    if not all(parts) or (parts[0], len(parts)) not in ((DAY, 1), (DAY, 2), ("video", 3)):
+        raise InvalidRequest(f"a budget is for day, day/CHANNEL or video/CHANNEL/VIDEO, not {scope}")
 
 
 async def _limits(connection: Connection, scopes: list[str] | None) -> dict[str, Decimal]:

@@ -1,7 +1,7 @@
 """What videos cost: the view `video_spending` defines it, once for results, statuses, lists and the books."""
 
-from studio.contracts.film import VideoCost
 from studio.contracts.money import Cost
+from studio.contracts.video import VideoCost
 from studio.store.pool import Connection, Database
 
 KLING_CLIPS = "kling_video_clips"
@@ -26,7 +26,7 @@ select coalesce(sum(cost_usd), 0) as cost_usd, coalesce(sum(open_usd), 0) as ope
 
 # For those who read the table: the same figure, as of the last change of the video or its clips.
 _TOTAL = """
-update films
+update videos
    set total_cost_usd = (select coalesce(sum(cost_usd), 0) from video_spending
                           where channel = $1 and video_id = $2)
  where channel = $1 and video_id = $2
@@ -45,7 +45,7 @@ class CostStore:
         self._database = database
 
     async def book(self, channel: str, video_id: str) -> list[Cost]:
-        """Write a film's bill anew from its orders, and return it."""
+        """Write a video's bill anew from its orders, and return it."""
         async with self._database.transaction() as connection:
             await connection.execute(_BOOK, channel, video_id, KLING_CLIPS, "kling")
             await write_total(connection, channel, video_id)

@@ -98,7 +98,7 @@ class DeskStore:
         return OrderFound(**dict(row), words=words)
 
     async def decided(self, clip: ClipId, kind: DecisionKind, *, who: str) -> int:
-        """How often this was decided by `who` for the clips of the clip's film."""
+        """How often this was decided by `who` for the clips of the clip's video."""
         async with self._database.transaction() as connection:
             count = await connection.fetchval(
                 """select count(*) from decisions d join submissions s on s.id = d.submission_id

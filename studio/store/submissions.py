@@ -11,8 +11,8 @@ order again. An accepted order becomes unknown, never failed, when the provider 
 
 A row is written before the request leaves. Only one caller can move it from `intended` to `sent`, so an order is
 sent at most once, however many workers, retries or resets there are. The key is channel, take and attempt: no run
-id, so a film that is reset or started again finds its old orders, and no film, so two films that want the same
-take share one order. The film that sent it pays for it.
+id, so a video that is reset or started again finds its old orders, and no video, so two videos that want the same
+take share one order. The video that sent it pays for it.
 """
 
 from collections.abc import Sequence

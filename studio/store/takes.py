@@ -1,4 +1,4 @@
-"""Takes: those that films want, those that are there, and which clip has had which."""
+"""Takes: those that videos want, those that are there, and which clip has had which."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -55,7 +55,7 @@ select t.take, t.parts, t.file, t.cost_usd, t.made_at, c.take is not distinct fr
 
 # A video uses the takes it was last asked for, and those that its clips have; both outlast its run.
 _USERS = """
-select video_id from films where channel = $1 and $2 = any(takes)
+select video_id from videos where channel = $1 and $2 = any(takes)
 union
 select video_id from clips where channel = $1 and take = $2
 order by video_id
@@ -76,7 +76,7 @@ class TakeStore:
         self._database = database
 
     async def want(self, channel: str, video_id: str, takes: Sequence[tuple[str, TakeParts | None]]) -> None:
-        """Write down which take each clip of a film is to have, in the film's order.
+        """Write down which take each clip of a video is to have, in the video's order.
 
         Raises:
             InvalidRequest: a take that was chosen (it comes without parts) is none that this channel has.

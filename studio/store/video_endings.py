@@ -8,47 +8,47 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from studio.contracts.execution import Execution
-from studio.contracts.film import OPEN_STATUSES, VideoResult, VideoStatus
+from studio.contracts.video import OPEN_STATUSES, VideoResult, VideoStatus
 from studio.store.costs import write_total
-from studio.store.films import FilmStore
 from studio.store.pool import Database
+from studio.store.videos import VideoStore
 
 SETTLES_WITHIN = timedelta(seconds=30)
 """A row may lag behind its workflow for so long, and a workflow behind its row, without anything being wrong."""
 GONE = (
     "Temporal does not know its workflow: never started, deleted, or gone with its retention - "
-    "`film resume` makes what is missing"
+    "`video resume` makes what is missing"
 )
 
 _OPEN = list(OPEN_STATUSES)
 
 # Where the workflow wrote the end itself, its own message stays; a row of a run before is no such end.
 _END = """
-insert into films (channel, video_id, workflow_id, provider, status, message, clip_count, revision)
+insert into videos (channel, video_id, workflow_id, provider, status, message, clip_count, revision)
 values ($1, $2, $3, '', $4, $5, 0, $6)
 on conflict (channel, video_id) do update
    set status = excluded.status, message = excluded.message, revision = excluded.revision, updated_at = now()
- where films.revision <= excluded.revision
-   and ((films.status = any($7) and films.status <> excluded.status) or films.revision < $8)
+ where videos.revision <= excluded.revision
+   and ((videos.status = any($7) and videos.status <> excluded.status) or videos.revision < $8)
 returning status
 """
 
 _REVIVE = """
-update films set status = $3, message = '', updated_at = now()
+update videos set status = $3, message = '', updated_at = now()
  where channel = $1 and video_id = $2 and revision = $4 and status <> all($5) and updated_at < now() - $6::interval
 returning status
 """
 
 _LOSE = """
-update films set status = $3, message = $4, updated_at = now()
+update videos set status = $3, message = $4, updated_at = now()
  where channel = $1 and video_id = $2 and revision = $5 and status = any($6) and updated_at < now() - $7::interval
 returning status
 """
 
 _HAND_OUT = """
-update films set checked_at = now()
+update videos set checked_at = now()
  where (channel, video_id) in (
-       select channel, video_id from films where status = any($1) and checked_at < now() - $2::interval
+       select channel, video_id from videos where status = any($1) and checked_at < now() - $2::interval
         order by checked_at limit $3 for update skip locked)
 returning channel, video_id, workflow_id, status, revision
 """
@@ -92,7 +92,7 @@ class VideoEndings:
         """The rows of these workflows that there are."""
         async with self._database.transaction() as connection:
             rows = await connection.fetch(
-                "select channel, video_id, workflow_id, status, revision from films where workflow_id = any($1)",
+                "select channel, video_id, workflow_id, status, revision from videos where workflow_id = any($1)",
                 list(workflow_ids),
             )
         return {row["workflow_id"]: _compared(row) for row in rows}
@@ -122,7 +122,7 @@ class VideoEndings:
         if (made := await result(execution.workflow_id)) is None:
             return False
         revision = max(execution.closed, row.revision)
-        await FilmStore(self._database).close(made, VideoStatus.VIDEO_READY, revision)
+        await VideoStore(self._database).close(made, VideoStatus.VIDEO_READY, revision)
         return True
 
     async def _end(self, execution: Execution) -> bool:

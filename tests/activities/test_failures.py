@@ -19,20 +19,20 @@ from activities._failures import LONGEST_MESSAGE, SURPRISES, Failures
 from activities.records import RECORDING
 from studio import errors
 from studio.contracts.clip import ClipId, ClipJob, ClipSubmission, ClipToDraw, RenderedClip, StillToHost
-from studio.contracts.film import (
-    ClipRecord,
-    FilmName,
-    FilmRecord,
-    FilmResultRecord,
-    FilmToCheck,
-    FilmToJoin,
-    StatusRecord,
-    Unfinished,
-    VideoRequest,
-    VideoResult,
-)
 from studio.contracts.keeping import ClipToKeep
 from studio.contracts.notice import StatusNotice
+from studio.contracts.video import (
+    ClipRecord,
+    StatusRecord,
+    Unfinished,
+    VideoName,
+    VideoRecord,
+    VideoRequest,
+    VideoResult,
+    VideoResultRecord,
+    VideoToCheck,
+    VideoToJoin,
+)
 from studio.errors import StudioError, error_types
 from studio.logs import HIDDEN, hider
 
@@ -195,21 +195,21 @@ CONTRACTS: list[Any] = [
     (known(ClipJob, clip=CLIP), 7),
     (known(ClipToKeep, clip=CLIP), 7),
     (known(ClipToDraw, clip=CLIP), 7),
-    (known(FilmToCheck, request=known(VideoRequest, **NAME)), None),
-    (known(FilmRecord, request=known(VideoRequest, **NAME)), None),
-    (known(FilmName, **NAME), None),
+    (known(VideoToCheck, request=known(VideoRequest, **NAME)), None),
+    (known(VideoRecord, request=known(VideoRequest, **NAME)), None),
+    (known(VideoName, **NAME), None),
     (known(StatusRecord, **NAME), None),
     (known(ClipRecord, **NAME), None),
-    (known(FilmToJoin, **NAME), None),
+    (known(VideoToJoin, **NAME), None),
     (known(Unfinished, **NAME), None),
     (known(StatusNotice, **NAME), None),
-    (known(FilmResultRecord, result=known(VideoResult, **NAME)), None),
+    (known(VideoResultRecord, result=known(VideoResult, **NAME)), None),
     (known(RenderedClip, clip=CLIP), 7),
 ]
 
 
 @pytest.mark.parametrize(("contract", "clip"), CONTRACTS, ids=lambda value: type(value).__name__)
-async def test_every_line_of_an_activity_names_film_and_clip(contract: object, clip: int | None) -> None:
+async def test_every_line_of_an_activity_names_video_and_clip(contract: object, clip: int | None) -> None:
     lines = await said(errors.RateLimited(), contract=contract)
     assert [line["event"] for line in lines] == ["clip.submitted", "activity.failed"]
     for line in lines:
@@ -218,7 +218,7 @@ async def test_every_line_of_an_activity_names_film_and_clip(contract: object, c
 
 
 async def test_the_names_go_when_the_activity_does() -> None:
-    await raised(errors.RateLimited(), contract=FilmName(channel="poke1", video_id="vid_1"))
+    await raised(errors.RateLimited(), contract=VideoName(channel="poke1", video_id="vid_1"))
     assert structlog.contextvars.get_contextvars() == {}
 
 

@@ -42,10 +42,10 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir()
         for file in files:
             shutil.copyfile(source / file, tmp_path / name / file)
-    for name in ("films", "temporal"):
+    for name in ("videos", "temporal"):
         (tmp_path / name).mkdir()
-    (tmp_path / "films" / "01_no.yaml").write_text("film: no\nchannel: demo\nclips: []\n")
-    (tmp_path / "films" / "EXPECTED.md").write_text("no case")
+    (tmp_path / "videos" / "01_no.yaml").write_text("video: no\nchannel: demo\nclips: []\n")
+    (tmp_path / "videos" / "EXPECTED.md").write_text("no case")
     (tmp_path / "kie" / "w01.json").write_text(json.dumps({"data": {"taskId": "t"}}))
     (tmp_path / "kie" / "w02.json").write_text("[]")
     (tmp_path / "temporal" / "v00_ok.json").write_text(json.dumps(VIDEO))
@@ -64,7 +64,7 @@ async def test_every_file_gets_a_sentence_and_nothing_breaks(folder: Path, capsy
     for name, beginning in {
         "clips/25_hevc.mp4": "accepted: seen as: hevc 320x180",
         "clips/41_html.mp4": "refused: ClipUnreadable",
-        "films/01_no.yaml": "refused: 2 mistakes",
+        "videos/01_no.yaml": "refused: 2 mistakes",
         "kie/r01_ok.json": "accepted: success; files: https://",
         "kie/r27_data_is_null.json": "refused: TaskLost",
         "kie/w01.json": 'accepted: 200 {"status":"unknown_order"}',

@@ -1,4 +1,4 @@
-"""The sweep of `python -m benchmarks killsweep`, with ten films and the kills that say most."""
+"""The sweep of `python -m benchmarks killsweep`, with ten videos and the kills that say most."""
 
 import argparse
 
@@ -10,10 +10,10 @@ POINTS = "downloading,joining,after acceptance,PostgreSQL at any time,Temporal a
 
 
 @pytest.mark.timeout(150)
-async def test_ten_films_under_kill_9_are_made_once_each_and_as_in_peace() -> None:
+async def test_ten_videos_under_kill_9_are_made_once_each_and_as_in_peace() -> None:
     parser = argparse.ArgumentParser()
     killsweep.arguments(parser)
-    found = await killsweep.run(parser.parse_args(["--films", "10", "--clips", "2", "--points", POINTS]))
+    found = await killsweep.run(parser.parse_args(["--videos", "10", "--clips", "2", "--points", POINTS]))
     assert (found["doubled"], found["lost"], found["stuck"], found["still_open"]) == (0, 0, 0, 0), found
     assert found["orphaned"] == 0, found
     assert found["billed"] == found["clips"] == 20

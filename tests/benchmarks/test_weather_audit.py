@@ -9,7 +9,7 @@ PRICE = Decimal("0.21")
 
 
 def task(order: str, number: int = 1, **fields: Any) -> dict[str, Any]:
-    address = f"http://gateway/callbacks/kie/{order}?channel=weather&film=video&clip={number}"
+    address = f"http://gateway/callbacks/kie/{order}?channel=weather&video=video&clip={number}"
     usual = {"task_id": f"task-of-{order}", "state": "success", "billed": 42.0, "refunded": 0.0, "clip": "good"}
     return {**usual, "call_back_url": address, **fields}
 

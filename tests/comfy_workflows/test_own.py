@@ -264,7 +264,7 @@ def test_an_output_whose_file_could_not_be_used_is_refused(
 
 
 def behind_decoding(clip: Graph, class_type: str) -> Graph:
-    """The clip's graph with one more node between its frames and its film."""
+    """The clip's graph with one more node between its frames and its video."""
     clip["300"] = {"class_type": class_type, "inputs": {"image": clip["94"]["inputs"]["images"]}, "_meta": {}}
     clip["94"]["inputs"]["images"] = ["300", 0]
     return clip

@@ -1,4 +1,4 @@
-"""A film that is changed: only what has no take yet is made, and nothing of what was made or paid is lost."""
+"""A video that is changed: only what has no take yet is made, and nothing of what was made or paid is lost."""
 
 import asyncio
 import hashlib
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from commands.running import Handle, Restarted, handle_of, restart_film, standing, start_film
+from commands.running import Handle, Restarted, handle_of, restart_video, standing, start_video
 from commands.session import Session
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipId
-from studio.contracts.film import FilmName, VideoRequest, VideoResult, VideoStatus
 from studio.contracts.take import TakeOfClip
+from studio.contracts.video import VideoName, VideoRequest, VideoResult, VideoStatus
 from studio.edits import change_clip, choose, make_again
 from studio.errors import InvalidRequest
 from studio.store.budgets import BudgetStore
@@ -21,50 +21,50 @@ from studio.store.takes import TakeStore
 from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.gate import GateWorkflow
 
-FILM = FilmName(channel="poke1", video_id="vid_1")
+VIDEO = VideoName(channel="poke1", video_id="vid_1")
 ANOTHER = "Haunter sinks through the floor. Slow dolly forward."
 
 
 async def edit(session: Session, number: int, **changes: Any) -> Restarted:
-    """`film edit`."""
+    """`video edit`."""
 
-    async def change(film: VideoRequest) -> VideoRequest:
-        return change_clip(film, number, **changes)
+    async def change(video: VideoRequest) -> VideoRequest:
+        return change_clip(video, number, **changes)
 
-    return await restart_film(session, FILM, f"clip {number:02d}", change)
+    return await restart_video(session, VIDEO, f"clip {number:02d}", change)
 
 
 async def again(session: Session, number: int) -> VideoResult:
-    """`film edit --again --wait`."""
+    """`video edit --again --wait`."""
 
-    async def change(film: VideoRequest) -> VideoRequest:
-        return await make_again(film, number, TakeStore(session.database))
+    async def change(video: VideoRequest) -> VideoRequest:
+        return await make_again(video, number, TakeStore(session.database))
 
-    return await (await restart_film(session, FILM, f"clip {number:02d} again", change)).handle.result()
+    return await (await restart_video(session, VIDEO, f"clip {number:02d} again", change)).handle.result()
 
 
 async def use(session: Session, number: int, take: str) -> VideoResult:
-    """`film choose --wait`."""
+    """`video choose --wait`."""
 
-    async def change(film: VideoRequest) -> VideoRequest:
-        return await choose(film, number, take, TakeStore(session.database))
+    async def change(video: VideoRequest) -> VideoRequest:
+        return await choose(video, number, take, TakeStore(session.database))
 
-    return await (await restart_film(session, FILM, f"clip {number:02d} {take}", change)).handle.result()
+    return await (await restart_video(session, VIDEO, f"clip {number:02d} {take}", change)).handle.result()
 
 
 async def takes_of(session: Session, number: int) -> list[TakeOfClip]:
-    clip = ClipId(channel=FILM.channel, video_id=FILM.video_id, number=number)
+    clip = ClipId(channel=VIDEO.channel, video_id=VIDEO.video_id, number=number)
     return await TakeStore(session.database).of_clip(clip)
 
 
 async def joins(handle: Handle) -> int:
-    """How often a run has joined the film."""
+    """How often a run has joined the video."""
     events = [event async for event in handle.fetch_history_events()]
     scheduled = [event.activity_task_scheduled_event_attributes.activity_type.name for event in events]
     return scheduled.count("join_clips")
 
 
-async def test_another_prompt_is_one_order_and_a_film_joined_anew(
+async def test_another_prompt_is_one_order_and_a_video_joined_anew(
     studio: StudioAtWork, session: Session, kie: KieSimulator
 ) -> None:
     before = await studio.make(await studio.request(clips=3))
@@ -92,17 +92,17 @@ async def test_the_same_again_is_a_further_take_and_another_order(
     assert [result.clips[0].take for result in further] == [take.take for take in takes[1:]]
 
 
-async def test_choosing_an_older_take_brings_the_older_film_back_and_orders_nothing(
+async def test_choosing_an_older_take_brings_the_older_video_back_and_orders_nothing(
     studio: StudioAtWork, session: Session, kie: KieSimulator
 ) -> None:
     before = await studio.make(await studio.request(clips=2))
     changed = await (await edit(session, 2, prompt=ANOTHER, seconds=10)).handle.result()
     back = await use(session, 2, (before.clips[1].take or "")[:6])
     assert kie.ledger.accepted == 3
-    assert changed.film.sha256 != before.film.sha256
-    assert back.film.sha256 == before.film.sha256
-    joined = (studio.folder / "objects" / back.film.key).read_bytes()
-    assert hashlib.sha256(joined).hexdigest() == before.film.sha256
+    assert changed.video.sha256 != before.video.sha256
+    assert back.video.sha256 == before.video.sha256
+    joined = (studio.folder / "objects" / back.video.key).read_bytes()
+    assert hashlib.sha256(joined).hexdigest() == before.video.sha256
     assert [take.verdict for take in await takes_of(session, 2)] == ["chosen", "good"]
 
 
@@ -116,7 +116,7 @@ async def test_a_changed_clip_forgets_the_take_that_was_chosen_for_it(
     assert kie.ledger.accepted == 3
 
 
-async def test_another_film_of_the_channel_buys_nothing_and_another_channel_buys_everything(
+async def test_another_video_of_the_channel_buys_nothing_and_another_channel_buys_everything(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
     request = await studio.request(clips=2)
@@ -124,7 +124,7 @@ async def test_another_film_of_the_channel_buys_nothing_and_another_channel_buys
     second = await studio.make(request.model_copy(update={"video_id": "vid_2"}))
     assert kie.ledger.accepted == 2
     assert second.summary == "Skipped 2 existing clips, generated 0 new clips"
-    files = [[clip.file.media.sha256 for clip in film.clips if clip.file] for film in (first, second)]
+    files = [[clip.file.media.sha256 for clip in video.clips if clip.file] for video in (first, second)]
     assert files[0] == files[1]
     clips = []
     for clip in request.clips:
@@ -135,7 +135,7 @@ async def test_another_film_of_the_channel_buys_nothing_and_another_channel_buys
     assert kie.ledger.accepted == 4
 
 
-async def test_a_film_that_waits_after_a_failure_is_replaced_and_makes_only_what_changed(
+async def test_a_video_that_waits_after_a_failure_is_replaced_and_makes_only_what_changed(
     studio: StudioAtWork, session: Session, kie: KieSimulator
 ) -> None:
     kie.order(match="corridor 02", fail="internal", count=1)
@@ -179,35 +179,35 @@ async def test_of_two_changes_at_once_none_gets_lost(studio: StudioAtWork, sessi
     await studio.gate.execute_update(GateWorkflow.set_limit, 0)
     changes = {1: "A door opens. Slow pan left.", 3: "A light goes out. Slow pan right."}
     await asyncio.gather(*(edit(session, number, prompt=prompt) for number, prompt in changes.items()))
-    now = await standing(session, FILM)
+    now = await standing(session, VIDEO)
     assert now is not None and now.running
     assert {number: now.request.clips[number - 1].prompt for number in changes} == changes
     await studio.gate.execute_update(GateWorkflow.set_limit, 5)
-    result = await handle_of(session, FILM).result()
+    result = await handle_of(session, VIDEO).result()
     assert result.summary == "Skipped 1 existing clips, generated 2 new clips"
     assert kie.ledger.accepted == 5
 
 
-async def test_a_film_temporal_has_forgotten_is_changed_all_the_same(studio: StudioAtWork, session: Session) -> None:
+async def test_a_video_temporal_has_forgotten_is_changed_all_the_same(studio: StudioAtWork, session: Session) -> None:
     """After its retention PostgreSQL still knows what it was asked to be; a refused run counts for nothing."""
     request = await studio.request(clips=1)
     await studio.make(request)
     bad = request.clips[0].model_copy(update={"prompt": "Slow pan left. A cat."})
-    refused = await start_film(session, request.model_copy(update={"clips": [bad]}))
+    refused = await start_video(session, request.model_copy(update={"clips": [bad]}))
     await eventually(refused.describe, lambda seen: seen.close_time is not None)
-    now = await standing(session, FILM)
+    now = await standing(session, VIDEO)
     assert now is not None
     assert now.request == request
 
 
 async def test_a_budget_that_was_raised_by_hand_stays_raised(studio: StudioAtWork, session: Session) -> None:
     await studio.make(await studio.request(clips=1, budget_usd="0.30"))
-    await BudgetStore(studio.database).set("film/poke1/vid_1", Decimal("1.00"))
+    await BudgetStore(studio.database).set("video/poke1/vid_1", Decimal("1.00"))
     await again(session, 1)
     assert [limit.limit_usd for limit in await BudgetStore(studio.database).limits()] == [Decimal("1.00")]
 
 
-async def test_a_change_that_cannot_be_made_is_refused_and_the_film_stays(
+async def test_a_change_that_cannot_be_made_is_refused_and_the_video_stays(
     studio: StudioAtWork, session: Session
 ) -> None:
     changes: list[tuple[int, dict[str, Any], str]] = [

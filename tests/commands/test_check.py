@@ -1,4 +1,4 @@
-"""`film check`: every mistake at once, each with the line as it would be right, and `--fix` writes them."""
+"""`video check`: every mistake at once, each with the line as it would be right, and `--fix` writes them."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from commands.corrections import corrected
 from tests.command_line import run_command
 
 GOOD = """\
-film: night-01
+video: night-01
 channel: demo
 seconds: 5
 budget_usd: 1.50
@@ -32,13 +32,13 @@ def check(folder: Path, text: str, *options: str) -> tuple[int, str, str]:
     """Exit code, output, and the file afterwards."""
     file = folder / "video.yaml"
     file.write_text(text, encoding="utf-8")
-    done = run_command(["film", "check", str(file), "--data", str(folder / "none"), *options])
+    done = run_command(["video", "check", str(file), "--data", str(folder / "none"), *options])
     assert done.stderr == ""
     return done.code, done.stdout, file.read_text(encoding="utf-8")
 
 
 CORRECTED: dict[str, tuple[str, str]] = {
-    "film: night-01": ("film: no", 'film: "no"'),
+    "video: night-01": ("video: no", 'video: "no"'),
     "channel: demo": ("channel: 010", 'channel: "010"'),
     "seconds: 5": ("secnds: 10", "seconds: 10"),
     "budget_usd: 1.50": ("budget_usd: 1,50", "budget_usd: 1.50"),
@@ -53,7 +53,7 @@ CORRECTED: dict[str, tuple[str, str]] = {
 }
 MORE: dict[str, tuple[str, str]] = {
     "a time of day": ("title: 12:30", 'title: "12:30"'),
-    "a date": ("film: 2026-01-15", 'film: "2026-01-15"'),
+    "a date": ("video: 2026-01-15", 'video: "2026-01-15"'),
     "a unit": ("seconds: 10s", "seconds: 10"),
     "a currency": ("budget_usd: $5", "budget_usd: 5"),
     "a currency behind": ("budget_usd: 2,5 USD", "budget_usd: 2.5"),
@@ -65,7 +65,7 @@ MORE: dict[str, tuple[str, str]] = {
     "a percent sign": ("title: %d boats", 'title: "%d boats"'),
     "a control character": ("title: The\x0b harbour", "title: The harbour"),
 }
-UNCLEAR = ("film: a b", "seconds: 7", "budget_usd: 1,500", "priority: true", "width: wide", "title: a\ntitle: b")
+UNCLEAR = ("video: a b", "seconds: 7", "budget_usd: 1,500", "priority: true", "width: wide", "title: a\ntitle: b")
 
 
 def test_a_file_that_is_right_is_said_to_be_and_needs_no_stack(folder: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_still_that_is_spelt_in_another_way_is_found(folder: Path) -> None:
 def test_a_file_in_another_encoding_is_saved_as_utf8(folder: Path) -> None:
     file = folder / "video.yaml"
     file.write_bytes(GOOD.replace("A boat", "Émile\u2019s été, a boat").encode("cp1252"))
-    done = run_command(["film", "check", str(file), "--data", str(folder / "none"), "--fix"])
+    done = run_command(["video", "check", str(file), "--data", str(folder / "none"), "--fix"])
     assert done.code == 0, done.stdout
     assert "is not UTF-8 (byte 0xc9 in line 7)" in done.stdout
     assert "Émile\u2019s été, a boat" in file.read_text(encoding="utf-8")
@@ -156,14 +156,14 @@ def test_a_file_in_another_encoding_is_saved_as_utf8(folder: Path) -> None:
 def test_pipes_and_devices_are_not_read(folder: Path) -> None:
     os.mkfifo(folder / "pipe.yaml")
     for path in (folder / "pipe.yaml", Path("/dev/zero"), folder):
-        done = run_command(["film", "check", str(path), "--data", str(folder / "none"), "--fix"])
+        done = run_command(["video", "check", str(path), "--data", str(folder / "none"), "--fix"])
         assert done.code == 2
         assert "is no regular file" in done.stdout or "is a folder" in done.stdout
 
 
 def test_a_thousand_mistakes_are_corrected_together_and_fifty_shown(folder: Path) -> None:
     clips = "".join(f"  - still: a.png\n    prompt: A sign #{number} sways. Slow pan left.\n" for number in range(500))
-    head = "film: night\nchannel: demo\nseconds: 5s\nclips:\n"
+    head = "video: night\nchannel: demo\nseconds: 5s\nclips:\n"
     code, output, after = check(folder, head + clips, "--fix")
     assert code == 0, output
     assert "501 mistakes" in output and "and 451 more" in output
@@ -174,16 +174,16 @@ def test_a_thousand_mistakes_are_corrected_together_and_fifty_shown(folder: Path
 def test_programs_get_every_mistake_with_its_line_as_json(folder: Path) -> None:
     file = folder / "video.yaml"
     file.write_text(GOOD.replace("night-01", "no").replace("seconds: 5", "seconds: 7"), encoding="utf-8")
-    done = run_command(["film", "check", str(file), "--data", str(folder / "none"), "--json"])
+    done = run_command(["video", "check", str(file), "--data", str(folder / "none"), "--json"])
     assert done.code == 2
     first, second = sorted(done.json["mistakes"], key=lambda one: one["line"])
-    assert (first["line"], first["corrected"]) == (1, 'film: "no"')
+    assert (first["line"], first["corrected"]) == (1, 'video: "no"')
     assert (second["line"], second["corrected"]) == (3, None)
     assert (done.json["left"], done.json["written"]) == (1, False)
 
 
 def test_a_correction_that_brings_another_mistake_is_none() -> None:
     def problems(text: str) -> list[str]:
-        return [] if text == "never" else [f"line 1, film: wrong as {text!r}"]
+        return [] if text == "never" else [f"line 1, video: wrong as {text!r}"]
 
-    assert corrected("film: x", problems) == ("film: x", [])
+    assert corrected("video: x", problems) == ("video: x", [])

@@ -112,7 +112,7 @@ async def test_people_read_what_an_added_graph_lets_be_set(
     shown = (await starter("add", str(graph_file), "--url", comfy.urls["api_url"])).stdout
     assert "sets prompt, width, height, length, seed, steps, the picture" in shown
     assert "always as the file has it: negative, fps, cfg" in shown
-    assert "A film names it with `model: mine`, a project or a sentence as its model for video" in shown
+    assert "A video names it with `model: mine`, a project or a sentence as its model for video" in shown
     assert "WARNING" not in shown
 
 

@@ -1,4 +1,4 @@
-"""`film export` and `film open`: a video's files under names that people can read."""
+"""`video export` and `video open`: a video's files under names that people can read."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 
 from commands.export import exported, readable_name
 from commands.session import Session
-from studio.contracts.film import FilmName, Provider
+from studio.contracts.video import Provider, VideoName
 from tests.commands.starter import process_with, starter_with
 from tests.studio_at_work import StudioAtWork
 
-FILM = FilmName(channel="poke1", video_id="vid_1")
+VIDEO = VideoName(channel="poke1", video_id="vid_1")
 NAMES = {
     "Haunter floats down the corridor. Slow pan.": "Haunter floats down the corridor. Slow pan",
     "": "",
@@ -36,7 +36,7 @@ async def test_video_sheet_and_clips_are_copied_under_readable_names(
 ) -> None:
     result = await studio.make(await studio.request(clips=2, title="Night: the harbour", provider=Provider.ANIMATIC))
     folder, beginning = tmp_path / "out", "Haunter floats down corridor"
-    done = await exported(session, FILM, folder)
+    done = await exported(session, VIDEO, folder)
     assert done.missing == ()
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "Night the harbour - contact sheet.png",
@@ -45,18 +45,18 @@ async def test_video_sheet_and_clips_are_copied_under_readable_names(
         f"clips/02 {beginning} 02 of vid_1. Slow dolly.mp4",
     ]
     assert done.video is not None
-    assert done.video.stat().st_size == result.film.size
+    assert done.video.stat().st_size == result.video.size
     os.truncate(done.video, 0)  # it is a copy: the store keeps its own
-    assert await session.objects.is_intact(result.film)
-    await exported(session, FILM, folder)
-    assert done.video.stat().st_size == result.film.size
+    assert await session.objects.is_intact(result.video)
+    await exported(session, VIDEO, folder)
+    assert done.video.stat().st_size == result.video.size
 
 
 async def test_what_is_not_made_yet_is_named(studio: StudioAtWork, session: Session, tmp_path: Path) -> None:
     result = await studio.make(await studio.request(clips=2, provider=Provider.ANIMATIC))
-    await session.objects.delete(result.film.key)
+    await session.objects.delete(result.video.key)
     await session.objects.delete("channels/poke1/videos/vid_1/clips/clip_02.mp4")
-    done = await exported(session, FILM, tmp_path)
+    done = await exported(session, VIDEO, tmp_path)
     assert (done.video, len(done.clips), done.missing) == (None, 1, (2,))
 
 
@@ -75,7 +75,7 @@ async def test_open_shows_a_copy_with_the_desktops_program(
     opener.write_text(f'#!/bin/sh\necho "$1" > "{seen}"\n')
     opener.chmod(0o755)
     path = f"{opener.parent}:{os.environ['PATH']}"
-    done = await process_with(settings, tmp_path / "none")("film", "open", "vid_1", PATH=path)
+    done = await process_with(settings, tmp_path / "none")("video", "open", "vid_1", PATH=path)
     assert done.code == 0, done.stderr
     shown = tmp_path / "none" / "exports" / "poke1" / "vid_1" / "Night.mp4"
     assert shown.exists() and str(shown) in done.stdout
@@ -85,8 +85,8 @@ async def test_open_shows_a_copy_with_the_desktops_program(
 async def test_a_video_there_is_none_of_is_said_with_the_next_command(settings: dict[str, str], tmp_path: Path) -> None:
     starter = starter_with(settings, tmp_path / "stack")
     for command in ("export", "open"):
-        done = await starter("film", command, "nothing")
+        done = await starter("video", command, "nothing")
         assert done.code == 2
-        assert "No film is called nothing" in done.stderr and "film list" in done.stderr
-    done = await starter("film", "open", "nothing", "--what", "sound")
+        assert "No video is called nothing" in done.stderr and "video list" in done.stderr
+    done = await starter("video", "open", "nothing", "--what", "sound")
     assert done.code == 2 and "video, sheet or folder" in done.stderr

@@ -21,8 +21,8 @@ from tests.studio_at_work import StudioAtWork
 CLOSED = NOBODY.removeprefix("http://")
 """Host and port where nothing listens."""
 COMMANDS = (
-    "film status a/x, film resume a/x, film cancel a/x, film result a/x, film costs a/x, film takes a/x, film list, "
-    "film edit a/x 1 --again, film choose a/x 1 abcdef, film plan a/x, film stop a/x 1, watch a/x, "
+    "video status a/x, video resume a/x, video cancel a/x, video result a/x, video costs a/x, video takes a/x, "
+    "video list, video edit a/x 1 --again, video choose a/x 1 abcdef, video plan a/x, video stop a/x 1, watch a/x, "
     "project show a/x, project cancel a/x, project make a/x image, costs today, budget show, lost list"
 ).split(", ")
 
@@ -62,7 +62,7 @@ async def test_a_server_that_does_not_answer_is_named_with_what_to_check(
     studio: StudioAtWork, tmp_path: Path, change: dict[str, str], says: str
 ) -> None:
     starter = starter_with(settings_of(studio, **change), tmp_path / "data")
-    without_temporal = ("film list", "costs today", "budget show", "lost list", "film costs a/x", "film takes a/x")
+    without_temporal = ("video list", "costs today", "budget show", "lost list", "video costs a/x", "video takes a/x")
     reached = 0
     for command in COMMANDS:
         done = await starter(*command.split(), "--json")
@@ -83,41 +83,41 @@ async def test_a_database_without_our_tables_is_said_to_need_a_worker(
     studio: StudioAtWork, databases: Databases, tmp_path: Path
 ) -> None:
     empty = await databases.server.ensure_database("empty_of_tables")
-    done = await starter_with(settings_of(studio, DATABASE_URL=empty), tmp_path / "data")("film", "list")
+    done = await starter_with(settings_of(studio, DATABASE_URL=empty), tmp_path / "data")("video", "list")
     assert (done.code, done.stdout) == (ExitCode.UNAVAILABLE, "")
     assert "Start a worker" in done.stderr
 
 
 async def test_odd_arguments_are_refused_in_a_sentence(starter: Starter, tmp_path: Path) -> None:
     binary, deep, folder = tmp_path / "binary.yaml", tmp_path / "deep.yaml", tmp_path / "folder.yaml"
-    binary.write_bytes(b"\xff\xfe\x00film")
+    binary.write_bytes(b"\xff\xfe\x00video")
     deep.write_text("[" * 50_000)
     folder.mkdir()
     odd = [
-        ["film", "start", str(tmp_path / "none.yaml")],
-        ["film", "start", "a\0b.yaml"],
-        ["film", "start", str(binary)],
-        ["film", "start", str(deep)],
-        ["film", "start", str(folder)],
-        ["film", "start", "x" * 5_000],
-        ["film", "plan", "a\0b.yaml"],
-        ["film", "status", "a\0b"],
-        ["film", "status", "/"],
-        ["film", "status", ""],
-        ["film", "status", "a/b/c/d"],
-        ["film", "status", "x" * 2_000],
-        ["film", "status", "a/" + "x" * 2_000],
-        ["film", "status", "\udcff"],
-        ["film", "edit", "a/b", "1", "--still", "a\0b"],
-        ["film", "edit", "a/b", "99999999999999999999", "--again"],
-        ["film", "costs", "a"],
-        ["film", "choose", "a/b", "1", ""],
+        ["video", "start", str(tmp_path / "none.yaml")],
+        ["video", "start", "a\0b.yaml"],
+        ["video", "start", str(binary)],
+        ["video", "start", str(deep)],
+        ["video", "start", str(folder)],
+        ["video", "start", "x" * 5_000],
+        ["video", "plan", "a\0b.yaml"],
+        ["video", "status", "a\0b"],
+        ["video", "status", "/"],
+        ["video", "status", ""],
+        ["video", "status", "a/b/c/d"],
+        ["video", "status", "x" * 2_000],
+        ["video", "status", "a/" + "x" * 2_000],
+        ["video", "status", "\udcff"],
+        ["video", "edit", "a/b", "1", "--still", "a\0b"],
+        ["video", "edit", "a/b", "99999999999999999999", "--again"],
+        ["video", "costs", "a"],
+        ["video", "choose", "a/b", "1", ""],
         ["watch", "a/b/c/d/e"],
         ["watch", "\0"],
         ["project", "put", "a\0b.yaml"],
         ["project", "make", "a/b", "image", "--sentence", "\0"],
         ["lost", "show", "\0"],
-        ["film", "list", "--channel", "\0", "--nonsense"],
+        ["video", "list", "--channel", "\0", "--nonsense"],
     ]
     for arguments in odd:
         done = await starter(*arguments)
@@ -134,7 +134,7 @@ async def test_odd_arguments_are_refused_in_a_sentence(starter: Starter, tmp_pat
 def test_a_data_directory_with_a_damaged_file_counts_as_one_without_a_stack(tmp_path: Path, content: str) -> None:
     (tmp_path / ADDRESSES).write_text(content)
     for data in (tmp_path, tmp_path / ADDRESSES, tmp_path / "none", Path("/dev/null")):
-        done = run_command(["film", "list", "--data", str(data)])
+        done = run_command(["video", "list", "--data", str(data)])
         assert done.code == ExitCode.WRONG_INPUT
         assert "No stack runs on" in done.stderr
         assert "Traceback" not in done.stderr
@@ -158,7 +158,7 @@ def test_a_defect_keeps_its_traceback_in_a_file_and_shows_none() -> None:
 
 
 def test_a_wrong_call_is_json_on_standard_error_with_json_and_usage_without() -> None:
-    plain, told = run_command(["film", "status"]), run_command(["film", "status", "--json"])
+    plain, told = run_command(["video", "status"]), run_command(["video", "status", "--json"])
     assert plain.code == told.code == ExitCode.WRONG_INPUT
     assert "Usage" in plain.stderr
     assert _error(told.stderr)["kind"] == "wrong_input"
@@ -171,7 +171,7 @@ def test_the_exit_codes_are_those_the_docs_name() -> None:
 
 
 def test_help_and_version_are_where_people_look() -> None:
-    for arguments in (["-h"], ["--help"], ["film", "-h"], ["film", "start", "-h"]):
+    for arguments in (["-h"], ["--help"], ["video", "-h"], ["video", "start", "-h"]):
         assert "Usage" in run_command(arguments).stdout
     assert run_command(["--version"]).stdout.split()[0] == "longtake"
 

@@ -1,4 +1,4 @@
-"""A plan says what a film would do and cost, and does nothing."""
+"""A plan says what a video would do and cost, and does nothing."""
 
 from decimal import Decimal
 
@@ -9,8 +9,8 @@ from commands.repeats import refuse_repeats, repeats_in
 from commands.session import Session
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import Provider, VideoRequest
-from studio.contracts.plan import ClipPlan, ClipPlanned, FilmPlan
+from studio.contracts.plan import ClipPlan, ClipPlanned, VideoPlan
+from studio.contracts.video import Provider, VideoRequest
 from studio.objects import keys
 from studio.store.budgets import BudgetStore
 from tests.studio_at_work import StudioAtWork, eventually
@@ -20,12 +20,12 @@ from workflows_temporal.video import VideoWorkflow
 NEW, REUSED, ORDERED = ClipPlanned.NEW, ClipPlanned.REUSED, ClipPlanned.ORDERED
 
 
-def with_clip(film: VideoRequest, number: int, **changes: object) -> VideoRequest:
-    clips = [clip.model_copy(update=changes) if clip.number == number else clip for clip in film.clips]
-    return film.model_copy(update={"clips": clips})
+def with_clip(video: VideoRequest, number: int, **changes: object) -> VideoRequest:
+    clips = [clip.model_copy(update=changes) if clip.number == number else clip for clip in video.clips]
+    return video.model_copy(update={"clips": clips})
 
 
-def planned(plan: FilmPlan) -> list[ClipPlanned]:
+def planned(plan: VideoPlan) -> list[ClipPlanned]:
     return [clip.planned for clip in plan.clips]
 
 
@@ -113,7 +113,7 @@ async def test_a_still_whose_clip_was_black_is_not_bought_again_without_a_word(
         await refuse_repeats(session, request, same_stills=False)
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    for words in ("clip 1: black for", "clip 3: frozen from", "film edit poke1/vid_1 CLIP --still", "--same-stills"):
+    for words in ("clip 1: black for", "clip 3: frozen from", "video edit poke1/vid_1 CLIP --still", "--same-stills"):
         assert words in said
     await refuse_repeats(session, request, same_stills=True)
     changed = with_clip(with_clip(request, 1, prompt="A cat wakes."), 3, still=request.clips[3].still)
@@ -126,8 +126,8 @@ async def test_a_still_whose_clip_was_black_is_not_bought_again_without_a_word(
 
 async def test_clips_with_the_same_inputs_are_paid_once(studio: StudioAtWork, session: Session) -> None:
     request = await studio.request(clips=3)
-    film = with_clip(request, 3, still=request.clips[0].still, prompt=request.clips[0].prompt)
-    plan = await make_plan(session, film)
+    video = with_clip(request, 3, still=request.clips[0].still, prompt=request.clips[0].prompt)
+    plan = await make_plan(session, video)
     assert planned(plan) == [NEW, NEW, ClipPlanned.SHARED]
     assert plan.clips[2] == ClipPlan(
         number=3, planned=ClipPlanned.SHARED, take=plan.clips[0].take, cost_usd=Decimal(0), note="the same as clip 1"
@@ -140,12 +140,12 @@ async def test_budgets_that_would_be_passed_are_named(studio: StudioAtWork, sess
     budgets = BudgetStore(studio.database)
     await budgets.set("day", Decimal("0.62"))
     await budgets.set("day/poke1", Decimal("0.63"))
-    await budgets.set("film/poke1/vid_2", Decimal("9"))
+    await budgets.set("video/poke1/vid_2", Decimal("9"))
     plan = await make_plan(session, await studio.request("vid_2", clips=2, budget_usd="0.41"))
     assert [(budget.scope, budget.passed) for budget in plan.budgets] == [
         ("day", True),
         ("day/poke1", False),
-        ("film/poke1/vid_2", True),
+        ("video/poke1/vid_2", True),
     ]
 
 

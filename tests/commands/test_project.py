@@ -10,7 +10,7 @@ import yaml
 from local.stack import ROOT
 from simulators.comfyui import ComfySimulator
 from studio.contracts.clip import CameraMove
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from tests.commands.starter import Starter, process_with, starter_with
 from tests.renders import running, states
 from tests.story import Story
@@ -122,18 +122,18 @@ async def test_one_sentence_is_stopped_whoever_makes_it(
     assert (await starter("project", "stop", "story", "s2")).code == 2
 
 
-async def test_one_clip_of_a_film_is_stopped_unless_it_is_paid(
+async def test_one_clip_of_a_video_is_stopped_unless_it_is_paid(
     starter: Starter, gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
     comfy.order(seconds=30_000, count=1)
-    film = await gpu_studio.request(clips=1, provider=Provider.COMFYUI, width=256, height=256)
-    handle = await gpu_studio.start(film)
+    video = await gpu_studio.request(clips=1, provider=Provider.COMFYUI, width=256, height=256)
+    handle = await gpu_studio.start(video)
     await running(comfy)
-    stopped = await starter("film", "stop", "vid_1", "1", "--json")
+    stopped = await starter("video", "stop", "vid_1", "1", "--json")
     assert (stopped.json["status"], stopped.json["note"][:7]) == ("failed", "stopped")
     await handle.terminate()
     await gpu_studio.start(await gpu_studio.request("vid_2", clips=1))
-    paid = await starter("film", "stop", "poke1/vid_2", "1")
+    paid = await starter("video", "stop", "poke1/vid_2", "1")
     assert paid.code == 1 and "an order at Kling cannot be stopped, it is paid" in paid.stderr
 
 

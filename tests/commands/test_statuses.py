@@ -14,7 +14,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.video_reconciler import VideoReconciler
 from commands.failures import ExitCode
 from simulators.kie import KieSimulator
-from studio.contracts.film import VideoRequest, VideoStatus
+from studio.contracts.video import VideoRequest, VideoStatus
 from studio.store.video_endings import VideoEndings
 from tests.commands.starter import Starter, starter_with
 from tests.commands.test_failures import settings_of
@@ -47,7 +47,7 @@ async def bad(studio: StudioAtWork) -> VideoRequest:
 
 
 async def row(studio: StudioAtWork) -> dict[str, Any]:
-    found = await studio.rows("select status, message from films")
+    found = await studio.rows("select status, message from videos")
     return found[0] if found else {}
 
 
@@ -93,7 +93,7 @@ async def test_a_refused_video_says_so_with_the_reason_everywhere(studio: Studio
     assert await closed(handle) is WorkflowExecutionStatus.FAILED
     progress = await handle.query(VideoWorkflow.progress)
     written = await row(studio)
-    shown = (await starter("film", "status", NAME, "--json")).json
+    shown = (await starter("video", "status", NAME, "--json")).json
     for status, message in (
         (progress.status, progress.message),
         (written["status"], written["message"]),
@@ -101,9 +101,9 @@ async def test_a_refused_video_says_so_with_the_reason_everywhere(studio: Studio
     ):
         assert status == "refused"
         assert "the prompt begins with camera movement" in message
-    assert "Traceback" not in (resumed := await starter("film", "resume", "vid_1")).stderr
-    assert (resumed.code, "film start FILE" in resumed.stderr) == (ExitCode.WRONG_INPUT, True)
-    assert "refused" in (await starter("film", "result", "vid_1")).stderr
+    assert "Traceback" not in (resumed := await starter("video", "resume", "vid_1")).stderr
+    assert (resumed.code, "video start FILE" in resumed.stderr) == (ExitCode.WRONG_INPUT, True)
+    assert "refused" in (await starter("video", "result", "vid_1")).stderr
 
 
 async def test_a_video_that_was_refused_at_decoding_is_shown_and_written_down(
@@ -116,13 +116,13 @@ async def test_a_video_that_was_refused_at_decoding_is_shown_and_written_down(
         )
         await closed(studio.temporal.get_workflow_handle_for(VideoWorkflow.run, "video/poke1/vid_1"))
         await reconciled(studio, reconciler, "refused")
-        shown = (await starter("film", "status", NAME, "--json")).json
+        shown = (await starter("video", "status", NAME, "--json")).json
         assert (shown["status"], (await row(studio))["status"]) == ("refused", "refused"), wrong
         assert shown["message"], wrong
         for command in (["resume"], ["result"], ["cancel"], ["costs"], ["takes"], ["edit", "1", "--again"]):
-            done = await starter("film", command[0], NAME, *command[1:])
+            done = await starter("video", command[0], NAME, *command[1:])
             assert "Traceback" not in done.stderr and "defect" not in done.stderr, (wrong, command)
-        await studio.rows("delete from films returning 1")
+        await studio.rows("delete from videos returning 1")
 
 
 async def test_a_terminated_video_says_so_at_the_moment_of_asking(
@@ -131,16 +131,16 @@ async def test_a_terminated_video_says_so_at_the_moment_of_asking(
     """And when it has been resumed, what was seen of the run before never overwrites the row."""
     handle = await waiting(studio)
     await handle.terminate(reason="the wrong song")
-    shown = (await starter("film", "status", NAME, "--json")).json
+    shown = (await starter("video", "status", NAME, "--json")).json
     assert (shown["status"], shown["message"]) == ("terminated", "Terminated: the wrong song")
     assert await row(studio) == {"status": "terminated", "message": "Terminated: the wrong song"}
     assert (shown["done"], Decimal(shown["cost_usd"])) == (1, Decimal("0.21"))
     of_before = await Executions(studio.temporal).find(handle.id)
     assert of_before is not None
-    assert (await starter("film", "resume", "vid_1")).code == 0
+    assert (await starter("video", "resume", "vid_1")).code == 0
     newest: Handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id)
     assert (await newest.result()).summary == "Skipped 1 existing clips, generated 1 new clips"
-    assert (await starter("film", "status", NAME, "--json")).json["status"] == "video_ready"
+    assert (await starter("video", "status", NAME, "--json")).json["status"] == "video_ready"
     endings = VideoEndings(studio.database)
     now = (await endings.rows([handle.id]))[handle.id]
     assert not await endings.write(of_before, now, Executions(studio.temporal).result)
@@ -157,12 +157,12 @@ async def test_the_reconciler_finds_what_ended_without_our_code(
     await reconciled(studio, reconciler, "terminated")
     assert await reconciler.reconcile() == []
 
-    await studio.rows("update films set status = 'processing', checked_at = 'epoch', updated_at = 'epoch' returning 1")
-    await studio.rows("insert into films (channel, video_id, workflow_id, provider, status, clip_count, revision, "
+    await studio.rows("update videos set status = 'processing', checked_at = 'epoch', updated_at = 'epoch' returning 1")
+    await studio.rows("insert into videos (channel, video_id, workflow_id, provider, status, clip_count, revision, "
                       "checked_at, updated_at) values ('poke1', 'never', 'video/poke1/never', 'kling', 'queued', 1, 0, "
                       "'epoch', 'epoch') returning 1")  # fmt: skip
     await reconciler.reconcile()
-    statuses = {one["video_id"]: one["status"] for one in await studio.rows("select video_id, status from films")}
+    statuses = {one["video_id"]: one["status"] for one in await studio.rows("select video_id, status from videos")}
     assert statuses == {"vid_1": "terminated", "never": "gone"}
 
 
@@ -176,7 +176,7 @@ async def test_a_timeout_of_the_workflow_is_an_end_with_a_reason(studio: StudioA
         execution_timeout=timedelta(seconds=1),
     )
     assert await closed(handle) is WorkflowExecutionStatus.TIMED_OUT
-    shown = (await starter("film", "status", NAME, "--json")).json
+    shown = (await starter("video", "status", NAME, "--json")).json
     assert (shown["status"], "timeout" in shown["message"]) == ("timed_out", True)
     assert (await row(studio))["status"] == "timed_out"
 
@@ -195,9 +195,9 @@ async def test_a_reset_video_runs_again_in_the_row_too(studio: StudioAtWork, rec
             workflow_task_finish_event_id=4,
         )
     )
-    await studio.rows("update films set updated_at = 'epoch', status = 'terminated' returning 1")
+    await studio.rows("update videos set updated_at = 'epoch', status = 'terminated' returning 1")
     await eventually(
-        lambda: studio.rows("select status from films"),
+        lambda: studio.rows("select status from videos"),
         lambda rows: rows[0]["status"] in ("processing", "video_error", "video_ready"),
     )
 
@@ -205,19 +205,19 @@ async def test_a_reset_video_runs_again_in_the_row_too(studio: StudioAtWork, rec
 async def test_after_temporals_retention_postgres_answers(studio: StudioAtWork, starter: Starter) -> None:
     result = await studio.make(await studio.request(clips=2))
     await delete(studio)
-    shown = (await starter("film", "status", "vid_1", "--json")).json
+    shown = (await starter("video", "status", "vid_1", "--json")).json
     assert (shown["status"], shown["done"], shown["total"]) == ("video_ready", 2, 2)
-    told = (await starter("film", "result", NAME, "--json")).json
+    told = (await starter("video", "result", NAME, "--json")).json
     assert told == result.model_dump(mode="json")
-    assert "billed 0.42 USD" in (await starter("film", "costs", NAME)).stdout
-    assert (await starter("film", "takes", NAME)).code == 0
-    resumed = await starter("film", "resume", NAME)
+    assert "billed 0.42 USD" in (await starter("video", "costs", NAME)).stdout
+    assert (await starter("video", "takes", NAME)).code == 0
+    resumed = await starter("video", "resume", NAME)
     assert (resumed.code, "nothing is missing" in resumed.stderr) == (ExitCode.WRONG_INPUT, True)
-    assert "has ended" in (await starter("film", "cancel", NAME)).stderr
+    assert "has ended" in (await starter("video", "cancel", NAME)).stderr
     for name in (NAME, "vid_1", "video/poke1/vid_1"):
         watched = await starter("watch", name)
         assert (watched.code, "has ended: video_ready" in watched.stderr) == (ExitCode.WRONG_INPUT, True), name
-    edited = await starter("film", "edit", NAME, "1", "--prompt", "A door opens. Slow pan left.", "--wait", "--json")
+    edited = await starter("video", "edit", NAME, "1", "--prompt", "A door opens. Slow pan left.", "--wait", "--json")
     assert edited.code == 0, edited.stderr
     assert edited.json["summary"] == "Skipped 1 existing clips, generated 1 new clips"
 
@@ -227,10 +227,10 @@ async def test_an_unfinished_video_that_temporal_forgot_is_gone_and_can_be_resum
 ) -> None:
     await waiting(studio)
     await delete(studio)
-    await studio.rows("update films set updated_at = 'epoch' returning 1")
-    shown = (await starter("film", "status", NAME, "--json")).json
-    assert (shown["status"], "film resume" in shown["message"]) == ("gone", True)
-    assert (await starter("film", "resume", NAME)).code == 0
+    await studio.rows("update videos set updated_at = 'epoch' returning 1")
+    shown = (await starter("video", "status", NAME, "--json")).json
+    assert (shown["status"], "video resume" in shown["message"]) == ("gone", True)
+    assert (await starter("video", "resume", NAME)).code == 0
     handle: Handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("poke1", "vid_1"))
     assert (await handle.result()).summary == "Skipped 1 existing clips, generated 1 new clips"
     assert kie.ledger.accepted == 3
@@ -243,16 +243,16 @@ async def test_what_a_video_has_cost_is_one_figure(studio: StudioAtWork, starter
     await studio.waiting(handle)
 
     async def figures() -> set[Decimal]:
-        shown = (await starter("film", "status", NAME, "--json")).json
-        listed = (await starter("film", "list", "--json")).json
-        written = await studio.rows("select total_cost_usd from films where video_id = 'vid_1'")
+        shown = (await starter("video", "status", NAME, "--json")).json
+        listed = (await starter("video", "list", "--json")).json
+        written = await studio.rows("select total_cost_usd from videos where video_id = 'vid_1'")
         booked = await studio.rows("select coalesce(sum(coalesce(billed_usd, price_usd)), 0) as usd from submissions "
                                    "where video_id = 'vid_1' and state = 'settled'")  # fmt: skip
         newest: Handle = studio.temporal.get_workflow_handle_for(VideoWorkflow.run, handle.id)
         asked = await newest.query(VideoWorkflow.progress)
         (line,) = [
             one
-            for one in (await starter("film", "costs", NAME)).stdout.splitlines()
+            for one in (await starter("video", "costs", NAME)).stdout.splitlines()
             if "billed" in one and "USD (" in one
         ]
         own = next(one for one in listed if one["video_id"] == "vid_1")
@@ -265,32 +265,32 @@ async def test_what_a_video_has_cost_is_one_figure(studio: StudioAtWork, starter
     await handle.signal(VideoWorkflow.resume)
     result = await handle.result()
     assert await figures() == {result.total_cost_usd}
-    edited = await starter("film", "edit", NAME, "1", "--prompt", "A door opens. Slow pan left.", "--wait", "--json")
+    edited = await starter("video", "edit", NAME, "1", "--prompt", "A door opens. Slow pan left.", "--wait", "--json")
     assert await figures() == {Decimal(edited.json["total_cost_usd"])}
     assert Decimal(edited.json["total_cost_usd"]) == result.total_cost_usd + Decimal("0.21")
 
 
-async def test_a_film_is_known_by_its_name_from_its_start_on(studio: StudioAtWork, starter: Starter) -> None:
+async def test_a_video_is_known_by_its_name_from_its_start_on(studio: StudioAtWork, starter: Starter) -> None:
     """Before any worker has written it down: started by a service, then by the command line."""
     await studio.close()
     await studio.start(await studio.request(clips=1))
-    shown = await starter("film", "status", "vid_1", "--json")
+    shown = await starter("video", "status", "vid_1", "--json")
     assert (shown.code, shown.json["status"]) == (0, "queued"), shown.stderr
     assert "No worker answers" in shown.json["note"]
-    assert (await starter("film", "costs", "vid_1")).code == 0
+    assert (await starter("video", "costs", "vid_1")).code == 0
 
 
 async def test_a_finished_or_unknown_video_gets_a_sentence_and_exit_code_2(
     studio: StudioAtWork, starter: Starter
 ) -> None:
     await studio.make(await studio.request(clips=1))
-    for command in (["film", "resume", NAME], ["film", "cancel", NAME], ["film", "stop", NAME, "1"]):
+    for command in (["video", "resume", NAME], ["video", "cancel", NAME], ["video", "stop", NAME, "1"]):
         done = await starter(*command)
         assert (done.code, done.stdout) == (ExitCode.WRONG_INPUT, ""), command
         assert "Traceback" not in done.stderr
     for name in ("status", "resume", "cancel", "result", "costs", "takes"):
-        done = await starter("film", name, "poke1/nothing")
-        assert (done.code, "No film is called poke1/nothing" in done.stderr) == (ExitCode.WRONG_INPUT, True), name
+        done = await starter("video", name, "poke1/nothing")
+        assert (done.code, "No video is called poke1/nothing" in done.stderr) == (ExitCode.WRONG_INPUT, True), name
 
 
 def test_every_status_has_ended_or_is_open() -> None:

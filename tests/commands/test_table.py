@@ -8,7 +8,7 @@ from rich.console import Console
 
 from commands.table import follow, render
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import ClipProgress, VideoProgress, VideoStatus
+from studio.contracts.video import ClipProgress, VideoProgress, VideoStatus
 
 
 def progress(*states: ClipStatus, status: VideoStatus = VideoStatus.PROCESSING, step: str = "making") -> VideoProgress:

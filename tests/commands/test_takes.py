@@ -1,4 +1,4 @@
-"""What `film takes` says to people."""
+"""What `video takes` says to people."""
 
 import pytest
 
@@ -9,7 +9,7 @@ STYLE = "Cinematic film still, shallow depth of field, soft directional light, m
 
 
 @pytest.mark.parametrize("style", ["", f"{STYLE},", f"{STYLE}."])
-def test_the_words_of_the_films_style_do_not_hide_what_each_take_shows(style: str) -> None:
+def test_the_words_of_the_videos_style_do_not_hide_what_each_take_shows(style: str) -> None:
     told = f"{style} A gull lands."
     assert take_lines(TAKE | {"prompt": told.strip()}, style) == [
         "abababababab  good  0.00 USD  5 s  A gull lands.",

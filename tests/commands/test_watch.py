@@ -10,20 +10,20 @@ from PIL import Image
 from temporalio.client import Client
 
 from commands.jobs import AnyHandle, find_job, job_of
-from commands.running import start_film
+from commands.running import start_video
 from commands.session import Session
 from commands.watch import Watch
 from simulators.comfyui import ComfySimulator
 from simulators.kie import KieSimulator
-from studio.contracts.film import Provider, VideoStatus
 from studio.contracts.model import ModelCategory
 from studio.contracts.project import RenderChoices
+from studio.contracts.video import Provider, VideoStatus
 from tests.commands.conftest import session_of
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork, eventually, make_studio
 from workflows_temporal.addresses import TaskQueue
 
-FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
+VIDEO: dict[str, Any] = {"provider": Provider.COMFYUI, "width": 256, "height": 256}
 
 
 class Seen:
@@ -57,11 +57,11 @@ def watch(studio: StudioAtWork, handle: AnyHandle, seen: Seen) -> "asyncio.Task[
     return asyncio.create_task(Watch(session, job_of(session, handle.id), None, seen.tell).run())
 
 
-async def test_every_change_is_a_line_until_the_film_is_ready(
+async def test_every_change_is_a_line_until_the_video_is_ready(
     gpu_studio: StudioAtWork, comfy: ComfySimulator, seen: Seen
 ) -> None:
     comfy.order(seconds=300)
-    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **VIDEO))
     assert await watch(gpu_studio, handle, seen)
     stages = await seen.stages()
     assert stages[-1] == "done"
@@ -69,31 +69,31 @@ async def test_every_change_is_a_line_until_the_film_is_ready(
     shares = [value["fraction"] for value in seen.values if value.get("stage") == "rendering"]
     assert shares == sorted(shares)
     assert any("clip 01  rendering" in line and "%" in line for line in seen.lines)
-    assert "film  ready: Skipped 0 existing clips, generated 1 new clips" in seen.lines[-1]
+    assert "video  ready: Skipped 0 existing clips, generated 1 new clips" in seen.lines[-1]
     assert len(set(seen.lines)) == len(seen.lines)
 
 
-async def test_a_film_that_is_cancelled_ends_the_watching_badly(
+async def test_a_video_that_is_cancelled_ends_the_watching_badly(
     gpu_studio: StudioAtWork, comfy: ComfySimulator, seen: Seen
 ) -> None:
     comfy.order(seconds=30_000)
-    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **VIDEO))
     watching = watch(gpu_studio, handle, seen)
     await eventually(seen.stages, lambda stages: "rendering" in stages)
     await handle.cancel()
     assert not await watching
-    assert "film  ended: " in seen.lines[-1]
+    assert "video  ended: " in seen.lines[-1]
 
 
-async def test_a_film_that_waits_for_somebody_says_so_and_is_watched_on(
+async def test_a_video_that_waits_for_somebody_says_so_and_is_watched_on(
     gpu_studio: StudioAtWork, comfy: ComfySimulator, seen: Seen
 ) -> None:
     comfy.order(fail="oom")
-    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **VIDEO))
     watching = watch(gpu_studio, handle, seen)
 
     async def standings() -> list[str]:
-        return [value["status"] for value in seen.values if value["kind"] == "film"]
+        return [value["status"] for value in seen.values if value["kind"] == "video"]
 
     await eventually(standings, lambda said: VideoStatus.VIDEO_ERROR in said)
     assert not watching.done()
@@ -104,35 +104,35 @@ async def test_a_film_that_waits_for_somebody_says_so_and_is_watched_on(
 
 
 async def test_who_comes_late_is_told_how_it_stands(gpu_studio: StudioAtWork, seen: Seen) -> None:
-    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **VIDEO))
     await handle.result()
     assert await watch(gpu_studio, handle, seen)
     assert "ready" in seen.lines[-1]
 
 
-async def test_a_film_that_is_replaced_is_watched_on(
+async def test_a_video_that_is_replaced_is_watched_on(
     gpu_studio: StudioAtWork, gpu_session: Session, comfy: ComfySimulator, seen: Seen
 ) -> None:
-    """`film edit` while it renders: another run takes its place."""
+    """`video edit` while it renders: another run takes its place."""
     comfy.order(seconds=30_000, count=1)
-    film = await gpu_studio.request(clips=1, **FILM)
-    handle = await gpu_studio.start(film)
+    video = await gpu_studio.request(clips=1, **VIDEO)
+    handle = await gpu_studio.start(video)
     watching = watch(gpu_studio, handle, seen)
     await eventually(seen.stages, lambda stages: "rendering" in stages)
-    changed = film.clips[0].model_copy(update={"prompt": "A door opens. Slow pan left."})
-    await start_film(gpu_session, film.model_copy(update={"clips": [changed]}), replacing="another prompt")
+    changed = video.clips[0].model_copy(update={"prompt": "A door opens. Slow pan left."})
+    await start_video(gpu_session, video.model_copy(update={"clips": [changed]}), replacing="another prompt")
     assert await watching
     assert [value["kind"] for value in seen.values if value["kind"] in ("replaced", "end")] == ["replaced", "end"]
 
 
-async def test_the_film_and_the_project_of_one_name_are_watched_apart(
+async def test_the_video_and_the_project_of_one_name_are_watched_apart(
     gpu_studio: StudioAtWork, comfy: ComfySimulator, seen: Seen
 ) -> None:
     story = Story(gpu_studio)
     await story.begin("s1")
     comfy.order(seconds=100)
-    film = await gpu_studio.start(await gpu_studio.request("story", clips=1, **FILM))
-    watching = watch(gpu_studio, film, seen)
+    video = await gpu_studio.start(await gpu_studio.request("story", clips=1, **VIDEO))
+    watching = watch(gpu_studio, video, seen)
     await story.image()
     assert await watching
     assert {value.get("sentence_id") for value in seen.values} == {None}
@@ -161,7 +161,7 @@ async def test_a_single_picture_is_watched(gpu_studio: StudioAtWork, comfy: Comf
 async def test_a_name_means_what_runs_of_it(gpu_studio: StudioAtWork, gpu_session: Session) -> None:
     story = Story(gpu_studio)
     await story.begin()
-    await gpu_studio.make(await gpu_studio.request("story", clips=1, **FILM))
+    await gpu_studio.make(await gpu_studio.request("story", clips=1, **VIDEO))
     assert (await find_job(gpu_session, "story")).handle.id == "video/poke1/story"
     await gpu_studio.close()  # so that the batch does not end
     await story.start_batch()
@@ -180,7 +180,7 @@ async def test_the_newest_preview_is_a_whole_picture_in_the_file(
         url = comfy.urls["api_url"]
         studio = make_studio(temporal, database_url, kie, tmp_path, stack, comfyui_url=url, comfyui_previews=True)
         await studio.open(TaskQueue.STUDIO, TaskQueue.MEDIA, TaskQueue.GPU)
-        handle = await studio.start(await studio.request(clips=1, **FILM))
+        handle = await studio.start(await studio.request(clips=1, **VIDEO))
         target = tmp_path / "preview.jpg"
         session = session_of(studio)
         looking = Watch(session, job_of(session, handle.id), target, seen.tell)

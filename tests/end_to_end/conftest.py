@@ -65,29 +65,29 @@ def starter_on(stack: Stack) -> Starter:
 
 
 @pytest.fixture(scope="package")
-def film_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Writes film files with small stills beside them. No two films want the same take."""
-    folder = tmp_path_factory.mktemp("films")
+def video_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes video files with small stills beside them. No two videos want the same take."""
+    folder = tmp_path_factory.mktemp("videos")
     for number in range(1, 4):
         draw_still("A harbour at dawn", seed=number, width=534, height=300).image.save(
             folder / f"clip_{number:02d}.png"
         )
 
-    def write(film: str, *, length: int = 3, changes: Mapping[str, Any] | None = None) -> Path:
+    def write(video: str, *, length: int = 3, changes: Mapping[str, Any] | None = None) -> Path:
         document = {
-            "film": film,
+            "video": video,
             "channel": "tests",
             "width": 192,
             "height": 108,
             "clips": [
                 {
                     "still": f"clip_{n % 3 + 1:02d}.png",
-                    "prompt": f"Boat {n} of {film} leaves the harbour. Slow pan left.",
+                    "prompt": f"Boat {n} of {video} leaves the harbour. Slow pan left.",
                 }
                 for n in range(length)
             ],
         }
-        path = folder / f"{film}.yaml"
+        path = folder / f"{video}.yaml"
         path.write_text(yaml.safe_dump(document | dict(changes or {})), encoding="utf-8")
         return path
 

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from local.postgres import program
 from local.stack import ROOT
 from simulators.kie import KieSimulator
-from studio.contracts.film import VideoStatus
+from studio.contracts.video import VideoStatus
 from tests.databases import Databases
 from tests.studio_at_work import StudioAtWork, make_studio
 from workflows_temporal.connection import connect, ensure_search_attributes
@@ -71,6 +71,6 @@ async def test_a_studio_that_was_restored_buys_nothing_again(
         await restored.open()
         again = await restored.make(request)
         assert kie.ledger.accepted == 2, "the takes were found: nothing was ordered again"
-        assert (again.film.sha256, again.total_cost_usd) == (before.film.sha256, before.total_cost_usd)
-        (film,) = await restored.rows("select status from films")
-        assert film["status"] == VideoStatus.VIDEO_READY
+        assert (again.video.sha256, again.total_cost_usd) == (before.video.sha256, before.total_cost_usd)
+        (video,) = await restored.rows("select status from videos")
+        assert video["status"] == VideoStatus.VIDEO_READY

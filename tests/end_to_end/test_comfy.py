@@ -1,4 +1,4 @@
-"""Films by ComfyUI from the command line: a stack with one simulated server and its worker."""
+"""Videos by ComfyUI from the command line: a stack with one simulated server and its worker."""
 
 import asyncio
 import json
@@ -37,12 +37,12 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 @pytest.fixture(scope="module")
-def film_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("film")
+def video_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("video")
     draw_still("A harbour at dawn", seed=1, width=320, height=320).image.save(folder / "a.png")
     (folder / "mine.json").write_text(json.dumps(own_clip_graph()), encoding="utf-8")
     document = {
-        "film": "own",
+        "video": "own",
         "channel": "tests",
         "provider": "comfyui",
         "model": "mine",
@@ -51,14 +51,14 @@ def film_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "height": 320,
         "clips": [{"still": "a.png", "prompt": f"Boat {n} leaves. Slow pan left."} for n in (1, 2)],
     }
-    (folder / "film.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    return folder / "film.yaml"
+    (folder / "video.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    return folder / "video.yaml"
 
 
-def another(film_file: Path, **changes: str) -> Path:
-    """A film file beside this one, with changes."""
-    path = film_file.with_name(f"{changes['film']}.yaml")
-    path.write_text(yaml.safe_dump(yaml.safe_load(film_file.read_text()) | changes), encoding="utf-8")
+def another(video_file: Path, **changes: str) -> Path:
+    """A video file beside this one, with changes."""
+    path = video_file.with_name(f"{changes['video']}.yaml")
+    path.write_text(yaml.safe_dump(yaml.safe_load(video_file.read_text()) | changes), encoding="utf-8")
     return path
 
 
@@ -71,9 +71,9 @@ def starter(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]"
     return starter_on(stack)(*arguments)
 
 
-def watched(stack: Stack, film: str, *options: str) -> list[str]:
+def watched(stack: Stack, video: str, *options: str) -> list[str]:
     """The lines of `starter.py watch …`, which only a process can call: it handles signals."""
-    done = subprocess.run(command(stack, "watch", film, *options), capture_output=True, text=True, timeout=250)
+    done = subprocess.run(command(stack, "watch", video, *options), capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -85,14 +85,14 @@ async def rendered(stack: Stack) -> list[dict[str, Any]]:
     return [entry["prompt"][2] for entry in history if entry["status"]["completed"]]
 
 
-async def test_a_graph_of_ones_own_makes_a_film_in_a_style(stack: Stack, film_file: Path) -> None:
+async def test_a_graph_of_ones_own_makes_a_video_in_a_style(stack: Stack, video_file: Path) -> None:
     def whole_way() -> tuple[Any, list[dict[str, Any]], Any]:
         assert said(starter(stack, "comfy", "check", "--json"))["url"] == stack.comfyui_urls["comfyui-1"]["api_url"]
-        starter(stack, "comfy", "add", str(film_file.with_name("mine.json")))
-        plan = said(starter(stack, "film", "plan", str(film_file), "--json"))
-        starter(stack, "film", "start", str(film_file))
+        starter(stack, "comfy", "add", str(video_file.with_name("mine.json")))
+        plan = said(starter(stack, "video", "plan", str(video_file), "--json"))
+        starter(stack, "video", "start", str(video_file))
         lines = watched(stack, "tests/own", "--json")
-        return plan, [json.loads(line) for line in lines], said(starter(stack, "film", "result", "own", "--json"))
+        return plan, [json.loads(line) for line in lines], said(starter(stack, "video", "result", "own", "--json"))
 
     plan, news, result = await asyncio.to_thread(whole_way)
     assert (plan["cost_usd"], plan["seconds"], plan["counts"]["new"]) == ("0", None, 2)
@@ -103,9 +103,9 @@ async def test_a_graph_of_ones_own_makes_a_film_in_a_style(stack: Stack, film_fi
     assert sorted(words) == [f"{style} Boat {n} leaves. Slow pan left." for n in (1, 2)]
 
 
-async def test_control_c_ends_the_watching_and_not_the_film(stack: Stack, film_file: Path) -> None:
-    changed = another(film_file, film="longer", model="wan22_i2v", style="Cinematic")
-    await asyncio.to_thread(starter, stack, "film", "start", str(changed))
+async def test_control_c_ends_the_watching_and_not_the_video(stack: Stack, video_file: Path) -> None:
+    changed = another(video_file, video="longer", model="wan22_i2v", style="Cinematic")
+    await asyncio.to_thread(starter, stack, "video", "start", str(changed))
     pipe = asyncio.subprocess.PIPE
     watching = await asyncio.create_subprocess_exec(*command(stack, "watch", "tests/longer"), stdout=pipe, stderr=pipe)
     assert watching.stdout is not None
@@ -113,7 +113,7 @@ async def test_control_c_ends_the_watching_and_not_the_film(stack: Stack, film_f
     watching.send_signal(signal.SIGINT)
     _, complained = await asyncio.wait_for(watching.communicate(), 250)
     assert (watching.returncode, complained) == (0, b"")
-    assert b"film" in first or b"clip" in first
+    assert b"video" in first or b"clip" in first
     assert await asyncio.to_thread(watched, stack, "longer")
 
 

@@ -10,24 +10,24 @@ from local.stack import ROOT, Stack
 from local.temporal_server import temporal_binary
 from tests.end_to_end.conftest import Starter, said
 
-FilmFile = Callable[..., Path]
+VideoFile = Callable[..., Path]
 
 
-def test_a_film_from_a_file_to_the_finished_picture(
-    starter_process: Starter, starter: Starter, film_file: FilmFile
+def test_a_video_from_a_file_to_the_finished_picture(
+    starter_process: Starter, starter: Starter, video_file: VideoFile
 ) -> None:
-    started = starter_process("film", "start", str(film_file("happy")), "--wait")
+    started = starter_process("video", "start", str(video_file("happy")), "--wait")
     assert "0.63" in started.stdout
-    result = said(starter_process("film", "result", "happy", "--json"))
+    result = said(starter_process("video", "result", "happy", "--json"))
     assert result["total_cost_usd"] == "0.630000"
-    assert said(starter("film", "status", "tests/happy", "--json"))["done"] == 3
-    films = {film["video_id"]: film["status"] for film in said(starter("film", "list", "--json"))}
-    assert films["happy"] == "video_ready"
+    assert said(starter("video", "status", "tests/happy", "--json"))["done"] == 3
+    videos = {video["video_id"]: video["status"] for video in said(starter("video", "list", "--json"))}
+    assert videos["happy"] == "video_ready"
 
 
-def test_the_film_lies_where_the_command_line_says(starter: Starter, film_file: FilmFile) -> None:
-    shown = starter("film", "start", str(film_file("placed", length=1)), "--wait").stdout
-    places = [line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith(("film   /", "sheet  /"))]
+def test_the_video_lies_where_the_command_line_says(starter: Starter, video_file: VideoFile) -> None:
+    shown = starter("video", "start", str(video_file("placed", length=1)), "--wait").stdout
+    places = [line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith(("video   /", "sheet  /"))]
     assert [Path(place).exists() for place in places] == [True, True]
 
 
@@ -50,7 +50,7 @@ BAD: list[tuple[dict[str, object], str]] = [
         {"clips": [{"still": "clip_01.png", "prompt": "A cat.", "seconds": 7}]},
         "clip 1, seconds: must be 5 or 10",
     ),
-    ({"film": "../etc"}, "film: must have 1 to 100 letters"),
+    ({"video": "../etc"}, "video: must have 1 to 100 letters"),
     ({"channel": "a b"}, "channel: must have 1 to 100 letters"),
     (
         {"clips": [{"still": "clip_01.png", "prompt": "Slow pan left. A cat."}]},
@@ -62,20 +62,20 @@ BAD: list[tuple[dict[str, object], str]] = [
 
 
 def test_bad_input_is_refused_with_path_and_reason_before_anything_starts(
-    starter: Starter, film_file: FilmFile
+    starter: Starter, video_file: VideoFile
 ) -> None:
     for change, reason in BAD:
-        refused = starter("film", "start", str(film_file("bad", changes=change)), check=False)
+        refused = starter("video", "start", str(video_file("bad", changes=change)), check=False)
         assert (refused.returncode, reason in refused.stderr) == (2, True), (reason, refused.stderr)
-    assert "bad" not in {film["video_id"] for film in said(starter("film", "list", "--json"))}
+    assert "bad" not in {video["video_id"] for video in said(starter("video", "list", "--json"))}
 
 
-def test_plain_json_for_other_languages_starts_the_same_film(
-    starter: Starter, film_file: FilmFile, stack: Stack, tmp_path: Path
+def test_plain_json_for_other_languages_starts_the_same_video(
+    starter: Starter, video_file: VideoFile, stack: Stack, tmp_path: Path
 ) -> None:
-    """`film request` prints what `temporal workflow start --input-file` takes, without any SDK."""
+    """`video request` prints what `temporal workflow start --input-file` takes, without any SDK."""
     request = tmp_path / "request.json"
-    request.write_text(starter("film", "request", str(film_file("plain", length=1))).stdout)
+    request.write_text(starter("video", "request", str(video_file("plain", length=1))).stdout)
     command = [str(temporal_binary()), "workflow", "execute", "--type", "VideoWorkflow", "--task-queue", "studio"]
     command += ["--workflow-id", "video/tests/plain", "--input-file", str(request), "--output", "json"]
     done = subprocess.run(
@@ -84,10 +84,10 @@ def test_plain_json_for_other_languages_starts_the_same_film(
     assert json.loads(done.stdout)["status"] == "COMPLETED"
 
 
-def test_a_film_nobody_knows_is_said_to_be_unknown(starter_process: Starter) -> None:
-    refused = starter_process("film", "status", "nobody", check=False)
+def test_a_video_nobody_knows_is_said_to_be_unknown(starter_process: Starter) -> None:
+    refused = starter_process("video", "status", "nobody", check=False)
     assert refused.returncode == 2
-    assert "No film is called nobody" in refused.stderr
+    assert "No video is called nobody" in refused.stderr
 
 
 def test_the_gate_is_shown_and_changed(starter: Starter) -> None:
@@ -98,10 +98,10 @@ def test_the_gate_is_shown_and_changed(starter: Starter) -> None:
     starter("gate", "limit", "5")
 
 
-def test_cancelling_says_what_it_costs_all_the_same(starter: Starter, film_file: FilmFile) -> None:
+def test_cancelling_says_what_it_costs_all_the_same(starter: Starter, video_file: VideoFile) -> None:
     starter("gate", "limit", "0")
-    starter("film", "start", str(film_file("cancelled")))
-    cancelled = said(starter("film", "cancel", "tests/cancelled", "--json"))
+    starter("video", "start", str(video_file("cancelled")))
+    cancelled = said(starter("video", "cancel", "tests/cancelled", "--json"))
     starter("gate", "limit", "5")
     assert cancelled == {
         "workflow_id": "video/tests/cancelled",
@@ -110,11 +110,11 @@ def test_cancelling_says_what_it_costs_all_the_same(starter: Starter, film_file:
     }
 
 
-def test_a_draft_can_be_started_as_it_is(starter: Starter, film_file: FilmFile, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "starter.py"), "film", "draft", "A harbour", "--story", "dawn, noon, dusk"]
+def test_a_draft_can_be_started_as_it_is(starter: Starter, video_file: VideoFile, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "starter.py"), "video", "draft", "A harbour", "--story", "dawn, noon, dusk"]
     drafted = subprocess.run([*command, "--clips", "4"], capture_output=True, text=True, check=True, timeout=250).stdout
     path = tmp_path / "draft.yaml"
     path.write_text(drafted)
-    refused = starter("film", "start", str(path), check=False)
+    refused = starter("video", "start", str(path), check=False)
     assert "clip 4, still: stills/clip_04.png: no such file" in refused.stderr
     assert "prompt" not in refused.stderr

@@ -37,7 +37,7 @@ def test_a_rehearsal_with_faults_can_be_repeated_on_the_same_data(tmp_path: Path
         assert (report["refused"], report["worker_kills"]) == (clips - 1, 1)  # the second order is refused at first
         assert report["callbacks_lost"] == clips
         assert report["verified"]
-        assert Path(report["film"]).is_file()
+        assert Path(report["video"]).is_file()
         assert Path(report["sheet"]).is_file()
     assert [process for process in psutil.process_iter() if str(tmp_path) in " ".join(_words(process))] == []
 

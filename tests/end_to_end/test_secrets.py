@@ -31,10 +31,10 @@ def spellings() -> dict[str, str]:
 
 
 async def test_the_key_appears_nowhere_even_when_the_provider_repeats_it_in_its_errors(
-    stack: Stack, starter: Starter, film_file: Callable[..., Path]
+    stack: Stack, starter: Starter, video_file: Callable[..., Path]
 ) -> None:
-    starter("film", "start", str(film_file("secret")), "--wait")
-    said = await _provider_repeats_the_key(stack, starter, film_file)
+    starter("video", "start", str(video_file("secret")), "--wait")
+    said = await _provider_repeats_the_key(stack, starter, video_file)
     assert _guilty(said.encode()) == []
     assert await _in_histories(stack) == []
     assert await _in_database(stack) == []
@@ -47,7 +47,7 @@ def _guilty(content: bytes) -> list[str]:
     return [name for name, spelled in spellings().items() if spelled.encode() in plain]
 
 
-async def _provider_repeats_the_key(stack: Stack, starter: Starter, film_file: Callable[..., Path]) -> str:
+async def _provider_repeats_the_key(stack: Stack, starter: Starter, video_file: Callable[..., Path]) -> str:
     """Refusals, unclear answers and failures of accepted orders, a clip for each spelling; what the terminal said."""
     words = [f"bad header Authorization: Bearer {spelled}" for spelled in spellings().values()]
     kinds = [
@@ -59,10 +59,10 @@ async def _provider_repeats_the_key(stack: Stack, starter: Starter, film_file: C
         for rule in kinds:
             (await http.post(f"{stack.kie['admin_url']}/__sim/faults", json=rule)).raise_for_status()
             name = str(rule["match"]).split()[1]
-            path = film_file(name, length=len(words), changes={"on_unknown": "fail"})
-            done = starter("film", "start", str(path), "--wait", check=False)
+            path = video_file(name, length=len(words), changes={"on_unknown": "fail"})
+            done = starter("video", "start", str(path), "--wait", check=False)
             assert done.returncode == 1, done.stderr
-            said += done.stdout + done.stderr + starter("film", "show", name, check=False).stdout
+            said += done.stdout + done.stderr + starter("video", "show", name, check=False).stdout
             said += starter("lost", "list", check=False).stdout
         await http.post(f"{stack.kie['admin_url']}/__sim/reset", json={"only": ["faults"]})
     assert "KIE.ai refused the request (422): bad header" in said

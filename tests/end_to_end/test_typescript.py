@@ -12,7 +12,7 @@ from types import MappingProxyType
 import pytest
 
 from local.stack import ROOT
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from tests.studio_at_work import StudioAtWork
 
 PROGRAM = ROOT / "docs" / "snippets" / "typescript" / "start_video.ts"
@@ -79,6 +79,6 @@ async def test_a_video_is_started_from_typescript_and_its_result_or_its_mistakes
 
     code, said, why = await start(request)
     assert code == 0, why
-    assert json.loads(said)["film"] == "channels/poke1/videos/vid_1/vid_1.mp4"
+    assert json.loads(said)["video"] == "channels/poke1/videos/vid_1/vid_1.mp4"
     code, _, why = await start(request | {"video_id": "vid_2", "budgetUsd": 1})
     assert code == 1 and "did you mean budget_usd?" in why

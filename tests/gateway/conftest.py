@@ -26,7 +26,7 @@ from studio.store.callbacks import CallbackInbox
 from studio.store.orders import Order
 from studio.store.pool import Database
 from studio.store.submissions import SubmissionLedger
-from tests.gateway.films import CHANNEL, Film, PlaceOrder, body, served, start_film
+from tests.gateway.videos import CHANNEL, PlaceOrder, Video, body, served, start_video
 from tests.simulators.callers import KieCaller
 from tests.studio_at_work import eventually
 from workflows_temporal.connection import connect
@@ -115,10 +115,10 @@ async def signed_gateway(start_gateway: StartGateway, temporal: Client) -> Gatew
 async def ordered(database: Database) -> PlaceOrder:
     """Writes an order into the ledger; returns its id."""
 
-    async def place(*, film: str = "vid_1", clip: int = 7, channel: str = CHANNEL) -> str:
+    async def place(*, video: str = "vid_1", clip: int = 7, channel: str = CHANNEL) -> str:
         ledger = SubmissionLedger(database)
         order = Order(
-            clip=ClipId(channel=channel, video_id=film, number=clip),
+            clip=ClipId(channel=channel, video_id=video, number=clip),
             take=hashlib.sha256(uuid.uuid4().bytes).hexdigest(),
             provider="kling",
             model="kling/v2-5-turbo-image-to-video-pro",
@@ -144,10 +144,10 @@ async def silent(stack: AsyncExitStack) -> Client:
 
 
 @pytest.fixture
-async def film(temporal: Client, stack: AsyncExitStack) -> Film:
-    """A film that waits for clips."""
+async def video(temporal: Client, stack: AsyncExitStack) -> Video:
+    """A video that waits for clips."""
     await stack.enter_async_context(served(temporal))
-    return await start_film(temporal)
+    return await start_video(temporal)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.bodies import BODY_LIMIT
 from tests.gateway.conftest import Gateway
-from tests.gateway.films import address
+from tests.gateway.videos import address
 
 Head = tuple[str, ...]
 

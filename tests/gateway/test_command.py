@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from local.processes import free_port
 from tests.gateway.conftest import KEY, StartGateway
-from tests.gateway.films import CalledFilm, Film, PlaceOrder, address, body
+from tests.gateway.videos import CalledVideo, PlaceOrder, Video, address, body
 from tests.studio_at_work import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ async def running(*arguments: str, **settings: str) -> AsyncIterator[Running]:
 
 
 async def test_it_says_where_it_is_serves_and_ends_when_told(
-    temporal: Client, film: Film, database_url: str, ordered: PlaceOrder
+    temporal: Client, video: Video, database_url: str, ordered: PlaceOrder
 ) -> None:
     place = temporal.service_client.config.target_host
     here = {"TEMPORAL_ADDRESS": place, "TEMPORAL_NAMESPACE": temporal.namespace, "DATABASE_URL": database_url}
@@ -72,7 +72,7 @@ async def test_it_says_where_it_is_serves_and_ends_when_told(
         assert gateway.ready["pid"] == gateway.process.pid
         assert (await gateway.http.get("/readyz")).status_code == 200
         assert (await gateway.http.post(address(intent=await ordered()), json=body())).status_code == 200
-        await eventually(lambda: film.query(CalledFilm.calls), bool)
+        await eventually(lambda: video.query(CalledVideo.calls), bool)
         gateway.process.send_signal(signal.SIGTERM)
         status, log = await gateway.ended()
     assert status == 0

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from simulators.kie import KieSimulator
 from studio.callback_address import CallbackSigner, CallbackSubject
 from tests.gateway.conftest import StartGateway
-from tests.gateway.films import CHANNEL, address
+from tests.gateway.videos import CHANNEL, address
 from tests.studio_at_work import Handle, eventually, make_studio
 
 SECRET = "a-secret-for-callbacks"

@@ -18,7 +18,7 @@ from simulators.kie import KieSimulator
 from studio.callback_address import CallbackSigner, CallbackSubject
 from studio.store.pool import open_database
 from tests.gateway.conftest import Gateway, StartGateway
-from tests.gateway.films import CalledFilm, Film, PlaceOrder, address, served, start_film
+from tests.gateway.videos import CalledVideo, PlaceOrder, Video, address, served, start_video
 from tests.simulators.callers import KieCaller, order, until
 from tests.studio_at_work import eventually
 from workflows_temporal.connection import connect
@@ -42,8 +42,8 @@ async def temporal_here(tmp_path: Path, stack: AsyncExitStack) -> AsyncIterator[
     yield start
 
 
-async def numbers(film: Film, at_least: int) -> list[int]:
-    seen = await eventually(lambda: film.query(CalledFilm.calls), lambda calls: len(calls) >= at_least)
+async def numbers(video: Video, at_least: int) -> list[int]:
+    seen = await eventually(lambda: video.query(CalledVideo.calls), lambda calls: len(calls) >= at_least)
     return sorted(call.number for call in seen)
 
 
@@ -56,7 +56,7 @@ async def test_callbacks_wait_for_a_temporal_that_is_down_also_when_the_gateway_
 ) -> None:
     """Down when the first gateway starts; there again when the second does, which was told nothing."""
     server = await temporal_here()
-    film = await start_film(await connect(server.address))
+    video = await start_video(await connect(server.address))
     await server.process.stop()
 
     gateway = await start_gateway(await connect(server.address, lazy=True))
@@ -71,13 +71,13 @@ async def test_callbacks_wait_for_a_temporal_that_is_down_also_when_the_gateway_
     server = await temporal_here()
     other = await start_gateway(await connect(server.address, lazy=True))
     async with served(await connect(server.address)):
-        assert await numbers(film, 2) == [1, 2]
+        assert await numbers(video, 2) == [1, 2]
         await other.emptied()
         assert (await other.http.get("/readyz")).status_code == 200
 
 
 async def test_a_temporal_that_takes_calls_and_says_nothing_loses_nothing(
-    start_gateway: StartGateway, silent: Client, temporal: Client, film: Film, ordered: PlaceOrder
+    start_gateway: StartGateway, silent: Client, temporal: Client, video: Video, ordered: PlaceOrder
 ) -> None:
     gateway = await start_gateway(silent, answer=timedelta(seconds=1))
     for clip in (1, 2):
@@ -85,7 +85,7 @@ async def test_a_temporal_that_takes_calls_and_says_nothing_loses_nothing(
         assert (await gateway.post(path)).status_code == 200
     assert await gateway.inbox.waiting() == 2
     await start_gateway(temporal)
-    assert await numbers(film, 2) == [1, 2]
+    assert await numbers(video, 2) == [1, 2]
 
 
 class Broken(PayloadCodec):
@@ -111,7 +111,7 @@ async def test_callbacks_that_cannot_be_sent_at_all_stay_and_hold_up_none_that_c
 
 
 async def test_without_postgresql_a_callback_is_refused_for_now_unless_its_video_can_be_told_at_once(
-    start_gateway: StartGateway, temporal: Client, nowhere: Client, film: Film, gateway: Gateway
+    start_gateway: StartGateway, temporal: Client, nowhere: Client, video: Video, gateway: Gateway
 ) -> None:
     intent = "5f6c1e5e-0000-4000-8000-000000000001"
     code = CallbackSigner(SECRET).code(CallbackSubject("kie", intent, "poke1", "vid_1", 7))
@@ -123,8 +123,8 @@ async def test_without_postgresql_a_callback_is_refused_for_now_unless_its_video
             answer = await one.post(path)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
             assert answer.json()["detail"] == "The callback could not be stored."
-        assert await film.query(CalledFilm.calls) == []
+        assert await video.query(CalledVideo.calls) == []
 
         answer = await (await start_gateway(temporal, inbox=away, secret=SECRET)).post(path)
         assert (answer.status_code, answer.json()) == (200, {"status": "stored"})
-        assert await numbers(film, 1) == [7]
+        assert await numbers(video, 1) == [7]

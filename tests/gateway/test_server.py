@@ -15,7 +15,7 @@ from temporalio.client import Client
 from gateway.damping import Damped, RateLimit, TokenBucket
 from gateway.server import MOST_REQUESTS
 from tests.gateway.conftest import Gateway, StartGateway
-from tests.gateway.films import address
+from tests.gateway.videos import address
 
 ROOT = Path(__file__).parents[2]
 SOON = timedelta(seconds=0.4)

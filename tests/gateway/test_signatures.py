@@ -5,7 +5,7 @@ import time
 from gateway.signatures import SIGNATURE_HEADER, SKEW, TIMESTAMP_HEADER, signature
 from simulators.kie import KieSimulator
 from tests.gateway.conftest import KEY, Gateway
-from tests.gateway.films import CalledFilm, Film, PlaceOrder, address, body
+from tests.gateway.videos import CalledVideo, PlaceOrder, Video, address, body
 from tests.simulators.callers import KieCaller, order, until
 from tests.studio_at_work import eventually
 
@@ -35,7 +35,7 @@ def test_the_signature_is_the_one_of_the_fact_sheet() -> None:
 
 
 async def test_a_signed_callback_reaches_its_video_and_no_other_does(
-    signed_gateway: Gateway, film: Film, kie: KieSimulator, caller: KieCaller, ordered: PlaceOrder
+    signed_gateway: Gateway, video: Video, kie: KieSimulator, caller: KieCaller, ordered: PlaceOrder
 ) -> None:
     path = address(intent=await ordered())
     for kind in ("none", "bad", "old"):
@@ -47,17 +47,17 @@ async def test_a_signed_callback_reaches_its_video_and_no_other_does(
     for id_style in ("taskId", "task_id", "root"):
         kie.configure(callbacks={"signature": "signed", "key": KEY, "id_style": id_style})
         tasks.append(await caller.task(order(callback=signed_gateway.url + path)))
-    seen = await eventually(lambda: film.query(CalledFilm.calls), lambda calls: len(calls) >= len(tasks))
+    seen = await eventually(lambda: video.query(CalledVideo.calls), lambda calls: len(calls) >= len(tasks))
     assert sorted(call.task_id for call in seen) == sorted(tasks)
 
 
 async def test_a_body_that_was_changed_on_its_way_is_a_hint_like_any_other(
-    signed_gateway: Gateway, film: Film, kie: KieSimulator, caller: KieCaller, ordered: PlaceOrder
+    signed_gateway: Gateway, video: Video, kie: KieSimulator, caller: KieCaller, ordered: PlaceOrder
 ) -> None:
     """The signature covers the task only, and the task is all that is taken."""
     kie.configure(callbacks={"signature": "tampered", "key": KEY})
     task = await caller.task(order(callback=signed_gateway.url + address(intent=await ordered())))
-    seen = await eventually(lambda: film.query(CalledFilm.calls), bool)
+    seen = await eventually(lambda: video.query(CalledVideo.calls), bool)
     assert [call.model_dump().keys() for call in seen] == [{"submission_id", "number", "task_id"}]
     assert seen[0].task_id == task
 

@@ -14,9 +14,9 @@ from tests.house.tree import modules, under
 
 CHECK = "ensure_of_channel"
 ELSEWHERE = {
-    "check_film": "studio.intake names every still and the graph, and goes on to say what else is wrong",
+    "check_video": "studio.intake names every still and the graph, and goes on to say what else is wrong",
     "write_project": "activities._draft_files names every file, and goes on to say what else is wrong",
-    "open_film": "it writes the request down as it is and reads no file; check_film comes before it",
+    "open_video": "it writes the request down as it is and reads no file; check_video comes before it",
     "choose_sentences": "the files are in the request's choices; the plan of each sentence checks them",
 }
 

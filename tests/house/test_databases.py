@@ -8,10 +8,10 @@ from tests.databases import Databases
 
 CHANGES = [
     "create table further (id int)",
-    "alter table films add column further int",
+    "alter table videos add column further int",
     "drop table paces",
-    "revoke insert on films from current_user",
-    "alter table films disable trigger all",
+    "revoke insert on videos from current_user",
+    "alter table videos disable trigger all",
     "create function further() returns int language sql as 'select 1'",
     "alter role current_user in database {name} set statement_timeout = 5",
     "alter table takes add constraint further check (true) not valid",
@@ -44,7 +44,7 @@ async def test_a_database_is_used_again_with_nothing_of_the_test_before_in_it(da
         "insert into decisions (submission_id, kind, who, why, outcome) values ('a','adopt','','','')"
     )
     await connection.execute("begin")
-    await connection.execute("lock table films")
+    await connection.execute("lock table videos")
     await databases.give_back(name)
     assert connection.is_closed()
     assert databases.free[-1] == name

@@ -8,11 +8,11 @@ import pytest
 import typer.main
 
 import starter
-from commands.filmfile import read_film_file
 from commands.projectfile import read_project_file
+from commands.video_file import read_video_file
 from docs.generate import ROOT, generated
-from studio.contracts.film import VideoRequest
 from studio.contracts.project_draft import ProjectDraft
+from studio.contracts.video import VideoRequest
 
 FILES = generated()
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,11 +41,11 @@ def test_every_test_that_coverage_names_exists() -> None:
     assert lost == []
 
 
-GROUPS = "film|project|comfy|gate|lost|budget|costs"
+GROUPS = "video|project|comfy|gate|lost|budget|costs"
 
 
 def test_every_command_of_the_docs_is_one() -> None:
-    """`starter.py film start …` anywhere, and `film start …` in backticks."""
+    """`starter.py video start …` anywhere, and `video start …` in backticks."""
     root: Any = typer.main.get_command(starter.app)
     groups: dict[str, Any] = {name: getattr(command, "commands", None) for name, command in root.commands.items()}
     unknown, seen = [], 0
@@ -102,9 +102,9 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", [p for p in EXAMPLES if p.stem != "story"], ids=lambda path: path.name)
-def test_an_example_film_is_a_film(path: Path) -> None:
-    film = read_film_file(path)
-    for clip in film.clips:
+def test_an_example_video_is_a_video(path: Path) -> None:
+    video = read_video_file(path)
+    for clip in video.clips:
         assert (path.parent / clip.still).exists()
 
 
@@ -116,6 +116,6 @@ def test_the_example_project_is_a_project() -> None:
 
 def test_the_json_of_the_service_docs_is_a_request() -> None:
     text = (ROOT / "docs" / "for_services.md").read_text().replace("0f1e…64 hexadecimal digits", "0" * 64)
-    film, project = re.findall(r"```json\n(.+?)```", text, re.DOTALL)
-    VideoRequest.model_validate_json(film)
+    video, project = re.findall(r"```json\n(.+?)```", text, re.DOTALL)
+    VideoRequest.model_validate_json(video)
     ProjectDraft.model_validate_json(project)

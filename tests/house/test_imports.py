@@ -25,12 +25,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "studio.prompts": frozenset({"studio.prompts", "studio.contracts", "studio.errors"}),
     # What each engine takes as a still.
     "studio.stills": frozenset({"studio.contracts", "studio.media.still"}),
-    # The rules a film has to pass look at words and models at once.
+    # The rules a video has to pass look at words and models at once.
     "studio.intake": frozenset(
         {"studio.contracts", "studio.errors", "studio.objects.keys", "studio.prompts"}
         | {"studio.providers.kie_models", "studio.renders", "comfy_workflows"}
     ),
-    # A film's clip as an order for a graph.
+    # A video's clip as an order for a graph.
     "studio.renders": frozenset({"studio.contracts", "studio.errors", "studio.prompts", "comfy_workflows"}),
     # Graphs as people choose and add them.
     "studio.graphs": frozenset({"studio.contracts", "studio.errors", "studio.styles", "studio.objects"})
@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     | {"studio.prompts.camera"},
     # Where people look for a sentence's files.
     "studio.places": frozenset({"studio.contracts", "studio.errors", "studio.objects", "studio.store.projects"}),
-    # What becomes of a film's takes when it is changed, and what starting it would do.
+    # What becomes of a video's takes when it is changed, and what starting it would do.
     "studio.edits": frozenset({"studio.contracts", "studio.errors", "studio.intake", "studio.takes"})
     | {"studio.store.takes"},
     "studio.plans": frozenset({"studio.contracts", "studio.errors", "studio.takes", "studio.objects.store"})
@@ -123,7 +123,7 @@ HEAVY = ("activities", "comfy_workflows", "studio.media", "temporalio.plugin", "
 
 def test_what_people_call_often_and_the_gateway_start_without_the_workers_code() -> None:
     known = {module.name: module for module in modules()}
-    for name in ("starter", "commands.films", "commands.film_views", "gateway.__main__"):
+    for name in ("starter", "commands.videos", "commands.video_views", "gateway.__main__"):
         imported = _imported_at_start(name, known)
-        assert len(imported) > 5 or name == "commands.films"
+        assert len(imported) > 5 or name == "commands.videos"
         assert [one for one in sorted(imported) if any(under(one, heavy) for heavy in HEAVY)] == [], name

@@ -7,8 +7,8 @@ import inspect
 from temporalio import activity, workflow
 
 from gateway.delivery import CALLED_BACK
-from studio.contracts.film import VideoProgress, VideoRequest, VideoResult
 from studio.contracts.take import LateOrder
+from studio.contracts.video import VideoProgress, VideoRequest, VideoResult
 from tests.house.tree import Module, modules, under
 from workflows_temporal.addresses import LATE_CLIP_WORKFLOW, VIDEO_WORKFLOW
 

@@ -18,8 +18,8 @@ from local.addresses import ADDRESSES, read_addresses
 from local.processes import STOP_SECONDS, ProcessFailed, listening
 from local.stack import ROOT, USUAL_TEMPORAL_PORT, WORKER_STOP_SECONDS, Stack, StackOptions, running_stack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoResult
-from tests.end_to_end.films import films_of
+from studio.contracts.video import VideoResult
+from tests.end_to_end.videos import videos_of
 from tests.local.conftest import Stubborn
 from tests.studio_at_work import Handle, eventually
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
@@ -75,7 +75,7 @@ class Lives:
     refusal: str = ""
     addresses: dict[str, str] = field(default_factory=dict)
     place: Path = Path()
-    film: VideoResult | None = None
+    video: VideoResult | None = None
     left: list[list[str]] = field(default_factory=list)
     published_afterwards: bool = True
     ports: list[dict[str, Any]] = field(default_factory=list)
@@ -86,8 +86,8 @@ class Lives:
 
 @pytest.fixture(scope="module")
 async def lives(tmp_path_factory: pytest.TempPathFactory) -> Lives:
-    """A stack that makes a film and ends, and another one in its place. The directory's name holds a space."""
-    data = tmp_path_factory.mktemp("stack") / "film studio"
+    """A stack that makes a video and ends, and another one in its place. The directory's name holds a space."""
+    data = tmp_path_factory.mktemp("stack") / "video studio"
     seen = Lives(data, usual_port_was_free=not listening(USUAL_TEMPORAL_PORT))
     await _first(seen)
     seen.left.append(processes_of(data))
@@ -106,16 +106,16 @@ async def _first(seen: Lives) -> None:
                 pass
         seen.refusal = str(refusal.value)
         seen.addresses = read_addresses(seen.data)
-        films = await films_of(stack)
-        handle = await films.start("vid_1", clips=1)
-        seen.film = await handle.result()
+        videos = await videos_of(stack)
+        handle = await videos.start("vid_1", clips=1)
+        seen.video = await handle.result()
         await provider(stack, "faults", {"route": "task", "script": [{"duration": 1_000_000}]})
-        long = await films.start("long", clips=1)
+        long = await videos.start("long", clips=1)
         await eventually(lambda: look(long), lambda progress: progress.clips[0].status is ClipStatus.RENDERING)
         seen.ports.append(reached(seen.data))
         seen.modes = {path.name: path.stat().st_mode & 0o077 for path in (seen.data, seen.data / ADDRESSES)}
         async with open_session(seen.data) as session:
-            seen.place = Path(session.place(seen.film.film.key))
+            seen.place = Path(session.place(seen.video.video.key))
 
 
 async def _second(seen: Lives) -> None:
@@ -127,39 +127,39 @@ async def _second(seen: Lives) -> None:
         seen.carried_over = await long.result()
         handle: Handle = temporal.get_workflow_handle_for(VideoWorkflow.run, video_workflow_id("crash", "vid_1"))
         result = await handle.result()
-        another = await (await films_of(stack)).start("vid_2", clips=1)
+        another = await (await videos_of(stack)).start("vid_2", clips=1)
         assert (await another.result()).total_cost_usd > 0
         async with session.database.transaction() as connection:
-            films = await connection.fetch("select video_id, status from films order by 1")
+            videos = await connection.fetch("select video_id, status from videos order by 1")
         seen.found_again = {
             "history": result,
             "query": (await handle.query(VideoWorkflow.progress)).status,
-            "database": [tuple(film) for film in films],
-            "film": len(await session.objects.read(result.film)),
+            "database": [tuple(video) for video in videos],
+            "video": len(await session.objects.read(result.video)),
         }
 
 
 def test_a_second_stack_on_the_same_data_is_refused_and_harms_nobody(lives: Lives) -> None:
     assert lives.refusal == f"another stack runs on {lives.data}"
     assert lives.addresses["TEMPORAL_ADDRESS"] == f"127.0.0.1:{lives.temporal_port}"
-    assert lives.film is not None
+    assert lives.video is not None
 
 
-def test_a_later_stack_finds_the_films_and_makes_others(lives: Lives) -> None:
-    assert lives.film is not None
+def test_a_later_stack_finds_the_videos_and_makes_others(lives: Lives) -> None:
+    assert lives.video is not None
     assert lives.found_again == {
-        "history": lives.film,
+        "history": lives.video,
         "query": "video_ready",
         "database": [("long", "video_ready"), ("vid_1", "video_ready"), ("vid_2", "video_ready")],
-        "film": lives.film.film.size,
+        "video": lives.video.video.size,
     }
 
 
-def test_a_film_in_flight_goes_on_when_the_stack_is_started_again(lives: Lives) -> None:
+def test_a_video_in_flight_goes_on_when_the_stack_is_started_again(lives: Lives) -> None:
     """The simulated provider keeps its ledger: the clip it was making is made, and ordered once."""
     assert lives.carried_over is not None
-    assert lives.film is not None
-    assert lives.carried_over.total_cost_usd == lives.film.total_cost_usd
+    assert lives.video is not None
+    assert lives.carried_over.total_cost_usd == lives.video.total_cost_usd
 
 
 def test_every_address_is_the_same_after_a_restart(lives: Lives) -> None:
@@ -195,11 +195,11 @@ def test_nobody_is_told_of_a_stack_that_has_ended(lives: Lives) -> None:
 
 
 def test_content_lies_in_the_data_directory(lives: Lives) -> None:
-    assert lives.film is not None
-    assert (lives.data / "objects" / lives.film.film.key).stat().st_size == lives.film.film.size
+    assert lives.video is not None
+    assert (lives.data / "objects" / lives.video.video.key).stat().st_size == lives.video.video.size
 
 
-def test_a_person_is_told_where_the_film_is(lives: Lives) -> None:
+def test_a_person_is_told_where_the_video_is(lives: Lives) -> None:
     assert lives.place.exists()
 
 
@@ -214,7 +214,7 @@ def test_workers_write_one_json_object_per_line(lives: Lives) -> None:
     for log in sorted((lives.data / "logs").glob("worker-*.log")):
         events += [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert events.count("worker.ready") == events.count("worker.stopping") == 4
-    assert "film.closed" in events
+    assert "video.closed" in events
 
 
 def test_a_stack_that_does_not_want_the_usual_ports_leaves_them_to_others(lives: Lives) -> None:

@@ -114,7 +114,7 @@ def readme_commands() -> list[str]:
     return [line for line in lines if " up" not in line]
 
 
-MAY_FAIL = ("film resume", "film choose", "film stop", "comfy check", "comfy add")
+MAY_FAIL = ("video resume", "video choose", "video stop", "comfy check", "comfy add")
 """Commands about a take, a graph or a server that only the example has, or with nothing left to do."""
 
 

@@ -1,7 +1,7 @@
 """Records the histories that `test_replay.py` replays: `poe record-history`, or only those of some scenarios by name.
 
-Every way a film can go is made once, on a real server, and its finished history is kept as JSON. A change to workflow
-code that could meet a running film has to replay all of them; only when it is meant to (and patched where films run)
+Every way a video can go is made once, on a real server, and its finished history is kept as JSON. A change to workflow
+code that could meet a running video has to replay all of them; only when it is meant to (and patched where videos run)
 are they recorded anew.
 """
 
@@ -26,9 +26,9 @@ from simulators.kie import KieConfig, KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
 from studio.contracts.desk import Decision, DecisionKind
-from studio.contracts.film import OnUnknown, Provider, VideoProgress, VideoStatus
 from studio.contracts.project import ProjectName, RenderChoices
 from studio.contracts.project_draft import DraftedSentence, ProjectDraft
+from studio.contracts.video import OnUnknown, Provider, VideoProgress, VideoStatus
 from studio.ending import run_and_leave
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
@@ -55,7 +55,7 @@ HISTORIES = Path(__file__).parent / "histories"
 AnyHandle = WorkflowHandle[Any, Any]
 T = TypeVar("T", bound=AnyHandle)
 Scenario = Callable[[StudioAtWork], Awaitable[AnyHandle | tuple[AnyHandle, ...]]]
-"""Returns the film, and whatever else took part; those are called after the first part of their ids."""
+"""Returns the video, and whatever else took part; those are called after the first part of their ids."""
 GpuScenario = Callable[[StudioAtWork, ComfySimulator], Awaitable[AnyHandle]]
 
 
@@ -95,7 +95,7 @@ async def bad_key(studio: StudioAtWork) -> Handle:
 
 
 async def unknown(studio: StudioAtWork) -> Handle:
-    """An order whose answer got lost; the film is cancelled in the end."""
+    """An order whose answer got lost; the video is cancelled in the end."""
     studio.kie.script("createTask", ["accept_then_reset"], match="corridor 02")
     handle = await studio.start(await studio.request("unknown", clips=2))
     await studio.waiting(handle)
@@ -104,7 +104,7 @@ async def unknown(studio: StudioAtWork) -> Handle:
 
 
 async def lost_and_found(studio: StudioAtWork) -> Handle:
-    """An order whose answer got lost; a callback finds it while the film waits for it."""
+    """An order whose answer got lost; a callback finds it while the video waits for it."""
     studio.kie.script("createTask", ["accept_then_reset"], match="corridor 02")
     handle = await studio.start(await studio.request("lost", clips=2, unknown_wait_seconds=600))
     (order,) = await eventually(DeskStore(studio.database).lost, bool)
@@ -145,7 +145,7 @@ async def adopted(studio: StudioAtWork) -> tuple[AnyHandle, ...]:
 
 
 async def edited(studio: StudioAtWork) -> Handle:
-    """A finished film with another prompt for one clip, and an older take chosen for another."""
+    """A finished video with another prompt for one clip, and an older take chosen for another."""
     request = await studio.request("edited", clips=3)
     first = await studio.make(request)
     changes: dict[int, dict[str, Any]] = {
@@ -160,13 +160,13 @@ async def over_budget(studio: StudioAtWork) -> Handle:
     """Two of three clips fit into the budget; then it is raised."""
     handle = await studio.start(await studio.request("budget", clips=3, budget_usd="0.42"))
     await studio.waiting(handle, VideoStatus.BUDGET_REACHED)
-    await BudgetStore(studio.database).set("film/poke1/budget", Decimal(1))
+    await BudgetStore(studio.database).set("video/poke1/budget", Decimal(1))
     await handle.signal(VideoWorkflow.resume)
     return await _finished(studio, handle)
 
 
 async def topped_up(studio: StudioAtWork) -> Handle:
-    """The account is empty after one clip; somebody pays in, and the gate tells the film that it has opened."""
+    """The account is empty after one clip; somebody pays in, and the gate tells the video that it has opened."""
     studio.kie.configure(credits=60)
     handle = await studio.start(await studio.request("topped-up", clips=3))
     await studio.waiting(handle)
@@ -201,10 +201,10 @@ async def animatic(studio: StudioAtWork) -> Handle:
 
 
 async def comfyui(studio: StudioAtWork, comfy: ComfySimulator) -> Handle:
-    """A film by a ComfyUI graph; one clip fails, then all is made good."""
+    """A video by a ComfyUI graph; one clip fails, then all is made good."""
     comfy.order(fail="the tensor is haunted", count=1)
-    film = await studio.request("comfyui", clips=2, provider=Provider.COMFYUI, width=256, height=256)
-    handle = await studio.start(film)
+    video = await studio.request("comfyui", clips=2, provider=Provider.COMFYUI, width=256, height=256)
+    handle = await studio.start(video)
     await studio.waiting(handle)
     await handle.signal(VideoWorkflow.resume)
     return await _finished(studio, handle)
@@ -261,10 +261,10 @@ async def cancelled_project(studio: StudioAtWork, comfy: ComfySimulator) -> AnyH
 
 
 async def stopped(studio: StudioAtWork, comfy: ComfySimulator) -> AnyHandle:
-    """A film, one of whose clips is stopped while it renders, and made after all."""
+    """A video, one of whose clips is stopped while it renders, and made after all."""
     comfy.order(seconds=6_000, count=1)
-    film = await studio.request("stopped", clips=2, provider=Provider.COMFYUI, width=256, height=256)
-    handle = await studio.start(film)
+    video = await studio.request("stopped", clips=2, provider=Provider.COMFYUI, width=256, height=256)
+    handle = await studio.start(video)
     await running(comfy)
     for number in (1, 2):  # whichever renders, and the one that waits
         await handle.signal(VideoWorkflow.stop, number)
@@ -343,8 +343,8 @@ async def record(names: Collection[str] = ()) -> None:
             continue
         async with _studio() as studio:
             told = await scenario(studio)
-            film, *others = told if isinstance(told, tuple) else (told,)
-            await _keep(film, scenario.__name__)
+            video, *others = told if isinstance(told, tuple) else (told,)
+            await _keep(video, scenario.__name__)
             for other in others:
                 await _keep(other, f"{scenario.__name__}_{other.id.partition('/')[0]}")
             await _keep(studio.gate, f"{scenario.__name__}_gate")

@@ -1,4 +1,4 @@
-"""Running films survive an upgrade: recorded histories are replayed by today's workflow code."""
+"""Running videos survive an upgrade: recorded histories are replayed by today's workflow code."""
 
 import json
 
@@ -15,15 +15,15 @@ RECORDED = {path.stem: path.read_text(encoding="utf-8") for path in sorted(HISTO
 CURRENT = fingerprints.current()
 CHANGED = """The commands of workflows_temporal/{name}.py are not those of the recorded histories.
 
-A film that runs while this is deployed replays its history with the new code and fails where they differ.
-1. If films may be running, guard the change with `workflow.patched("what-changed-YYYY-MM")` and keep the old way
+A video that runs while this is deployed replays its history with the new code and fails where they differ.
+1. If videos may be running, guard the change with `workflow.patched("what-changed-YYYY-MM")` and keep the old way
    in the else branch until none of them runs any more.
 2. Record the histories and fingerprints anew: `make record-history`. Keep an old history for every patch.
 """
 
 
 @pytest.mark.parametrize("name", RECORDED)
-async def test_a_recorded_film_replays_on_todays_code(name: str) -> None:
+async def test_a_recorded_video_replays_on_todays_code(name: str) -> None:
     replayer = Replayer(workflows=WORKFLOWS, plugins=[StudioPlugin()])
     history = WorkflowHistory.from_json(_workflow_id(RECORDED[name]), RECORDED[name])
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)

@@ -1,4 +1,4 @@
-"""Files of a ComfyUI server: uploads by name, pictures and films that are what was ordered."""
+"""Files of a ComfyUI server: uploads by name, pictures and videos that are what was ordered."""
 
 import json
 from io import BytesIO
@@ -104,7 +104,9 @@ async def test_a_batch_is_as_many_files(artist: ComfyCaller) -> None:
     assert len({(await artist.view(file)).content for file in outputs["9"]["images"]}) == 3
 
 
-async def test_a_clip_is_a_moving_film_of_the_ordered_size_length_and_rate(artist: ComfyCaller, tmp_path: Path) -> None:
+async def test_a_clip_is_a_moving_video_of_the_ordered_size_length_and_rate(
+    artist: ComfyCaller, tmp_path: Path
+) -> None:
     graph = changed(two_pass(), "98", width=128, height=96, length=35)  # 35 is rounded down to 33
     outputs = await artist.made(graph, extra_data={"extra_pnginfo": {"job": {"attempt": 1}}})
     clip = await fetched(artist, outputs, "108", tmp_path)

@@ -90,7 +90,7 @@ def _batch(**images: Any) -> dict[str, Any]:
     return {**graph, "4": node("PrimitiveInt", value=3), "9": changed(graph, "9", images=["3", 0])["9"]}
 
 
-def _film(**given: Any) -> dict[str, Any]:
+def _video(**given: Any) -> dict[str, Any]:
     return changed(two_pass(), "108", codec=None, **given)
 
 
@@ -102,8 +102,8 @@ CRF: dict[str, Any] = {"format": "mp4", "format.codec": "h264", "format.codec.en
     [
         (_batch(image0=["1", 0]), "required_input_missing", "image1"),
         (_batch(image0=["1", 0], image1=["4", 0]), "return_type_mismatch", "images.image1, received_type(INT)"),
-        (_film(**CRF), "required_input_missing", "crf"),
-        (_film(**CRF, **{"format.codec.encoding.crf": 99}), "value_bigger_than_max", "format.codec.encoding.crf"),
+        (_video(**CRF), "required_input_missing", "crf"),
+        (_video(**CRF, **{"format.codec.encoding.crf": 99}), "value_bigger_than_max", "format.codec.encoding.crf"),
     ],
 )
 async def test_inputs_that_bring_further_ones_are_checked_with_them(
@@ -120,7 +120,7 @@ async def test_as_many_inputs_as_are_needed_may_be_given(artist: ComfyCaller) ->
 
 
 async def test_an_option_that_does_not_exist_passes_the_check_and_fails_at_run_time(artist: ComfyCaller) -> None:
-    past = await artist.ended(await artist.submit(_film(format="gif")))
+    past = await artist.ended(await artist.submit(_video(format="gif")))
     about = past["status"]["messages"][-1][1]
     assert about["exception_type"] == "TypeError"
     assert about["exception_message"] == "SaveVideo.execute() missing 1 required positional argument: 'format'\n"

@@ -116,9 +116,9 @@ async def test_a_killed_simulator_goes_on_with_its_ledger_on_the_same_ports(
 
 
 async def test_notion_starts_with_pages_and_tokens(http: httpx.AsyncClient) -> None:
-    async with running("notion", "--token", "mine", "--config", '{"pages": [{"page_id": "film-1"}]}') as notion:
+    async with running("notion", "--token", "mine", "--config", '{"pages": [{"page_id": "video-1"}]}') as notion:
         headers = {"Authorization": "Bearer mine", "Notion-Version": "2026-03-11"}
-        assert (await http.get(f"{notion.ready['api_url']}/v1/pages/film-1", headers=headers)).status_code == 200
+        assert (await http.get(f"{notion.ready['api_url']}/v1/pages/video-1", headers=headers)).status_code == 200
 
 
 async def test_a_port_in_use_is_an_error_and_not_a_silence(http: httpx.AsyncClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from simulators.files import file_answer
 from simulators.kie.drawing import card
-from simulators.mp4 import UnfitFile, jpeg_film, silent_sound, with_time_base
+from simulators.mp4 import UnfitFile, jpeg_video, silent_sound, with_time_base
 from simulators.multipart import parts_of
 from studio.contracts.clip import CameraMove
 from studio.media.animatic import render_clip
@@ -38,7 +38,7 @@ def test_another_time_base_keeps_every_frame_at_its_moment(tmp_path: Path) -> No
     assert [picture for _, picture in one] == [picture for _, picture in two]
 
 
-def test_a_time_base_that_does_not_divide_and_a_file_that_is_no_film_are_refused(tmp_path: Path) -> None:
+def test_a_time_base_that_does_not_divide_and_a_file_that_is_no_video_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnfitFile, match="no whole number"):
         with_time_base(clip(tmp_path), 1_000)
     for data in (b"", b"<html>", b"\0\0\0\x08free"):
@@ -46,10 +46,10 @@ def test_a_time_base_that_does_not_divide_and_a_file_that_is_no_film_are_refused
             with_time_base(data, 12_288)
 
 
-def test_odd_films_are_what_they_say() -> None:
+def test_odd_videos_are_what_they_say() -> None:
     picture = BytesIO()
     card(64, 36).save(picture, "JPEG")
-    with av.open(BytesIO(jpeg_film([picture.getvalue()] * 24, fps=24, width=64, height=36)), "r") as container:
+    with av.open(BytesIO(jpeg_video([picture.getvalue()] * 24, fps=24, width=64, height=36)), "r") as container:
         assert len(list(container.decode(video=0))) == 24
         assert container.duration == 1_000_000
     with av.open(BytesIO(silent_sound(2)), "r") as container:

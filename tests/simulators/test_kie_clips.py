@@ -13,7 +13,7 @@ from PIL import Image
 
 from simulators.kie import KieSimulator
 from simulators.kie.camera import move_of
-from simulators.kie.images import film_size
+from simulators.kie.images import video_size
 from studio.contracts.clip import CameraMove
 from tests.simulators.callers import KieCaller, order, png
 
@@ -47,8 +47,8 @@ async def test_a_rendered_clip_shows_the_still_and_follows_the_prompt(start_kie:
         task = await caller.task(order("Waves roll in. The camera pans left.", image_url=url))
         kie.advance(300)
         data = (await http.get(await caller.url(task))).content
-    with av.open(BytesIO(data), "r") as film:
-        pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
+    with av.open(BytesIO(data), "r") as video:
+        pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in video.decode(video=0)]
     assert len(pictures) == 121
     assert pictures[0].shape == (72, 128, 3)
     # Panning left uncovers more of the red half.
@@ -216,4 +216,4 @@ def test_the_last_sentence_says_how_the_camera_moves(prompt: str, move: CameraMo
     ],
 )
 def test_a_clip_keeps_its_stills_shape_within_1080p_and_even(still: tuple[int, int], clip: tuple[int, int]) -> None:
-    assert film_size(*still) == clip
+    assert video_size(*still) == clip

@@ -28,8 +28,8 @@ def opened(data: bytes) -> Any:
 
 
 def frames(data: bytes) -> list[Any]:
-    with opened(data) as film:
-        return [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
+    with opened(data) as video:
+        return [frame.to_ndarray(format="gray") for frame in video.decode(video=0)]
 
 
 # ── serving ──────────────────────────────────────────────────────────────
@@ -128,14 +128,14 @@ async def test_a_clip_has_klings_frames_rate_codec_and_time_base(
     kie: KieSimulator, caller: KieCaller, http: httpx.AsyncClient, seconds: str, count: int
 ) -> None:
     data = await content(kie, caller, http, "good", duration=seconds)
-    with opened(data) as film:
-        video = film.streams.video[0]
+    with opened(data) as video:
+        video = video.streams.video[0]
         assert (video.codec_context.name, video.average_rate, video.frames) == ("h264", 24, count)
         assert (video.width, video.height) == (64, 36)
         assert video.time_base.denominator == 12_288
         assert float(video.duration * video.time_base) == pytest.approx(count / 24)
-        assert not film.streams.audio
-        times = [frame.time for frame in film.decode(video)]
+        assert not video.streams.audio
+        times = [frame.time for frame in video.decode(video)]
     assert times == pytest.approx([number / 24 for number in range(count)])
 
 
@@ -145,7 +145,7 @@ async def test_a_moving_clip_moves_and_a_static_or_frozen_one_does_not(
     moving = frames(await content(kie, caller, http, "good"))
     frozen = frames(await content(kie, caller, http, "frozen"))
     static = frames((await http.get(await fetched(kie, caller, "A rock. Static camera."))).content)
-    change = [abs(film[0].astype(int) - film[-1]).mean() for film in (moving, frozen, static)]
+    change = [abs(video[0].astype(int) - video[-1]).mean() for video in (moving, frozen, static)]
     assert change[0] > 8
     assert max(change[1:]) < 2  # an encoder settles a little, also on a still picture
     assert len(moving) == len(frozen) == len(static) == 121
@@ -160,10 +160,10 @@ async def test_a_black_clip_is_black(kie: KieSimulator, caller: KieCaller, http:
 async def test_clips_come_in_the_wrong_length_or_size(
     kie: KieSimulator, caller: KieCaller, http: httpx.AsyncClient
 ) -> None:
-    with opened(await content(kie, caller, http, "wrong_length")) as film:
-        assert film.streams.video[0].frames == 60
-    with opened(await content(kie, caller, http, "wrong_size")) as film:
-        video = film.streams.video[0]
+    with opened(await content(kie, caller, http, "wrong_length")) as video:
+        assert video.streams.video[0].frames == 60
+    with opened(await content(kie, caller, http, "wrong_size")) as video:
+        video = video.streams.video[0]
         assert (video.width, video.height, video.frames) == (32, 18, 121)
 
 
@@ -171,13 +171,13 @@ async def test_clips_come_in_another_codec_or_without_pictures(
     kie: KieSimulator, caller: KieCaller, http: httpx.AsyncClient
 ) -> None:
     data = await content(kie, caller, http, "wrong_codec")
-    with opened(data) as film:
-        video = film.streams.video[0]
+    with opened(data) as video:
+        video = video.streams.video[0]
         assert (video.codec_context.name, video.width, video.height, video.frames) == ("mjpeg", 64, 36, 121)
     assert len(frames(data)) == 121
-    with opened(await content(kie, caller, http, "audio_only")) as film:
-        assert not film.streams.video
-        assert film.duration / av.time_base == pytest.approx(5)
+    with opened(await content(kie, caller, http, "audio_only")) as video:
+        assert not video.streams.video
+        assert video.duration / av.time_base == pytest.approx(5)
 
 
 async def test_clips_come_empty_as_a_page_or_cut_off(

@@ -265,25 +265,28 @@ async def test_every_value_is_kept_with_its_time(notion: NotionSimulator, api: h
 async def test_pages_are_added_and_read_back_over_the_admin_door(
     notion: NotionSimulator, api: httpx.AsyncClient, http: httpx.AsyncClient
 ) -> None:
-    wanted = {"page_id": "film-1", "properties": {"Phase": {"type": "select", "options": {"A": "to_do"}, "value": "A"}}}
+    wanted = {
+        "page_id": "video-1",
+        "properties": {"Phase": {"type": "select", "options": {"A": "to_do"}, "value": "A"}},
+    }
     told = (await http.post(f"{notion.admin_url}/__sim/pages", json=wanted)).json()
-    assert told == {"page_id": "film-1"}
-    await patch(api, "film-1", status("B", "select", "Phase"))
+    assert told == {"page_id": "video-1"}
+    await patch(api, "video-1", status("B", "select", "Phase"))
     ledger = (await http.get(f"{notion.admin_url}/__sim/ledger")).json()
     assert ledger["counters"] == {"reads": 0, "patches": 1, "refused": 0}
-    assert ledger["pages"]["film-1"]["values"] == {"Phase": "B"}
-    assert [change["value"] for change in ledger["pages"]["film-1"]["history"]["Phase"]] == ["B"]
+    assert ledger["pages"]["video-1"]["values"] == {"Phase": "B"}
+    assert [change["value"] for change in ledger["pages"]["video-1"]["history"]["Phase"]] == ["B"]
     refused = await http.post(f"{notion.admin_url}/__sim/pages", json={"pages": 1})
     assert refused.status_code == 400
 
 
 async def test_a_reset_leaves_the_pages_of_the_configuration(stack: Any) -> None:
-    config = NotionConfig.model_validate({"pages": [{"page_id": "film-1"}]})
+    config = NotionConfig.model_validate({"pages": [{"page_id": "video-1"}]})
     notion = await stack.enter_async_context(NotionSimulator(config))
-    notion.add_page("film-2")
+    notion.add_page("video-2")
     async with httpx.AsyncClient(base_url=notion.api_url, headers=HEADERS, timeout=60, verify=False) as api:
-        assert (await patch(api, "film-1", status("Video Ready"))).status_code == 200
+        assert (await patch(api, "video-1", status("Video Ready"))).status_code == 200
         notion.reset()
-        assert notion.history("film-1", "Status") == []
-        assert (await api.get("/v1/pages/film-1")).status_code == 200
-        assert (await api.get("/v1/pages/film-2")).status_code == 404
+        assert notion.history("video-1", "Status") == []
+        assert (await api.get("/v1/pages/video-1")).status_code == 200
+        assert (await api.get("/v1/pages/video-2")).status_code == 404

@@ -39,7 +39,7 @@ EXPECTED = "90f54ab29ea208574b857dd3ea43ead0eb7f35bc7ab75d7a5ec6a3f54eb9c326"
 def test_the_address_names_the_order_last_in_its_path_and_carries_the_code() -> None:
     parts = urlsplit(CallbackAddresses("https://hooks.example.org", CallbackSigner(SECRET)).of(SUBJECT))
     assert parts.path == f"/callbacks/kie/{SUBJECT.order_id}"
-    assert parse_qs(parts.query) == {"channel": ["poke1"], "film": ["vid_1"], "clip": ["7"], "signature": [EXPECTED]}
+    assert parse_qs(parts.query) == {"channel": ["poke1"], "video": ["vid_1"], "clip": ["7"], "signature": [EXPECTED]}
     assert "signature" not in CallbackAddresses("http://127.0.0.1:9").of(SUBJECT)
 
 

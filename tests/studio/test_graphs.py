@@ -13,7 +13,6 @@ from studio.errors import InvalidRequest, MediaMissing
 from studio.graphs import (
     add_graph,
     clip_model,
-    film_style,
     offered_models,
     reach,
     read_graph,
@@ -21,6 +20,7 @@ from studio.graphs import (
     standing,
     standing_of_added,
     stored,
+    video_style,
 )
 from studio.objects.store import ObjectStore, StorePlace, open_store
 from studio.providers.comfyui import open_comfyui
@@ -213,10 +213,10 @@ async def test_a_row_says_that_a_shipped_graph_is_not_offered_any_more(models: M
         clip_model(await models.models(), "wan22_fun_camera", None)
 
 
-# ── for a film ───────────────────────────────────────────────────────────
+# ── for a video ───────────────────────────────────────────────────────────
 
 
-async def test_a_film_names_a_model_a_shipped_graph_or_nothing(models: ModelStore, objects: ObjectStore) -> None:
+async def test_a_video_names_a_model_a_shipped_graph_or_nothing(models: ModelStore, objects: ObjectStore) -> None:
     added = await add_graph(own(), models, objects)
     offered = await models.models()
     assert clip_model(offered, "mine", None) == added
@@ -239,15 +239,15 @@ async def test_what_makes_no_clips_of_stills_is_refused(models: ModelStore, name
 
 async def test_a_style_is_found_by_name_or_id_and_goes_only_with_its_models(models: ModelStore) -> None:
     offered, styles = await models.models(), await models.styles()
-    pixels = film_style(styles, "Pixel Art")
-    assert pixels == film_style(styles, "pixel_art")
+    pixels = video_style(styles, "Pixel Art")
+    assert pixels == video_style(styles, "pixel_art")
     with pytest.raises(InvalidRequest, match="style: Pixel art does not work with model wan22_i2v; it works with z_im"):
         clip_model(offered, "wan22_i2v", pixels)
     with pytest.raises(InvalidRequest, match="style: style Pixel art works with z_image_turbo, and none of these"):
         clip_model(offered, None, pixels)
     with pytest.raises(InvalidRequest, match="style: Baroque is no style; there are Cinematic, Pixel art, Watercolour"):
-        film_style(styles, "Baroque")
-    assert film_style(styles, None) is None
+        video_style(styles, "Baroque")
+    assert video_style(styles, None) is None
 
 
 async def test_a_lora_style_gets_a_graph_that_takes_its_lora_where_nobody_chose_one(models: ModelStore) -> None:

@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line, film and clip on every line, no secret on any."""
+"""Logs: one JSON object per line, video and clip on every line, no secret on any."""
 
 import json
 import subprocess
@@ -157,7 +157,7 @@ def test_every_line_is_one_json_object_with_event_level_and_time(lines: list[dic
 
 
 def test_every_line_said_about_a_clip_names_it(lines: list[dict[str, Any]]) -> None:
-    """Also those of libraries that know nothing of films."""
+    """Also those of libraries that know nothing of videos."""
     about = [(line.get("channel"), line.get("video_id"), line.get("clip")) for line in lines]
     assert about == [("poke1", "vid_1", 7)] * 4 + [(None, None, None)] * 3
 

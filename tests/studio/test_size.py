@@ -12,20 +12,6 @@ from studio.contracts.base import MediaRef
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import PROMPT_LIMIT, ClipFile, ClipOutcome, ClipRequest, ClipStatus, MotionPrompt
 from studio.contracts.excerpt import excerpt
-from studio.contracts.film import (
-    MOST_CARRIED_CALLBACKS,
-    ClipProgress,
-    FilmRecord,
-    FilmResultRecord,
-    FilmToCheck,
-    FilmToJoin,
-    RecalledFilm,
-    VideoCarry,
-    VideoProgress,
-    VideoRequest,
-    VideoResult,
-    VideoStatus,
-)
 from studio.contracts.gate import GateCarry
 from studio.contracts.model import ModelCategory
 from studio.contracts.progress import Stage
@@ -39,6 +25,20 @@ from studio.contracts.sentence import (
     SentenceStanding,
 )
 from studio.contracts.size import LARGEST_PAYLOAD, json_bytes, too_large
+from studio.contracts.video import (
+    MOST_CARRIED_CALLBACKS,
+    ClipProgress,
+    RecalledVideo,
+    VideoCarry,
+    VideoProgress,
+    VideoRecord,
+    VideoRequest,
+    VideoResult,
+    VideoResultRecord,
+    VideoStatus,
+    VideoToCheck,
+    VideoToJoin,
+)
 from workflows_temporal.assembly import LONGEST_LABEL
 from workflows_temporal.payloads import TolerantPayloadConverter
 
@@ -95,8 +95,8 @@ def carry() -> VideoCarry:
 def test_the_largest_video_that_is_not_refused_fits_into_every_payload_it_travels_in(script: str) -> None:
     request = largest((SCRIPTS[script] * PROMPT_LIMIT)[:PROMPT_LIMIT].strip())
     carried = request.model_copy(update={"carried": carry()})
-    record = FilmRecord(request=request, status=VideoStatus.QUEUED, revision=10**13)
-    sizes = [json_bytes(value) for value in (request, carried, record, FilmToCheck(request=request))]
+    record = VideoRecord(request=request, status=VideoStatus.QUEUED, revision=10**13)
+    sizes = [json_bytes(value) for value in (request, carried, record, VideoToCheck(request=request))]
     assert max(sizes) < LARGEST_PAYLOAD
     read_back = VideoRequest.model_validate_json(carried.model_dump_json()) == carried
     assert read_back
@@ -169,7 +169,7 @@ def test_what_comes_of_500_clips_fits_into_every_payload(failed: str | None) -> 
     ]
     result = VideoResult(
         **name,
-        film=media("film.mp4"),
+        video=media("video.mp4"),
         sheet=media("sheet.jpg"),
         seconds=5_000,
         frames=120_000,
@@ -179,14 +179,14 @@ def test_what_comes_of_500_clips_fits_into_every_payload(failed: str | None) -> 
         summary="s" * 100,
     )
     values = (
-        RecalledFilm(takes=[SHA] * CLIPS, outcomes=outcomes),
-        FilmToJoin(
+        RecalledVideo(takes=[SHA] * CLIPS, outcomes=outcomes),
+        VideoToJoin(
             **name,
             clips=[one.file for one in outcomes if one.file],
             title="👻" * 200,
             labels=[f"10 s\n{excerpt('影' * 2_500, characters=LONGEST_LABEL, most_bytes=3 * LONGEST_LABEL)}"] * CLIPS,
         ),
-        FilmResultRecord(result=result, status=VideoStatus.VIDEO_READY, revision=10**13),
+        VideoResultRecord(result=result, status=VideoStatus.VIDEO_READY, revision=10**13),
         VideoProgress(
             **name,
             status=VideoStatus.VIDEO_ERROR,

@@ -6,10 +6,10 @@ import pytest
 
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import CameraMove, ClipRequest, MotionPrompt, StillSource
-from studio.contracts.film import Provider, VideoRequest
 from studio.contracts.project import SentenceId
 from studio.contracts.render import BIGGEST_SEED, GraphParameters, Lora, LoraPair
 from studio.contracts.take import RenderParts, TakeParts
+from studio.contracts.video import Provider, VideoRequest
 from studio.takes import (
     RENDER_FORMAT,
     TAKE_FORMAT,
@@ -140,10 +140,10 @@ def test_a_chosen_take_stands_whatever_the_clip_says() -> None:
         ClipRequest(number=1, still=STILL, prompt="Rain falls. Slow pan left."),
         ClipRequest(number=2, still=STILL, prompt="Rain falls. Slow pan left.", take="cd" * 32),
     ]
-    film = VideoRequest(channel="poke1", video_id="vid_1", clips=clips)
-    (own, parts), chosen = takes_of(film)
+    video = VideoRequest(channel="poke1", video_id="vid_1", clips=clips)
+    (own, parts), chosen = takes_of(video)
     assert parts is not None
-    assert own == digest_of_take(parts_of(film, clips[0]))
+    assert own == digest_of_take(parts_of(video, clips[0]))
     assert parts.camera is CameraMove.PAN_LEFT
     assert chosen == ("cd" * 32, None)
 
@@ -153,8 +153,8 @@ BELL = MotionPrompt(action="A bell rings", camera="Slow orbit")
 
 
 def styled(prompt: str | MotionPrompt, prefix: str) -> TakeParts:
-    """The parts of a clip in a film with the words of a style."""
-    film = VideoRequest(
+    """The parts of a clip in a video with the words of a style."""
+    video = VideoRequest(
         channel="poke1",
         video_id="vid_1",
         clips=[ClipRequest(number=1, still=STILL, prompt=prompt)],
@@ -164,7 +164,7 @@ def styled(prompt: str | MotionPrompt, prefix: str) -> TakeParts:
         loras=(Lora(name="ink.safetensors", strength=0.8),),
         prompt_prefix=prefix,
     )
-    return parts_of(film, film.clips[0])
+    return parts_of(video, video.clips[0])
 
 
 @pytest.mark.parametrize(

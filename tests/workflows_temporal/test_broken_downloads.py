@@ -4,7 +4,7 @@ from pathlib import Path
 
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoRequest
+from studio.contracts.video import VideoRequest
 from studio.media.probe import probe
 from studio.objects import keys
 from tests.studio_at_work import StudioAtWork, eventually

@@ -6,7 +6,7 @@ from activities.desk import DeskActivities
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress, VideoRequest, VideoStatus
+from studio.contracts.video import VideoProgress, VideoRequest, VideoStatus
 from studio.providers.kie import open_kie
 from tests.conftest import NOBODY
 from tests.studio_at_work import Handle, StudioAtWork, eventually
@@ -15,7 +15,7 @@ from workflows_temporal.video import VideoWorkflow
 
 
 async def rendering(studio: StudioAtWork) -> tuple[Handle, CalledBack]:
-    """A film of one clip that is with the provider, and what the provider would tell of it."""
+    """A video of one clip that is with the provider, and what the provider would tell of it."""
     handle = await studio.start(await studio.request(clips=1))
 
     def with_the_provider(progress: VideoProgress) -> bool:
@@ -27,11 +27,11 @@ async def rendering(studio: StudioAtWork) -> tuple[Handle, CalledBack]:
 
 
 async def test_a_callback_ends_the_wait_at_once(rarely_looking: StudioAtWork, kie: KieSimulator) -> None:
-    """The next look would be half a minute away. Our id and the film are in the address."""
+    """The next look would be half a minute away. Our id and the video are in the address."""
     kie.configure(duration=(3_000, 3_000))
     handle, told = await rendering(rarely_looking)
     (task,) = kie.ledger.tasks
-    query = "channel=poke1&film=vid_1&clip=1"
+    query = "channel=poke1&video=vid_1&clip=1"
     assert task.call_back_url == f"{NOBODY}/callbacks/kie/{told.submission_id}?{query}"
     kie.advance(3_000)
     await handle.signal(VideoWorkflow.called_back, told)
@@ -121,7 +121,7 @@ async def test_a_callback_about_a_task_that_is_known_to_have_failed_buys_nothing
 
 
 async def looked_into(handle: Handle) -> int:
-    """How many callbacks the film has looked into, to the end."""
+    """How many callbacks the video has looked into, to the end."""
     asked, ended = set(), 0
     async for event in handle.fetch_history_events():
         kind = event.activity_task_scheduled_event_attributes.activity_type.name
@@ -141,5 +141,5 @@ async def accepted_under(submission_id: str, request: VideoRequest, studio: Stud
             prompt=str(clip.prompt),
             image_url=await client.host(await studio.objects.read(clip.still), name="still.png", mime="image/png"),
             seconds=5,
-            callback_url=f"{NOBODY}/callbacks/kie/{submission_id}?channel=poke1&film=vid_1&clip=1",
+            callback_url=f"{NOBODY}/callbacks/kie/{submission_id}?channel=poke1&video=vid_1&clip=1",
         )

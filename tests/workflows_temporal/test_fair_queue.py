@@ -18,12 +18,12 @@ def ticket(name: str, channel: str = "a", priority: int = 3) -> Ticket:
 
 
 def longest(number: int, channel: int = 0) -> Ticket:
-    """A ticket of a film whose names have 100 characters."""
+    """A ticket of a video whose names have 100 characters."""
     names = (f"{channel:0>100}", f"{number:0>100}")
-    film = f"video/{names[0]}/{names[1]}"
+    video = f"video/{names[0]}/{names[1]}"
     return Ticket(
-        name=f"{film}#clip_500@abcdef12",
-        workflow_id=film,
+        name=f"{video}#clip_500@abcdef12",
+        workflow_id=video,
         first_run_id="0" * 36,
         channel=names[0],
         video_id=names[1],

@@ -6,8 +6,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress
 from studio.contracts.gate import ChannelWeight, GateState, GateStatus
+from studio.contracts.video import VideoProgress
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.gate import GateWorkflow
@@ -33,7 +33,7 @@ async def state_of(gate: Gate) -> GateStatus:
 
 
 async def rendering(handle: Handle, count: int) -> None:
-    """Wait until so many clips of the film are with the provider."""
+    """Wait until so many clips of the video are with the provider."""
 
     def enough(progress: VideoProgress) -> bool:
         return sum(clip.status is ClipStatus.RENDERING for clip in progress.clips) == count
@@ -41,7 +41,7 @@ async def rendering(handle: Handle, count: int) -> None:
     await eventually(lambda: handle.query(VideoWorkflow.progress), enough)
 
 
-async def test_the_limit_changes_while_films_run(studio: StudioAtWork, kie: KieSimulator, gate: Gate) -> None:
+async def test_the_limit_changes_while_videos_run(studio: StudioAtWork, kie: KieSimulator, gate: Gate) -> None:
     kie.configure(duration=(300, 300))
     handle = await studio.start(await studio.request(clips=5))
     await rendering(handle, 2)
@@ -58,7 +58,7 @@ async def test_an_impossible_limit_is_refused(gate: Gate) -> None:
     assert (await state_of(gate)).limit == 2
 
 
-async def test_a_terminated_film_gives_its_places_back_when_the_provider_is_done_and_not_before(
+async def test_a_terminated_video_gives_its_places_back_when_the_provider_is_done_and_not_before(
     studio: StudioAtWork, kie: KieSimulator, gate: Gate
 ) -> None:
     kie.configure(duration=(500, 500))
@@ -75,7 +75,7 @@ async def test_a_terminated_film_gives_its_places_back_when_the_provider_is_done
     assert rows == [{"state": "settled", "verdict": "delivered"}] * 2  # the bill stays on the books
 
 
-async def test_a_cancelled_film_keeps_its_places_until_the_provider_is_done_and_its_clips_become_takes(
+async def test_a_cancelled_video_keeps_its_places_until_the_provider_is_done_and_its_clips_become_takes(
     studio: StudioAtWork, kie: KieSimulator, gate: Gate
 ) -> None:
     """What it ordered is kept without anybody's help, and not bought again."""
@@ -89,14 +89,14 @@ async def test_a_cancelled_film_keeps_its_places_until_the_provider_is_done_and_
     kie.advance(500)
     await eventually(lambda: state_of(gate), lambda state: not state.held)
     await eventually(lambda: studio.rows("select 1 from takes where file is not null"), lambda rows: len(rows) == 2)
-    await eventually(handle.describe, lambda film: film.close_time is not None)
+    await eventually(handle.describe, lambda video: video.close_time is not None)
     assert kie.ledger.accepted == 2
     kie.configure(duration=(30, 60))
     assert (await studio.make(request)).summary == "Skipped 2 existing clips, generated 1 new clips"
     assert kie.ledger.accepted == 3
 
 
-async def test_a_film_cancelled_while_it_waits_leaves_the_line_and_one_that_was_terminated_is_passed_over(
+async def test_a_video_cancelled_while_it_waits_leaves_the_line_and_one_that_was_terminated_is_passed_over(
     studio: StudioAtWork, kie: KieSimulator, gate: Gate
 ) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 0)
@@ -115,23 +115,23 @@ async def test_a_film_cancelled_while_it_waits_leaves_the_line_and_one_that_was_
     assert kie.ledger.accepted == 1
 
 
-async def test_a_film_makes_the_gate_when_somebody_removed_it(studio: StudioAtWork, gate: Gate) -> None:
+async def test_a_video_makes_the_gate_when_somebody_removed_it(studio: StudioAtWork, gate: Gate) -> None:
     await gate.terminate()
     await studio.make(await studio.request(clips=1))
     assert (await studio.gate_state()).granted == 1
 
 
-async def test_channels_are_let_in_fairly_and_urgent_films_first(
+async def test_channels_are_let_in_fairly_and_urgent_videos_first(
     studio: StudioAtWork, kie: KieSimulator, gate: Gate
 ) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 0)
     await gate.execute_update(GateWorkflow.set_weight, ChannelWeight(channel="heavy", weight=2))
-    films = [
+    videos = [
         await studio.request("flood", clips=2, channel="flood"),
         await studio.request("heavy", clips=2, channel="heavy"),
         await studio.request("rush", clips=1, channel="late", priority=1),
     ]
-    handles = [await studio.start(film) for film in films]
+    handles = [await studio.start(video) for video in videos]
     await eventually(lambda: state_of(gate), lambda state: state.waiting == 5)
     await gate.execute_update(GateWorkflow.set_limit, 1)
     for handle in handles:

@@ -28,12 +28,12 @@ async def begin(studio: StudioAtWork, limit: int) -> GateHandle:
 
 
 def ticket(number: int) -> Ticket:
-    """One of a film that is gone, with long names; every film is another channel's."""
+    """One of a video that is gone, with long names; every video is another channel's."""
     channel, video_id = f"{number // IN_ONE_SIGNAL:0>100}", f"{number:0>100}"
-    film = f"video/{channel}/{video_id}"
+    video = f"video/{channel}/{video_id}"
     return Ticket(
-        name=f"{film}#clip_01@abcdef12",
-        workflow_id=film,
+        name=f"{video}#clip_01@abcdef12",
+        workflow_id=video,
         first_run_id="0" * 36,
         channel=channel,
         video_id=video_id,
@@ -71,7 +71,7 @@ async def failed_tasks(studio: StudioAtWork) -> list[str]:
 
 
 @pytest.mark.parametrize("offered", [4_000, pytest.param(10_000, marks=pytest.mark.slow)])
-async def test_thousands_of_tickets_leave_a_gate_at_work_and_an_urgent_film_finds_room(
+async def test_thousands_of_tickets_leave_a_gate_at_work_and_an_urgent_video_finds_room(
     studio: StudioAtWork, kie: KieSimulator, offered: int
 ) -> None:
     gate = await begin(studio, limit=0)

@@ -17,9 +17,9 @@ from simulators.comfyui import ComfySimulator
 from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import Framing, HostedStill
-from studio.contracts.film import Provider, VideoRequest
+from studio.contracts.video import Provider, VideoRequest
 from studio.objects.store import StorePlace, open_store
-from tests.renders import FILM
+from tests.renders import VIDEO
 from tests.simulators.callers import serve
 from tests.studio.media.still_cases import drawn, saved
 from tests.studio.objects.test_store import BUCKET, SECRET, Bucket
@@ -65,9 +65,9 @@ async def bring(studio: StudioAtWork, name: str, content: bytes) -> MediaRef:
     return await studio.objects.put(path, f"channels/poke1/brought/{name}", "image/jpeg")
 
 
-def with_still(film: VideoRequest, number: int, still: MediaRef) -> VideoRequest:
-    clips = [clip.model_copy(update={"still": still}) if clip.number == number else clip for clip in film.clips]
-    return film.model_copy(update={"clips": clips})
+def with_still(video: VideoRequest, number: int, still: MediaRef) -> VideoRequest:
+    clips = [clip.model_copy(update={"still": still}) if clip.number == number else clip for clip in video.clips]
+    return video.model_copy(update={"clips": clips})
 
 
 def files_in(folder: Path) -> list[bytes]:
@@ -91,16 +91,16 @@ def ensure_prepared(sent: list[bytes], size: tuple[int, int]) -> None:
 
 
 async def test_a_provider_gets_the_prepared_picture_and_never_the_file(studio: StudioAtWork, kie: KieSimulator) -> None:
-    film = await studio.request(clips=1)
-    await studio.make(with_still(film, 1, await sideways(studio)))
+    video = await studio.request(clips=1)
+    await studio.make(with_still(video, 1, await sideways(studio)))
     ensure_prepared(await asyncio.to_thread(files_in, kie.folder / "uploads"), (640, 360))
 
 
 async def test_a_comfyui_server_gets_the_prepared_picture_and_never_the_file(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
-    film = await gpu_studio.request(clips=1, fit="crop", **FILM)
-    await gpu_studio.make(with_still(film, 1, await sideways(gpu_studio)))
+    video = await gpu_studio.request(clips=1, fit="crop", **VIDEO)
+    await gpu_studio.make(with_still(video, 1, await sideways(gpu_studio)))
     ensure_prepared(await asyncio.to_thread(files_in, comfy.folder / "input" / "longtake"), (360, 360))
 
 

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowExecutionDescription
 
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress
+from studio.contracts.video import VideoProgress
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
 from tests.studio_at_work import Handle, StudioAtWork, eventually
@@ -43,7 +43,7 @@ async def stopped(studio: StudioAtWork, clips: int = 2) -> VideoProgress:
 
 
 def from_second_clip(kie: KieSimulator, faults: Sequence[object]) -> None:
-    """The first of these faults for the second clip of the film, and so on."""
+    """The first of these faults for the second clip of the video, and so on."""
     for number, fault in enumerate(faults, start=2):
         kie.script("createTask", [fault], match=f"corridor {number:02d}")
 
@@ -66,7 +66,7 @@ async def test_a_permanent_refusal_fails_its_clip_at_once_and_costs_nothing(
 async def test_what_would_meet_everybody_costs_one_refused_order_and_closes_the_gate(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
-    """One reason after the other: each time the film is resumed, the next one is met."""
+    """One reason after the other: each time the video is resumed, the next one is met."""
     handle: Handle | None = None
     for times, (code, _, words) in enumerate(STOPPING, start=1):
         kie.reset("faults")
@@ -91,7 +91,7 @@ async def test_what_would_meet_everybody_costs_one_refused_order_and_closes_the_
 
 
 async def noted(studio: StudioAtWork, handle: Handle, words: str) -> VideoProgress:
-    """The progress of a film that waits, once every clip's note has these words."""
+    """The progress of a video that waits, once every clip's note has these words."""
     return await eventually(
         lambda: studio.waiting(handle), lambda progress: all(words in clip.note for clip in progress.clips)
     )
@@ -111,7 +111,7 @@ async def test_an_empty_account_is_noticed_before_anything_is_ordered(studio: St
     assert "KIE.ai has no credits left" in progress.message
 
 
-async def test_films_that_wait_at_a_closed_gate_go_on_when_somebody_resumes_one(
+async def test_videos_that_wait_at_a_closed_gate_go_on_when_somebody_resumes_one(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
     kie.script("createTask", [{"body_code": 402}], match="vid_1", repeat=True)
@@ -148,7 +148,7 @@ async def test_too_many_requests_for_too_long_are_an_answer(studio: StudioAtWork
 
 
 async def unknown_and_resumed(studio: StudioAtWork, kie: KieSimulator, faults: Sequence[object]) -> None:
-    """All clips but the first are unknown, also after the film was resumed. No more than the gate has places."""
+    """All clips but the first are unknown, also after the video was resumed. No more than the gate has places."""
     from_second_clip(kie, faults)
     handle = await studio.start(await studio.request(clips=1 + len(faults)))
     progress = await studio.waiting(handle)

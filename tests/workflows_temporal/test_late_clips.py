@@ -9,8 +9,8 @@ from temporalio.client import Client
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.desk import Decision, DecisionKind
-from studio.contracts.film import OnUnknown
 from studio.contracts.take import LateOrder
+from studio.contracts.video import OnUnknown
 from studio.objects import keys
 from studio.store.desk import DeskStore
 from studio.store.takes import TakeStore
@@ -37,10 +37,10 @@ async def look_after(studio: StudioAtWork, order: LateOrder) -> bool:
 
 
 async def ended(handle: Handle) -> None:
-    await eventually(handle.describe, lambda film: film.close_time is not None)
+    await eventually(handle.describe, lambda video: video.close_time is not None)
 
 
-async def test_the_clip_of_a_cancelled_film_becomes_a_take(studio: StudioAtWork, kie: KieSimulator) -> None:
+async def test_the_clip_of_a_cancelled_video_becomes_a_take(studio: StudioAtWork, kie: KieSimulator) -> None:
     kie.configure(duration=(500, 500))
     request = await studio.request(clips=1)
     handle = await studio.start(request)
@@ -48,7 +48,7 @@ async def test_the_clip_of_a_cancelled_film_becomes_a_take(studio: StudioAtWork,
     await handle.cancel()
     await ended(handle)
     kie.advance(500)
-    assert await studio.temporal.get_workflow_handle(late_workflow_id(order)).result(), "the film has it looked after"
+    assert await studio.temporal.get_workflow_handle(late_workflow_id(order)).result(), "the video has it looked after"
     assert [key for key in await studio.objects.keys(keys.video_prefix("poke1", "vid_1")) if "/clips/" in key] == []
     result = await studio.make(request)
     assert kie.ledger.accepted == 1
@@ -103,7 +103,7 @@ async def decide(studio: StudioAtWork, order: str, kind: DecisionKind, task: str
     )
 
 
-async def test_the_desk_adopts_for_a_film_that_has_ended(
+async def test_the_desk_adopts_for_a_video_that_has_ended(
     studio_with_callbacks: StudioAtWork, kie: KieSimulator
 ) -> None:
     studio = studio_with_callbacks

@@ -147,7 +147,7 @@ def test_a_heavier_channel_gets_more_in_proportion() -> None:
     assert Counter(name[0] for name in names(gate)) == {"w": 9, "a": 3}
 
 
-def test_an_urgent_film_goes_before_all_others() -> None:
+def test_an_urgent_video_goes_before_all_others() -> None:
     gate = proven_line(2)
     gate.enter([ticket("a0", "a"), ticket("b0", "b"), ticket("c0", "c", priority=1)])
     assert names(gate) == ["c0", "a0"]

@@ -10,7 +10,7 @@ from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
 from studio.contracts.desk import Decision, DecisionKind, LostOrder, OrderFound
-from studio.contracts.film import OnUnknown, VideoProgress, VideoStatus
+from studio.contracts.video import OnUnknown, VideoProgress, VideoStatus
 from studio.providers.kie import open_kie
 from studio.store.desk import DeskStore
 from tests.studio_at_work import Handle, StudioAtWork, eventually
@@ -88,7 +88,7 @@ async def test_a_callback_with_our_id_finds_a_lost_order_which_is_then_no_matter
         assert "is not a lost order" in await refusal(lost, row["id"], DecisionKind.WRITE_OFF, "t")
 
 
-async def test_forged_callbacks_change_nothing_and_the_right_one_brings_the_clip_of_a_film_that_asks_for_help(
+async def test_forged_callbacks_change_nothing_and_the_right_one_brings_the_clip_of_a_video_that_asks_for_help(
     lost: StudioAtWork, kie: KieSimulator
 ) -> None:
     """Also when the first looks at its task are odd: one answer is no proof that the callback was forged."""
@@ -139,7 +139,7 @@ async def looks(handle: Handle) -> int:
     return failed - 1  # the order whose answer got lost failed, too
 
 
-async def test_a_person_looks_is_refused_foreign_tasks_and_adopts_the_right_one_and_the_film_goes_on_by_itself(
+async def test_a_person_looks_is_refused_foreign_tasks_and_adopts_the_right_one_and_the_video_goes_on_by_itself(
     lost: StudioAtWork, kie: KieSimulator
 ) -> None:
     handle = await start(lost, clips=2)
@@ -189,7 +189,7 @@ async def test_a_person_may_send_a_lost_order_again(lost: StudioAtWork, kie: Kie
     assert kie.ledger.accepted == 2
 
 
-async def test_a_film_may_send_lost_orders_again_so_many_times(
+async def test_a_video_may_send_lost_orders_again_so_many_times(
     studio_with_callbacks: StudioAtWork, kie: KieSimulator
 ) -> None:
     kie.script("createTask", ["accept_then_reset"] * 2, match="corridor 01")
@@ -203,7 +203,7 @@ async def test_a_film_may_send_lost_orders_again_so_many_times(
     assert [bill["verdict"] for bill in bills] == ["written_off", None]
 
 
-async def test_a_film_may_take_a_lost_order_for_a_failure_at_once(lost: StudioAtWork, kie: KieSimulator) -> None:
+async def test_a_video_may_take_a_lost_order_for_a_failure_at_once(lost: StudioAtWork, kie: KieSimulator) -> None:
     handle = await start(lost, on_unknown=OnUnknown.FAIL, unknown_wait_seconds=600)
     progress = await lost.waiting(handle)
     assert progress.failed == [1]

@@ -1,4 +1,4 @@
-"""A gate that has lost its line, or has no room in it: films that wait are let in all the same, without anybody."""
+"""A gate that has lost its line, or has no room in it: videos that wait are let in all the same, without anybody."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -23,7 +23,7 @@ from workflows_temporal.video import VideoWorkflow
 
 @pytest.fixture
 async def studio(temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path) -> AsyncIterator[StudioAtWork]:
-    """A studio whose films hand their tickets in again after a fifth of a second."""
+    """A studio whose videos hand their tickets in again after a fifth of a second."""
     async with AsyncExitStack() as stack:
         at_work = make_studio(temporal, database_url, kie, tmp_path, stack, gate_ask_again_seconds=0.2)
         await at_work.open()
@@ -48,7 +48,7 @@ async def new_gate(studio: StudioAtWork, *, limit: int) -> GateHandle:
 
 
 async def told(handle: Handle) -> int:
-    """How often the film has handed its present tickets in again."""
+    """How often the video has handed its present tickets in again."""
     pending = (await handle.describe()).raw_description.pending_activities
     name = TicketActivities.keep_in_line.__name__
     return next((activity.attempt for activity in pending if activity.activity_type.name == name), 0)
@@ -57,11 +57,11 @@ async def told(handle: Handle) -> int:
 async def test_a_gate_that_was_terminated_is_started_again_and_lets_in_those_who_waited(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
-    films = [await studio.start(await studio.request(f"vid_{number}", clips=1)) for number in range(2)]
+    videos = [await studio.start(await studio.request(f"vid_{number}", clips=1)) for number in range(2)]
     await eventually(studio.gate_state, lambda status: status.waiting == 2)
     await gate.terminate()
-    for film in films:
-        await film.result()
+    for video in videos:
+        await video.result()
     assert kie.ledger.accepted == 2
     assert (await studio.gate_state()).limit == studio.settings.kling_slots
 
@@ -99,7 +99,7 @@ async def test_a_gate_made_anew_counts_what_the_provider_is_working_on(
 async def test_a_gate_that_was_reset_to_before_they_came_lets_them_in(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
-    film = await studio.start(await studio.request(clips=2))
+    video = await studio.start(await studio.request(clips=2))
     await eventually(studio.gate_state, lambda status: status.waiting == 2)
     await studio.temporal.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
@@ -113,22 +113,22 @@ async def test_a_gate_that_was_reset_to_before_they_came_lets_them_in(
     )
     await eventually(studio.gate_state, lambda status: status.waiting == 2)
     await studio.gate.execute_update(GateWorkflow.set_limit, 2)
-    await film.result()
+    await video.result()
     assert kie.ledger.accepted == 2
 
 
-async def test_a_film_that_waits_tells_the_gate_again_and_again_at_no_cost_in_its_history(
+async def test_a_video_that_waits_tells_the_gate_again_and_again_at_no_cost_in_its_history(
     studio: StudioAtWork, gate: GateHandle
 ) -> None:
-    film = await studio.start(await studio.request(clips=1))
-    await eventually(lambda: told(film), lambda times: times >= 2)
-    before, times = (await film.describe()).history_length, await told(film)
-    await eventually(lambda: told(film), lambda now: now >= times + 5)
-    assert (await film.describe()).history_length == before
-    await film.terminate()
+    video = await studio.start(await studio.request(clips=1))
+    await eventually(lambda: told(video), lambda times: times >= 2)
+    before, times = (await video.describe()).history_length, await told(video)
+    await eventually(lambda: told(video), lambda now: now >= times + 5)
+    assert (await video.describe()).history_length == before
+    await video.terminate()
 
 
-async def test_a_film_there_is_no_room_for_says_so_and_is_let_in_as_soon_as_there_is(
+async def test_a_video_there_is_no_room_for_says_so_and_is_let_in_as_soon_as_there_is(
     studio: StudioAtWork, gate: GateHandle
 ) -> None:
     others = [
@@ -143,27 +143,27 @@ async def test_a_film_there_is_no_room_for_says_so_and_is_let_in_as_soon_as_ther
         for number in range(MOST_WAITING)
     ]
     await gate.signal(GateWorkflow.enter, others)
-    film = await studio.start(await studio.request(clips=2, priority=5))
-    await eventually(lambda: film.query(VideoWorkflow.progress), lambda p: "the line at the gate is full" in p.step)
+    video = await studio.start(await studio.request(clips=2, priority=5))
+    await eventually(lambda: video.query(VideoWorkflow.progress), lambda p: "the line at the gate is full" in p.step)
     assert (await studio.gate_state()).waiting == MOST_WAITING
     await gate.signal(GateWorkflow.leave, [ticket.name for ticket in others])
-    await eventually(lambda: film.query(VideoWorkflow.progress), lambda p: "the gate" not in p.step)
+    await eventually(lambda: video.query(VideoWorkflow.progress), lambda p: "the gate" not in p.step)
     await gate.execute_update(GateWorkflow.set_limit, 1)
-    await film.result()
+    await video.result()
 
 
 async def test_a_place_that_its_holder_does_not_know_is_given_back(studio: StudioAtWork, gate: GateHandle) -> None:
-    """As after a reset: the gate believes that a film is inside, and the film waits for something else."""
-    film = await studio.start(await studio.request(clips=1))
+    """As after a reset: the gate believes that a video is inside, and the video waits for something else."""
+    video = await studio.start(await studio.request(clips=1))
     await eventually(studio.gate_state, lambda status: status.waiting == 1)
-    first_run = (await film.describe()).raw_description.workflow_execution_info.first_run_id
+    first_run = (await video.describe()).raw_description.workflow_execution_info.first_run_id
     stale = Ticket(
-        name="stale", workflow_id=film.id, first_run_id=first_run, channel="poke1", video_id="vid_1", number=1
+        name="stale", workflow_id=video.id, first_run_id=first_run, channel="poke1", video_id="vid_1", number=1
     )
     await gate.signal(GateWorkflow.enter, [stale.model_copy(update={"priority": 1})])
     await eventually(studio.gate_state, lambda status: status.waiting == 2)
     await gate.execute_update(GateWorkflow.set_limit, 1)
-    await film.result()
+    await video.result()
 
 
 async def _first_task(gate: GateHandle) -> int:

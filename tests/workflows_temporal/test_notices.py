@@ -1,4 +1,4 @@
-"""Telling Notion how a film stands: in order, soon, never too often, and never at the film's expense."""
+"""Telling Notion how a video stands: in order, soon, never too often, and never at the video's expense."""
 
 import asyncio
 import json
@@ -17,8 +17,8 @@ from composition import Tools, serve_studio
 from simulators.kie import KieSimulator
 from simulators.notion import NotionSimulator
 from simulators.notion_pages import select_property, status_property
-from studio.contracts.film import Provider, VideoStatus
 from studio.contracts.notice import StatusNotice
+from studio.contracts.video import Provider, VideoStatus
 from studio.logs import hider
 from tests.studio_at_work import HANG_GUARD, Handle, StudioAtWork, eventually, make_studio
 from worker import working
@@ -28,7 +28,7 @@ from workflows_temporal.notice import NoticeWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 SOON = 60.0
-"""Seconds within which a page shows how its film stands, on a machine that has much else to do: else it is 5."""
+"""Seconds within which a page shows how its video stands, on a machine that has much else to do: else it is 5."""
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def delivering(studio: StudioAtWork) -> bool:
 
 
 async def changes(handle: Handle) -> list[tuple[str, float]]:
-    """When the film's status changed, and to which, by its history."""
+    """When the video's status changed, and to which, by its history."""
     found = []
     async for event in handle.fetch_history_events():
         if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
@@ -78,7 +78,7 @@ async def changes(handle: Handle) -> list[tuple[str, float]]:
     return found
 
 
-async def test_the_page_follows_the_film_through_failure_and_resume(
+async def test_the_page_follows_the_video_through_failure_and_resume(
     studio: StudioAtWork, kie: KieSimulator, notion: NotionSimulator
 ) -> None:
     page = notion.add_page()
@@ -92,14 +92,14 @@ async def test_the_page_follows_the_film_through_failure_and_resume(
     for (status, moment), told in zip(await changes(handle), notion.history(page, "Status"), strict=True):
         assert told.value == status.replace("_", " ").title()
         assert 0 <= told.wall - moment < SOON
-    (film,) = await studio.rows("select status from films")
-    assert film["status"].replace("_", " ").title() == notion.value(page, "Status")
+    (video,) = await studio.rows("select status from videos")
+    assert video["status"].replace("_", " ").title() == notion.value(page, "Status")
 
 
 async def test_a_select_of_any_name_may_show_the_status(
     temporal: Client, database_url: str, kie: KieSimulator, notion: NotionSimulator, tmp_path: Path
 ) -> None:
-    """A select learns words it does not know, such as that of a film that was called off."""
+    """A select learns words it does not know, such as that of a video that was called off."""
     page = notion.add_page(properties={"Phase": select_property(), "Status": status_property("Video Ready")})
     how = {"notion_property": "Phase", "notion_property_kind": "select"}
     told = {"notion_token": "sim-token", "notion_api_url": notion.api_url}
@@ -114,7 +114,7 @@ async def test_a_select_of_any_name_may_show_the_status(
     assert notion.history(page, "Status") == []
 
 
-async def test_films_of_one_name_have_a_page_each_and_one_without_a_page_tells_nobody(
+async def test_videos_of_one_name_have_a_page_each_and_one_without_a_page_tells_nobody(
     studio: StudioAtWork, notion: NotionSimulator
 ) -> None:
     pages = {"poke1": notion.add_page(), "poke2": notion.add_page(), "poke3": None}
@@ -182,10 +182,10 @@ async def test_a_wait_that_notion_asks_for_is_obeyed(studio: StudioAtWork, notio
     assert 2 <= change.wall - refusal.wall < 2 + SOON
 
 
-# ── never at the film's expense ──────────────────────────────────────────
+# ── never at the video's expense ──────────────────────────────────────────
 
 
-async def test_a_notion_that_is_down_holds_no_film_up_and_hears_only_the_newest_word(
+async def test_a_notion_that_is_down_holds_no_video_up_and_hears_only_the_newest_word(
     studio: StudioAtWork, notion: NotionSimulator
 ) -> None:
     page = notion.add_page()
@@ -209,7 +209,7 @@ async def test_an_older_word_that_comes_late_is_dropped(studio: StudioAtWork, no
     await shown(notion, page, "Video Ready")
 
 
-async def test_a_notion_that_never_answers_holds_no_film_up_and_no_later_word(
+async def test_a_notion_that_never_answers_holds_no_video_up_and_no_later_word(
     studio: StudioAtWork, notion: NotionSimulator
 ) -> None:
     page = notion.add_page()
@@ -221,17 +221,17 @@ async def test_a_notion_that_never_answers_holds_no_film_up_and_no_later_word(
     assert notion.history(page, "Status")[0].wall - finished < SOON
 
 
-async def test_a_notion_that_refuses_is_not_asked_again_and_fails_no_film(
+async def test_a_notion_that_refuses_is_not_asked_again_and_fails_no_video(
     studio: StudioAtWork, notion: NotionSimulator
 ) -> None:
     pages = {str(status): notion.add_page() for status in (400, 401, 404)}
     for status, page in pages.items():
         notion.script("patchPage", [{"http": int(status)}], repeat=True, match=page)
-    films = [
+    videos = [
         await studio.request(clips=1, channel=status, notion_page=page, provider=Provider.ANIMATIC)
         for status, page in pages.items()
     ]
-    await asyncio.gather(*(studio.make(film) for film in films))
+    await asyncio.gather(*(studio.make(video) for video in videos))
     for status, page in pages.items():
         await ended(studio, f"notice/{status}/vid_1")
         assert notion.history(page, "Status") == []
@@ -267,7 +267,7 @@ async def test_without_a_token_nothing_is_sent_and_nothing_waits(
     assert notion.refusals == []
 
 
-async def test_a_notice_that_cannot_be_handed_over_fails_no_film(
+async def test_a_notice_that_cannot_be_handed_over_fails_no_video(
     studio: StudioAtWork, notion: NotionSimulator, temporal: Client
 ) -> None:
     """The workers' own client is refused when it starts the `NoticeWorkflow`."""
@@ -285,4 +285,4 @@ async def test_a_notice_that_cannot_be_handed_over_fails_no_film(
         await stack.enter_async_context(worker)
         await stack.enter_async_context(working(studio.settings, [TaskQueue.MEDIA], temporal))
         request = await studio.request(clips=1, notion_page=notion.add_page(), provider=Provider.ANIMATIC)
-        assert (await studio.make(request)).film.size > 0
+        assert (await studio.make(request)).video.size > 0

@@ -1,4 +1,4 @@
-"""Films whose clips a user's own graph makes: looked at before anything is sent to a server."""
+"""Videos whose clips a user's own graph makes: looked at before anything is sent to a server."""
 
 import json
 from pathlib import Path
@@ -10,14 +10,14 @@ from temporalio.client import WorkflowFailureError
 from comfy_workflows.graph import GraphTemplate
 from simulators.comfyui import ComfySimulator
 from studio.contracts.base import MediaRef
-from studio.contracts.film import Provider
+from studio.contracts.video import Provider
 from studio.graphs import add_graph, read_graph
 from studio.providers.comfyui import open_comfyui
 from studio.store.models import ModelStore
 from tests.comfy_workflows.conftest import own_clip_graph
 from tests.studio_at_work import StudioAtWork
 
-FILM: dict[str, Any] = {"provider": Provider.COMFYUI, "model": "mine", "width": 256, "height": 256}
+VIDEO: dict[str, Any] = {"provider": Provider.COMFYUI, "model": "mine", "width": 256, "height": 256}
 
 
 async def own_graph(comfy: ComfySimulator) -> GraphTemplate:
@@ -33,22 +33,22 @@ async def added(studio: StudioAtWork, comfy: ComfySimulator) -> MediaRef:
 
 
 async def reason(studio: StudioAtWork, **fields: Any) -> str:
-    """Why a film is refused."""
-    handle = await studio.start(await studio.request(clips=1, **FILM | fields))
+    """Why a video is refused."""
+    handle = await studio.start(await studio.request(clips=1, **VIDEO | fields))
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
     return str(failed.value.cause)
 
 
-async def test_a_film_by_an_own_graph_and_its_next_version_are_two_takes(
+async def test_a_video_by_an_own_graph_and_its_next_version_are_two_takes(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
-    film = await gpu_studio.request(clips=1, graph=await added(gpu_studio, comfy), **FILM)
-    first = await gpu_studio.make(film)
+    video = await gpu_studio.request(clips=1, graph=await added(gpu_studio, comfy), **VIDEO)
+    first = await gpu_studio.make(video)
     template = await own_graph(comfy)
     template.graph["85"]["inputs"]["cfg"] = 5.0
     newer = await add_graph(template, ModelStore(gpu_studio.database), gpu_studio.objects)
-    second = await gpu_studio.make(film.model_copy(update={"video_id": "vid_2", "graph": newer.graph_file}))
+    second = await gpu_studio.make(video.model_copy(update={"video_id": "vid_2", "graph": newer.graph_file}))
     assert first.clips[0].take != second.clips[0].take
     assert [entry.state for entry in comfy.ledger.prompts] == ["success", "success"]
 

@@ -37,9 +37,9 @@ from temporalio.worker import Worker
 from simulators.kie import KieSimulator
 from studio.contracts.base import Contract, SetByWorkflow
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import Provider
 from studio.contracts.gate import GateState, Ticket
 from studio.contracts.sentence import SentenceRequest
+from studio.contracts.video import Provider
 from tests.house.test_registration import workflow_names
 from tests.studio_at_work import eventually, make_studio
 from workflows_temporal.addresses import KLING_GATE_ID, WORKFLOW_IDS, TaskQueue, image_workflow_id
@@ -446,7 +446,7 @@ async def test_a_workflow_is_started_under_its_own_id_alone(spine: Client) -> No
     for workflow_type in WORKFLOW_IDS:
         request = request_for(workflow_type)
         right = id_for(workflow_type, request)
-        for wrong in ("my-film-1", right + "\u00e9", right.upper()):
+        for wrong in ("my-video-1", right + "\u00e9", right.upper()):
             handle = await raw.start(workflow_type, wrong, [_json(json.dumps(request).encode())])
             kind, reason = await how_it_ended(handle)
             assert kind == "InvalidRequest" and right in reason and wrong in reason, (workflow_type, reason)
@@ -500,7 +500,7 @@ async def test_a_field_nobody_knows_is_refused_with_the_name_that_was_meant(spin
         assert await failed_tasks(handle) == []
 
 
-async def test_a_film_that_was_sent_everything_is_made(
+async def test_a_video_that_was_sent_everything_is_made(
     temporal: Client, database_url: str, kie: KieSimulator, tmp_path: Path
 ) -> None:
     """While its clips wait for a worker it is bombarded; one of all those signals stops a clip, as it should."""

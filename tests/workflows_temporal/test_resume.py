@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from local.temporal_server import temporal_binary
 from simulators.kie import KieSimulator
-from studio.contracts.film import VideoStatus
+from studio.contracts.video import VideoStatus
 from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.video import VideoWorkflow
 
@@ -65,7 +65,7 @@ async def test_a_still_that_disappears_from_the_host_is_hosted_again(studio: Stu
 async def test_an_expired_link_is_renewed_a_broken_download_tried_again_and_nothing_bought_again(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
-    """Neither meanwhile, nor when the film is started again."""
+    """Neither meanwhile, nor when the video is started again."""
     kie.script("files", [{"http": 404}, "truncated_body", "reset_before", {"http": 503}])
     request = await studio.request(clips=1)
     for _ in range(2):
@@ -73,8 +73,8 @@ async def test_an_expired_link_is_renewed_a_broken_download_tried_again_and_noth
         assert kie.ledger.accepted == 1
 
 
-async def test_a_database_outage_delays_a_film_and_loses_nothing(studio: StudioAtWork, kie: KieSimulator) -> None:
-    """Sessions are cut again and again while a film is made; every row is there once in the end."""
+async def test_a_database_outage_delays_a_video_and_loses_nothing(studio: StudioAtWork, kie: KieSimulator) -> None:
+    """Sessions are cut again and again while a video is made; every row is there once in the end."""
     handle = await studio.start(await studio.request(clips=4))
     for _ in range(4):
         async with studio.database.transaction() as connection:

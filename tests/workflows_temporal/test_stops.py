@@ -6,10 +6,10 @@ from temporalio.client import WorkflowFailureError
 from simulators.comfyui import ComfySimulator
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress
 from studio.contracts.progress import Stage
 from studio.contracts.sentence import ProjectProgress
-from tests.renders import FILM, running, states
+from studio.contracts.video import VideoProgress
+from tests.renders import VIDEO, running, states
 from tests.story import Story
 from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.project import ProjectWorkflow
@@ -30,18 +30,18 @@ async def clip_on_gpu(studio: StudioAtWork, comfy: ComfySimulator, *, only: str 
     return number
 
 
-async def test_a_stopped_clip_frees_the_gpu_within_two_seconds_and_the_film_waits(
+async def test_a_stopped_clip_frees_the_gpu_within_two_seconds_and_the_video_waits(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
     comfy.order(match="corridor 01", seconds=FOR_EVER, count=1)
-    handle = await gpu_studio.start(await gpu_studio.request(clips=3, **FILM))
+    handle = await gpu_studio.start(await gpu_studio.request(clips=3, **VIDEO))
     await clip_on_gpu(gpu_studio, comfy, only="1")
     await handle.signal("stop", 1)  # plain JSON
     waiting = await gpu_studio.waiting(handle)
     assert [clip.status for clip in waiting.clips] == [ClipStatus.FAILED, ClipStatus.DONE, ClipStatus.DONE]
     assert waiting.message.splitlines() == [
         "1 of 3 clips are missing.",
-        "Clip 1: stopped; `film resume` makes it, `film edit` changes it first",
+        "Clip 1: stopped; `video resume` makes it, `video edit` changes it first",
     ]
     (seconds,) = [one.seconds_to_interrupt for one in comfy.ledger.prompts if one.state == "interrupted"]
     assert seconds is not None and seconds < 2
@@ -52,9 +52,9 @@ async def test_a_stopped_clip_frees_the_gpu_within_two_seconds_and_the_film_wait
 async def test_a_clip_that_waits_for_a_gpu_is_stopped_without_one(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
-    """Stopping again, or what is not made at all, changes nothing; and the film can be cancelled after it."""
+    """Stopping again, or what is not made at all, changes nothing; and the video can be cancelled after it."""
     comfy.order(seconds=FOR_EVER)
-    handle = await gpu_studio.start(await gpu_studio.request(clips=2, **FILM))
+    handle = await gpu_studio.start(await gpu_studio.request(clips=2, **VIDEO))
     first = await clip_on_gpu(gpu_studio, comfy)
     waits = 3 - first
     for number in (waits, waits, 7):
@@ -75,7 +75,7 @@ async def test_a_render_that_is_finished_in_spite_of_the_stop_is_used(
     gpu_studio: StudioAtWork, comfy: ComfySimulator
 ) -> None:
     comfy.order(seconds=150, deaf=True, count=1)
-    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **FILM))
+    handle = await gpu_studio.start(await gpu_studio.request(clips=1, **VIDEO))
     await running(comfy)
     await handle.signal(VideoWorkflow.stop, 1)
     await gpu_studio.waiting(handle)

@@ -5,7 +5,7 @@ from typing import Any
 
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipRequest
-from studio.contracts.film import Provider, VideoRequest, VideoResult
+from studio.contracts.video import Provider, VideoRequest, VideoResult
 from studio.objects import keys
 from studio.store.takes import TakeStore
 from tests.studio_at_work import StudioAtWork
@@ -14,13 +14,13 @@ SKIPPED = "Skipped {} existing clips, generated {} new clips"
 
 
 def changed(request: VideoRequest, number: int, **changes: Any) -> VideoRequest:
-    """The same film with one clip changed."""
+    """The same video with one clip changed."""
     clips = [clip.model_copy(update=changes) if clip.number == number else clip for clip in request.clips]
     return request.model_copy(update={"clips": clips})
 
 
 def renamed(request: VideoRequest, video_id: str) -> VideoRequest:
-    """Another film of the same clips."""
+    """Another video of the same clips."""
     return request.model_copy(update={"video_id": video_id})
 
 
@@ -41,7 +41,7 @@ async def test_a_changed_prompt_costs_one_order(studio: StudioAtWork, kie: KieSi
     assert second.summary == SKIPPED.format(2, 1)
     assert [one == other for one, other in zip(takes(first), takes(second), strict=True)] == [True, False, True]
     assert [clip.reused for clip in second.clips] == [True, False, True]
-    assert second.film.sha256 != first.film.sha256
+    assert second.video.sha256 != first.video.sha256
     assert second.total_cost_usd == first.total_cost_usd * 4 / 3
 
 
@@ -53,7 +53,7 @@ async def test_an_older_take_can_be_chosen_again(studio: StudioAtWork, kie: KieS
     between = await studio.make(other)
     back = await studio.make(changed(other, 2, take=first.clips[1].take))
     assert kie.ledger.accepted == 3
-    assert back.film.sha256 == first.film.sha256 != between.film.sha256
+    assert back.video.sha256 == first.video.sha256 != between.video.sha256
     assert takes(back) == takes(first)
     assert back.summary == SKIPPED.format(2, 0)
 
@@ -71,12 +71,12 @@ async def test_the_same_inputs_are_made_again_only_when_asked(studio: StudioAtWo
     assert {take.cost_usd for take in listed} == {clip.cost_usd}
 
 
-async def test_another_film_of_the_channel_uses_what_is_there(studio: StudioAtWork, kie: KieSimulator) -> None:
+async def test_another_video_of_the_channel_uses_what_is_there(studio: StudioAtWork, kie: KieSimulator) -> None:
     request = await studio.request(clips=2)
     first = await studio.make(request)
     second = await studio.make(renamed(request, "vid_2"))
     assert kie.ledger.accepted == 2
-    assert second.film.sha256 == first.film.sha256
+    assert second.video.sha256 == first.video.sha256
     assert second.total_cost_usd == 0
     prefix = keys.video_prefix("poke1", "vid_2")
     assert [key for key in await studio.objects.keys(prefix) if "/clips/" in key] == [
@@ -84,16 +84,16 @@ async def test_another_film_of_the_channel_uses_what_is_there(studio: StudioAtWo
     ]
 
 
-async def test_two_films_at_once_share_their_orders(studio: StudioAtWork, kie: KieSimulator) -> None:
+async def test_two_videos_at_once_share_their_orders(studio: StudioAtWork, kie: KieSimulator) -> None:
     request = await studio.request(clips=2)
     one, other = await asyncio.gather(studio.make(request), studio.make(renamed(request, "vid_2")))
     assert kie.ledger.accepted == 2
-    assert one.film.sha256 == other.film.sha256
+    assert one.video.sha256 == other.video.sha256
     (spent,) = await studio.rows("select sum(billed_usd) as usd from submissions")
     assert one.total_cost_usd + other.total_cost_usd == spent["usd"]
 
 
-async def test_clips_of_one_film_that_are_alike_are_one_take(studio: StudioAtWork, kie: KieSimulator) -> None:
+async def test_clips_of_one_video_that_are_alike_are_one_take(studio: StudioAtWork, kie: KieSimulator) -> None:
     request = await studio.request(clips=2)
     alike = ClipRequest(number=2, still=request.clips[0].still, prompt=request.clips[0].prompt)
     result = await studio.make(request.model_copy(update={"clips": [request.clips[0], alike]}))
@@ -115,7 +115,7 @@ async def test_a_take_whose_file_is_gone_is_fetched_or_made_again(studio: Studio
     await studio.objects.delete(clip.file.media.key)
     second = await studio.make(request)
     assert kie.ledger.accepted == 1, "the provider still had it"
-    assert second.film.sha256 == first.film.sha256
+    assert second.video.sha256 == first.video.sha256
 
 
 async def test_what_the_local_renderer_drew_is_not_drawn_again(studio: StudioAtWork) -> None:

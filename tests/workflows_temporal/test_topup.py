@@ -1,4 +1,4 @@
-"""A gate that closed because credits were missing: it watches the account, and the films it turned back go on."""
+"""A gate that closed because credits were missing: it watches the account, and the videos it turned back go on."""
 
 from decimal import Decimal
 
@@ -10,8 +10,8 @@ from activities.balance import BalanceActivities
 from activities.records import RecordActivities
 from simulators.kie import KieSimulator
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import VideoProgress, VideoStatus
 from studio.contracts.gate import Closing, GateState
+from studio.contracts.video import VideoProgress, VideoStatus
 from tests.studio_at_work import GateHandle, Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import KLING_GATE_ID, TaskQueue
 from workflows_temporal.gate import GateWorkflow
@@ -54,7 +54,7 @@ async def looked(gate: GateHandle, times: int = 3) -> None:
 
 
 async def signals(handle: Handle | GateHandle) -> list[str]:
-    """What a film or a gate was told."""
+    """What a video or a gate was told."""
     return [
         event.workflow_execution_signaled_event_attributes.signal_name
         async for event in handle.fetch_history_events()
@@ -63,7 +63,7 @@ async def signals(handle: Handle | GateHandle) -> list[str]:
 
 
 async def steps(handle: Handle) -> list[str]:
-    """The activities of a film, as they were begun."""
+    """The activities of a video, as they were begun."""
     return [
         event.activity_task_scheduled_event_attributes.activity_type.name
         async for event in handle.fetch_history_events()
@@ -75,7 +75,7 @@ async def told(handle: Handle, words: str) -> VideoProgress:
     return await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: words in p.step)
 
 
-async def test_a_film_that_meets_an_empty_account_goes_on_after_a_top_up(
+async def test_a_video_that_meets_an_empty_account_goes_on_after_a_top_up(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     kie.configure(credits=CLIP + 10)
@@ -99,7 +99,7 @@ async def test_a_film_that_meets_an_empty_account_goes_on_after_a_top_up(
     assert (state.closed, state.closings, state.standing_by) == (None, 1, 0)
 
 
-async def test_a_film_that_was_refused_at_its_start_goes_on_after_a_top_up(
+async def test_a_video_that_was_refused_at_its_start_goes_on_after_a_top_up(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     kie.configure(credits=0)
@@ -139,7 +139,7 @@ async def test_a_refund_is_tried_once_and_refused_once(
     await handle.result()
 
 
-async def test_films_that_wait_in_line_go_on_too_and_those_that_stand_still_for_another_reason_do_not(
+async def test_videos_that_wait_in_line_go_on_too_and_those_that_stand_still_for_another_reason_do_not(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     """One that stands still for both reasons redoes all that is missing."""
@@ -180,7 +180,7 @@ async def test_a_refused_key_takes_the_place_of_an_empty_account_and_never_opens
     assert (state.closed, state.closings) == (BAD_KEY, before.closings)
     assert await looks(gate) == 0
     assert (await second.query(VideoWorkflow.progress)).status is VideoStatus.VIDEO_ERROR
-    await gate.signal(GateWorkflow.resume)  # the gate, and not the films
+    await gate.signal(GateWorkflow.resume)  # the gate, and not the videos
     for handle in (first, second):
         await handle.result()
 
@@ -215,7 +215,7 @@ async def test_a_balance_that_is_told_late_does_not_hide_a_top_up(
     assert kie.ledger.refused_by == {("createTask", 402): 1}
 
 
-async def test_a_film_whose_other_clips_still_render_hears_of_it_too(
+async def test_a_video_whose_other_clips_still_render_hears_of_it_too(
     studio: StudioAtWork, kie: KieSimulator, gate: GateHandle
 ) -> None:
     await gate.execute_update(GateWorkflow.set_limit, 2)
@@ -228,7 +228,7 @@ async def test_a_film_whose_other_clips_still_render_hears_of_it_too(
     kie.advance(100_000)
     await handle.result()
     assert kie.ledger.accepted == 2
-    assert (await steps(handle)).count(RecordActivities.set_film_status.__name__) == 1  # it never stood still
+    assert (await steps(handle)).count(RecordActivities.set_video_status.__name__) == 1  # it never stood still
 
 
 async def test_a_closed_gate_adds_nothing_to_its_history_and_begun_anew_knows_what_it_waits_for_and_whom_to_tell(

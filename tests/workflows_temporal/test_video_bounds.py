@@ -8,8 +8,8 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from simulators.kie import KieSimulator
-from studio.contracts.film import LARGEST_REQUEST, VideoRequest, VideoStatus
 from studio.contracts.size import json_bytes
+from studio.contracts.video import LARGEST_REQUEST, VideoRequest, VideoStatus
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.video import VideoWorkflow
 
@@ -56,11 +56,11 @@ async def test_a_request_that_is_too_large_ends_before_its_first_step_whoever_st
     assert (cause.type, cause.non_retryable) == ("InvalidRequest", True)
     assert f"has {json_bytes(request):,} bytes as JSON" in cause.message
     assert await activities(handle) == 1  # its end is written down
-    assert [row["status"] for row in await studio.rows("select status from films")] == ["refused"]
+    assert [row["status"] for row in await studio.rows("select status from videos")] == ["refused"]
 
 
 @pytest.mark.slow
-async def test_500_clips_at_the_bound_continue_as_new_in_the_middle_and_become_a_film(
+async def test_500_clips_at_the_bound_continue_as_new_in_the_middle_and_become_a_video(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
     short = await studio.make(await studio.request("short", clips=1))

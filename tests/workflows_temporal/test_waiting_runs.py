@@ -1,4 +1,4 @@
-"""A film that waits, for a person, for a place or for news of an order, hears many signals and goes on."""
+"""A video that waits, for a person, for a place or for news of an order, hears many signals and goes on."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from composition import Tools, serve_studio
 from simulators.kie import KieSimulator
 from studio.contracts.callback import CalledBack
 from studio.contracts.clip import ClipStatus
-from studio.contracts.film import OnUnknown, VideoStatus
+from studio.contracts.video import OnUnknown, VideoStatus
 from studio.store.pool import Database
 from studio.store.takes import TakeStore
 from studio.store.video_endings import VideoEndings
@@ -44,7 +44,7 @@ async def temporal_server_with_short_histories(tmp_path_factory: pytest.TempPath
 async def studio(
     temporal_server_with_short_histories: Client, database_url: str, kie: KieSimulator, tmp_path: Path
 ) -> AsyncIterator[StudioAtWork]:
-    """A studio whose films hand their tickets in again after a fifth of a second; its orders ask for callbacks."""
+    """A studio whose videos hand their tickets in again after a fifth of a second; its orders ask for callbacks."""
     async with AsyncExitStack() as stack:
         client, changes = temporal_server_with_short_histories, {"kie_callback_url": NOBODY}
         at_work = make_studio(client, database_url, kie, tmp_path, stack, gate_ask_again_seconds=0.2, **changes)
@@ -54,19 +54,19 @@ async def studio(
 
 
 async def runs(studio: StudioAtWork, handle: Handle) -> int:
-    """How many runs the film has had."""
+    """How many runs the video has had."""
     return len([run async for run in studio.temporal.list_workflows(f"WorkflowId = '{handle.id}'")])
 
 
 async def new_run(studio: StudioAtWork, handle: Handle) -> None:
-    """Bombard the film until it has begun a new run."""
+    """Bombard the video until it has begun a new run."""
     before = await runs(studio, handle)
     await bombard(handle)
     await eventually(lambda: runs(studio, handle), lambda count: count > before)
 
 
 async def bombard(handle: Handle, signals: int = EVENTS) -> None:
-    """Signals about a clip that the film does not wait for: as many as end a run, also one that has just begun."""
+    """Signals about a clip that the video does not wait for: as many as end a run, also one that has just begun."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def send() -> None:
@@ -76,7 +76,7 @@ async def bombard(handle: Handle, signals: int = EVENTS) -> None:
     await asyncio.gather(*(send() for _ in range(signals)))
 
 
-async def test_a_film_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
+async def test_a_video_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
     kie.order(match="corridor 02", fail="internal", count=1)
@@ -96,7 +96,7 @@ async def test_a_film_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
 
 
 @pytest.mark.slow
-async def test_a_film_is_resumed_after_ten_thousand_signals(studio: StudioAtWork, kie: KieSimulator) -> None:
+async def test_a_video_is_resumed_after_ten_thousand_signals(studio: StudioAtWork, kie: KieSimulator) -> None:
     """A run takes so many signals and no more; where the worker is slow, later ones are refused until the next run."""
     kie.order(match="corridor 01", fail="internal", count=1)
     handle = await studio.start(await studio.request("besieged", clips=1))
@@ -109,7 +109,7 @@ async def test_a_film_is_resumed_after_ten_thousand_signals(studio: StudioAtWork
 
 
 async def resumed(handle: Handle) -> bool:
-    """Whether the film takes a resume now."""
+    """Whether the video takes a resume now."""
     try:
         await handle.signal(VideoWorkflow.resume)
     except RPCError:
@@ -125,12 +125,12 @@ async def test_a_resume_among_many_other_signals_is_not_lost(studio: StudioAtWor
     bombarding = asyncio.create_task(bombard(handle))
     await eventually(lambda: runs(studio, handle), lambda count: count > before)
     await handle.signal(VideoWorkflow.resume)
-    await asyncio.gather(bombarding, return_exceptions=True)  # the film may end before all have arrived
+    await asyncio.gather(bombarding, return_exceptions=True)  # the video may end before all have arrived
     await handle.result()
     assert kie.ledger.accepted == 2
 
 
-async def test_a_film_that_waits_for_a_place_begins_new_runs_and_is_let_in(
+async def test_a_video_that_waits_for_a_place_begins_new_runs_and_is_let_in(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
     await eventually(studio.gate.describe, lambda gate: gate.close_time is None)
@@ -145,7 +145,7 @@ async def test_a_film_that_waits_for_a_place_begins_new_runs_and_is_let_in(
     assert kie.ledger.accepted == 2
 
 
-async def test_a_film_the_gate_turned_back_goes_on_in_another_run_when_it_opens(
+async def test_a_video_the_gate_turned_back_goes_on_in_another_run_when_it_opens(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
     kie.script("createTask", [{"body_code": 401}])
@@ -178,7 +178,7 @@ async def test_a_lost_order_is_waited_for_until_the_same_moment_and_adopted_in_a
     assert kie.ledger.accepted == 1
 
 
-async def test_a_film_is_cancelled_in_a_later_run_and_keeps_what_an_earlier_one_made(
+async def test_a_video_is_cancelled_in_a_later_run_and_keeps_what_an_earlier_one_made(
     studio: StudioAtWork, kie: KieSimulator
 ) -> None:
     kie.order(match="corridor 01", fail="internal", count=1)
@@ -238,7 +238,7 @@ async def test_a_video_whose_next_run_would_not_fit_ends_in_video_error_with_the
         assert handle.id not in await reconciler.reconcile()
     assert isinstance(failure.value.cause, ApplicationError)
     figures = r"The next run's input has [\d,]{4,} bytes, Temporal takes 500 - Make several videos"
-    (row,) = await studio.rows("select status, message from films where video_id = 'tight'")
+    (row,) = await studio.rows("select status, message from videos where video_id = 'tight'")
     for status, message in ((progress.status, progress.message), (row["status"], row["message"])):
         assert status == VideoStatus.VIDEO_ERROR
         assert re.fullmatch(figures, message)

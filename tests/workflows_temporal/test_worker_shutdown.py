@@ -19,8 +19,8 @@ from local.stack import ROOT
 from simulators.kie import KieSimulator
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId, Framing, HostedStill, StillToHost
-from studio.contracts.film import StatusRecord, VideoStatus
 from studio.contracts.gate import GateName, Ticket
+from studio.contracts.video import StatusRecord, VideoStatus
 from studio.objects import keys
 from studio.objects.store import StorePlace, open_store
 from tests.studio_at_work import eventually, still_size
@@ -90,14 +90,14 @@ async def test_three_queues_stop_polling_at_once_on_sigterm_and_a_long_upload_is
         await eventually(lambda: _lines(log, "Beginning worker shutdown"), lambda count: count == 3)
         name = StatusRecord(channel="poke1", video_id="none", status=VideoStatus.QUEUED, message="", revision=1)
         gate = GateName(gate=KLING_GATE_ID)
-        await handle.signal("begin", args=["set_film_status", TaskQueue.STUDIO, name.model_dump(mode="json")])
+        await handle.signal("begin", args=["set_video_status", TaskQueue.STUDIO, name.model_dump(mode="json")])
         await handle.signal("begin", args=["check_account", TaskQueue.KLING, gate.model_dump(mode="json")])
         await handle.signal("begin", args=["draw_clip", TaskQueue.MEDIA, {}])
         await eventually(lambda: _pending(handle), lambda pending: len(pending) == 4)
         upload.answer.set()
         await ending
         assert (await handle.result()).url == ADDRESS
-        assert await _unstarted(handle) == {"set_film_status", "check_account", "draw_clip"}
+        assert await _unstarted(handle) == {"set_video_status", "check_account", "draw_clip"}
 
 
 async def _lines(log: Path, words: str) -> int:

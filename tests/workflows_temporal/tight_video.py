@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from studio.contracts.film import VideoRequest, VideoResult
+from studio.contracts.video import VideoRequest, VideoResult
 from workflows_temporal.inbound import fitted
 from workflows_temporal.video import VideoWorkflow
 

@@ -1,4 +1,4 @@
-// Starts a video from a request file, as `starter.py film request FILE.yaml` prints one, and prints how it ended.
+// Starts a video from a request file, as `starter.py video request FILE.yaml` prints one, and prints how it ended.
 //
 //	go get go.temporal.io/sdk && go run start_video.go request.json
 package main
@@ -20,9 +20,9 @@ type videoName struct {
 }
 
 type videoResult struct {
-	Film struct {
+	Video struct {
 		Key string `json:"key"`
-	} `json:"film"`
+	} `json:"video"`
 	TotalCostUSD string `json:"total_cost_usd"`
 	Summary      string `json:"summary"`
 }
@@ -56,5 +56,5 @@ func main() {
 	if err := run.Get(ctx, &result); err != nil {
 		log.Fatal(err) // InvalidRequest: a line for each mistake
 	}
-	fmt.Println(result.Film.Key, result.TotalCostUSD, result.Summary)
+	fmt.Println(result.Video.Key, result.TotalCostUSD, result.Summary)
 }

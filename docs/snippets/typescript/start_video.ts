@@ -1,10 +1,10 @@
-// Starts a video from a request file, as `starter.py film request FILE.yaml` prints one, and prints how it ended.
+// Starts a video from a request file, as `starter.py video request FILE.yaml` prints one, and prints how it ended.
 //   npm install @temporalio/client && npx tsx start_video.ts request.json
 import { readFileSync } from 'node:fs';
 import { Client, Connection, WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
 
 interface VideoResult {
-  film: { key: string };
+  video: { key: string };
   total_cost_usd: string;
   summary: string;
 }
@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   }
   try {
     const result: VideoResult = await client.workflow.getHandle(workflowId).result();
-    console.log(JSON.stringify({ film: result.film.key, usd: result.total_cost_usd, summary: result.summary }));
+    console.log(JSON.stringify({ video: result.video.key, usd: result.total_cost_usd, summary: result.summary }));
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     console.error(`${workflowId}: ${error.cause?.message ?? error.message}`); // a line for each mistake

@@ -20,7 +20,7 @@ create table decisions (
 
 create index decisions_by_order on decisions (submission_id);
 
--- scope: `day`, `day/CHANNEL` or `film/CHANNEL/FILM`.
+-- scope: `day`, `day/CHANNEL` or `video/CHANNEL/VIDEO`.
 create table budgets (
     scope      text           primary key,
     limit_usd  numeric(14, 6) not null check (limit_usd >= 0),

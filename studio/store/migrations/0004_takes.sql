@@ -30,7 +30,7 @@ create table clip_takes (
 
 create index clip_takes_by_take on clip_takes (channel, take);
 
-alter table films add column request jsonb;
+alter table videos add column request jsonb;
 alter table clips add column take text;
 
 -- Orders made before there were takes: their digests mean something else, and may repeat within a channel.

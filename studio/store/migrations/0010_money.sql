@@ -21,7 +21,7 @@ alter table budgets     add constraint budgets_finite check (limit_usd between 0
 alter table takes       add constraint takes_cost check (cost_usd between 0 and 10000);
 alter table clips       add constraint clips_cost check (cost_usd between 0 and 10000);
 alter table video_costs add constraint video_costs_cost check (cost_usd between 0 and 10000000);
-alter table films       add constraint films_cost check (total_cost_usd between 0 and 10000000);
+alter table videos       add constraint videos_cost check (total_cost_usd between 0 and 10000000);
 
 -- For order recovery: which accepted and delivered orders have no file here.
 create index submissions_delivered on submissions (settled_at) where state = 'settled' and verdict = 'delivered' and not is_here;

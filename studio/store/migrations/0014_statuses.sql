@@ -19,14 +19,14 @@ select channel, video_id, provider,
 
 create index submissions_by_video on submissions (channel, video_id);
 
-alter table films
+alter table videos
     -- The result as the workflow returned it: Temporal forgets it after its retention.
     add column result     json,
     -- When the row of a video that has not ended was last compared with its workflow.
     add column checked_at timestamptz not null default now();
 
-create index films_open on films (checked_at) where status in ('queued', 'processing', 'video_error', 'budget_reached');
-create index films_by_workflow on films (workflow_id);
+create index videos_open on videos (checked_at) where status in ('queued', 'processing', 'video_error', 'budget_reached');
+create index videos_by_workflow on videos (workflow_id);
 
 -- Work that one process does for all, until when it is its own.
 create table leases (

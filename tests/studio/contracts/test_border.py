@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from studio.contracts.base import Contract
 from studio.contracts.complaint import MOST_PROBLEMS, complaint, unknown_fields
-from studio.contracts.film import VideoRequest
+from studio.contracts.video import VideoRequest
 
 STILL = {"key": "channels/demo/videos/f1/stills/clip_01.png", "sha256": "0" * 64, "mime": "image/png"}
 CLIP = {"number": 1, "still": STILL, "prompt": "Waves roll onto the beach. Slow pan right.", "seconds": 5}
@@ -55,8 +55,8 @@ REFUSED: list[tuple[Any, str]] = [
     (_clip(seconds=5.5), "clips.0.seconds: must be 5 or 10, not 5.5"),
     (_clip(seconds=True), "clips.0.seconds: must be 5 or 10, not true"),
     (_clip(number="one"), 'clips.0.number: must be a whole number, not "one"'),
-    (_clip(number=0), "clips: clips.0.number is 0, its place in the film is 1: clips are numbered from 1"),
-    (_clip(number=2), "request: clips.0.number is 2, its place in the film is 1"),
+    (_clip(number=0), "clips: clips.0.number is 0, its place in the video is 1: clips are numbered from 1"),
+    (_clip(number=2), "request: clips.0.number is 2, its place in the video is 1"),
     ({"budget_usd": -1}, "budget_usd: must be at least 0, not -1"),
     ({"budget_usd": 1e12}, "budget_usd: is too large: 1000000000000.0"),
     ({"budget_usd": 10**40}, f"budget_usd: is too large: {10**40}"),

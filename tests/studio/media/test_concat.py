@@ -1,4 +1,4 @@
-"""Clips become a film: what agrees is copied, what differs is brought into line, and everything is counted."""
+"""Clips become a video: what agrees is copied, what differs is brought into line, and everything is counted."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ import pytest
 from studio.contracts.clip import CameraMove
 from studio.errors import BadClip, FfmpegFailed, InvalidRequest
 from studio.media import _ffmpeg
-from studio.media.concat import check_film, choose_house, copy_arguments, encode_all, house_key, join, list_text
+from studio.media.concat import check_video, choose_house, copy_arguments, encode_all, house_key, join, list_text
 from studio.media.conform import conform, conform_arguments, conform_filters
 from studio.media.frames import frame_at
 from studio.media.probe import ColourTags, probe
@@ -124,21 +124,21 @@ def test_the_parameter_sets_do_not_count_the_time_base_does(clips: Clips, ff: Ff
 
 
 async def test_clips_that_agree_are_copied_frame_for_frame(three: Sequence[Path], tmp_path: Path) -> None:
-    joined = await join(three, tmp_path / "film.mp4")
+    joined = await join(three, tmp_path / "video.mp4")
     assert joined.conformed == ()
     assert (joined.info.frames, joined.info.seconds) == (144, 6)
     assert house_key(joined.info) == house_key(probe(three[0]))
-    assert pixels(tmp_path / "film.mp4") == [frame for clip in three for frame in pixels(clip)]
-    assert_even(tmp_path / "film.mp4", 144)
-    assert names(tmp_path) == ["film.mp4"]
+    assert pixels(tmp_path / "video.mp4") == [frame for clip in three for frame in pixels(clip)]
+    assert_even(tmp_path / "video.mp4", 144)
+    assert names(tmp_path) == ["video.mp4"]
 
 
 async def test_other_parameter_sets_are_copied_too(three: list[Path], ff: Ff, tmp_path: Path) -> None:
     other = tmp_path / "cavlc.mp4"
     ff("-i", three[1], *OURS, "-refs", 1, "-coder", 0, other)
-    joined = await join([three[0], other, three[2]], tmp_path / "film.mp4")
+    joined = await join([three[0], other, three[2]], tmp_path / "video.mp4")
     assert joined.conformed == ()
-    assert pixels(tmp_path / "film.mp4") == [*pixels(three[0]), *pixels(other), *pixels(three[2])]
+    assert pixels(tmp_path / "video.mp4") == [*pixels(three[0]), *pixels(other), *pixels(three[2])]
 
 
 async def test_the_title_is_in_the_metadata_and_nothing_of_the_clips_is(
@@ -147,16 +147,16 @@ async def test_the_title_is_in_the_metadata_and_nothing_of_the_clips_is(
     named = tmp_path / "named.mp4"
     ff("-i", three[0], "-c", "copy", "-metadata", "title=a prompt", "-metadata", "comment=secret", named)
     for title in ('Der Hafen: "Nacht" = 50% ; 影 🎬', "-x", "it's", ""):
-        await join([named, *three[1:]], tmp_path / "film.mp4", title=title)
-        with av.open(str(tmp_path / "film.mp4")) as film:
-            told = {name: text for name, text in film.metadata.items() if name in ("title", "comment")}
+        await join([named, *three[1:]], tmp_path / "video.mp4", title=title)
+        with av.open(str(tmp_path / "video.mp4")) as video:
+            told = {name: text for name, text in video.metadata.items() if name in ("title", "comment")}
         assert told == ({"title": title} if title else {})
 
 
-async def test_one_clip_is_a_film_too(clips: Clips, tmp_path: Path) -> None:
-    joined = await join([clips()], tmp_path / "film.mp4")
+async def test_one_clip_is_a_video_too(clips: Clips, tmp_path: Path) -> None:
+    joined = await join([clips()], tmp_path / "video.mp4")
     assert (joined.info.frames, joined.conformed) == (48, ())
-    data = (tmp_path / "film.mp4").read_bytes()
+    data = (tmp_path / "video.mp4").read_bytes()
     assert data.find(b"moov") < data.find(b"mdat")
 
 
@@ -186,12 +186,12 @@ async def test_a_clip_with_another(what: str, clips: Clips, ff: Ff, tmp_path: Pa
     odd = tmp_path / "odd.mp4"
     ff(*start, "-i", second, *ODD_ONES[what], odd)
     for place, order in enumerate(([odd, first, last], [first, odd, last])):
-        joined = await join(order, tmp_path / "film.mp4")
+        joined = await join(order, tmp_path / "video.mp4")
         assert joined.conformed == (place,)
         assert house_key(joined.info) == house_key(probe(first))
         assert joined.info.frames == 48 + frames
-        assert_even(tmp_path / "film.mp4", 48 + frames)
-        assert pixels(tmp_path / "film.mp4")[-24:] == pixels(last)
+        assert_even(tmp_path / "video.mp4", 48 + frames)
+        assert pixels(tmp_path / "video.mp4")[-24:] == pixels(last)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -202,76 +202,76 @@ async def test_sound_is_dropped_and_never_tears_the_picture(
     loud = tmp_path / "loud.mp4"
     ff(*("-i", three[place], "-f", "lavfi", "-i", sound), "-map", 0, "-map", 1, "-c:v", "copy", "-c:a", "aac", loud)
     clips = [loud if number == place else clip for number, clip in enumerate(three)]
-    joined = await join(clips, tmp_path / "film.mp4")
+    joined = await join(clips, tmp_path / "video.mp4")
     assert joined.conformed in ((), (place,))
     assert (joined.info.has_audio, joined.info.frames, joined.info.seconds) == (False, 144, 6)
-    assert_even(tmp_path / "film.mp4", 144)
+    assert_even(tmp_path / "video.mp4", 144)
 
 
 async def test_a_clip_that_starts_late_fits_in(three: list[Path], ff: Ff, tmp_path: Path) -> None:
     late = tmp_path / "late.mp4"
     ff("-itsoffset", 0.5, "-i", three[1], "-c", "copy", late)
-    joined = await join([three[0], late, three[2]], tmp_path / "film.mp4")
+    joined = await join([three[0], late, three[2]], tmp_path / "video.mp4")
     assert joined.info.frames == 144
-    assert_even(tmp_path / "film.mp4", 144)
+    assert_even(tmp_path / "video.mp4", 144)
 
 
 async def test_names_that_shells_and_ffmpeg_stumble_over_are_fine(clips: Clips, tmp_path: Path) -> None:
     names = ["it's 100% [good]; \\ : # ü.mp4", "-rf.mp4", "space at the end .mp4", "%03d.mp4"]
     for name in names:
         os.link(clips(), tmp_path / name)
-    joined = await join([tmp_path / name for name in names], tmp_path / "film's %d.mp4")
+    joined = await join([tmp_path / name for name in names], tmp_path / "video's %d.mp4")
     assert joined.info.frames == 48 * 4
 
 
 async def test_a_clip_behind_a_relative_link_is_found(clips: Clips, tmp_path: Path) -> None:
     os.link(clips(), tmp_path / "real.mp4")
     (tmp_path / "link.mp4").symlink_to("real.mp4")
-    assert (await join([tmp_path / "link.mp4"], tmp_path / "film.mp4")).info.frames == 48
+    assert (await join([tmp_path / "link.mp4"], tmp_path / "video.mp4")).info.frames == 48
 
 
 async def test_a_hundred_short_clips_do_not_drift(clips: Clips, tmp_path: Path) -> None:
     # 121 frames at 24 a second is no whole number of microseconds, which is what ffmpeg counts in.
     clip = clips(CameraMove.STATIC, seconds=13 / 24, width=64, height=36)
-    joined = await join([clip] * 100, tmp_path / "film.mp4")
+    joined = await join([clip] * 100, tmp_path / "video.mp4")
     assert joined.info.frames == 1_300
-    assert_even(tmp_path / "film.mp4", 1_300)
+    assert_even(tmp_path / "video.mp4", 1_300)
 
 
 async def test_progress_covers_re_encoding_and_copying(three: list[Path], ff: Ff, tmp_path: Path) -> None:
     odd, heard = tmp_path / "odd.mp4", list[int]()
     ff("-i", three[1], "-vf", "scale=640:360", *OURS, odd)
-    await join([three[0], odd, three[2]], tmp_path / "film.mp4", on_frame=heard.append)
+    await join([three[0], odd, three[2]], tmp_path / "video.mp4", on_frame=heard.append)
     assert heard == sorted(heard)
     assert 48 in heard
     assert heard[-1] == 48 + 144
 
 
-async def test_a_film_that_does_not_add_up_is_not_a_film(three: list[Path], tmp_path: Path) -> None:
+async def test_a_video_that_does_not_add_up_is_not_a_video(three: list[Path], tmp_path: Path) -> None:
     data = three[1].read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
     with pytest.raises(BadClip, match=r"clip 2: cut\.mp4: cut off: \d+ of \d+ frames are there"):
-        await join([three[0], tmp_path / "cut.mp4", three[2]], tmp_path / "film.mp4")
+        await join([three[0], tmp_path / "cut.mp4", three[2]], tmp_path / "video.mp4")
     assert names(tmp_path) == ["cut.mp4"]
 
 
 async def test_what_is_no_video_is_refused_before_anything_is_done(three: list[Path], tmp_path: Path) -> None:
     (tmp_path / "page.mp4").write_text("<html>")
     with pytest.raises(BadClip, match=r"page\.mp4: it is a web page"):
-        await join([*three, tmp_path / "page.mp4"], tmp_path / "film.mp4")
+        await join([*three, tmp_path / "page.mp4"], tmp_path / "video.mp4")
 
 
 @pytest.mark.parametrize("count", [0, 501])
-async def test_films_have_one_to_five_hundred_clips(count: int, clips: Clips, tmp_path: Path) -> None:
+async def test_videos_have_one_to_five_hundred_clips(count: int, clips: Clips, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=f"not {count}"):
-        await join([clips()] * count, tmp_path / "film.mp4")
+        await join([clips()] * count, tmp_path / "video.mp4")
 
 
 async def test_cancelling_leaves_no_process_and_no_file(clips: Clips, ff: Ff, tmp_path: Path) -> None:
     odd = tmp_path / "odd.mp4"
     again_and_again = ("-stream_loop", 200, "-i", clips(), "-c", "copy", "-video_track_timescale", 12_288)
     ff(*again_and_again, odd)  # minutes, which take seconds to re-encode
-    target = tmp_path / "film.mp4"
+    target = tmp_path / "video.mp4"
     joining = asyncio.create_task(join([clips(), clips(), odd], target))
     await until(lambda: bool(processes_naming(str(tmp_path))))
     joining.cancel()
@@ -324,21 +324,21 @@ async def test_an_untagged_house_keeps_its_clips_untagged(clips: Clips, ff: Ff, 
     ff("-i", clips(), "-vf", untag, *X264, "-video_track_timescale", 24_000, plain)
     house = probe(plain)
     assert house.colour == ColourTags(0, 2, 2, 2)
-    joined = await join([plain, plain, clips()], tmp_path / "film.mp4")
+    joined = await join([plain, plain, clips()], tmp_path / "video.mp4")
     assert joined.conformed == (2,)
     assert joined.info.colour == house.colour
     assert joined.info.time_base == Fraction(1, 24_000)
 
 
-async def test_the_full_re_encode_gives_the_same_film_which_the_join_only_copies(
+async def test_the_full_re_encode_gives_the_same_video_which_the_join_only_copies(
     three: list[Path], tmp_path: Path
 ) -> None:
     """How much faster copying is: `benchmarks join`."""
     await encode_all(three, tmp_path / "encoded.mp4")
-    await join(three, tmp_path / "film.mp4")
+    await join(three, tmp_path / "video.mp4")
     assert probe(tmp_path / "encoded.mp4").frames == 144
-    assert pixels(tmp_path / "film.mp4") == [pixel for clip in three for pixel in pixels(clip)]
-    assert names(tmp_path) == ["encoded.mp4", "film.mp4"]
+    assert pixels(tmp_path / "video.mp4") == [pixel for clip in three for pixel in pixels(clip)]
+    assert names(tmp_path) == ["encoded.mp4", "video.mp4"]
 
 
 async def test_what_ffmpeg_joins_without_us_is_broken(clips: Clips, ff: Ff, tmp_path: Path) -> None:
@@ -346,8 +346,8 @@ async def test_what_ffmpeg_joins_without_us_is_broken(clips: Clips, ff: Ff, tmp_
     ff("-i", clips(), "-c", "copy", "-video_track_timescale", 12_288, tmp_path / "b.mp4")
     os.link(clips(), tmp_path / "a.mp4")
     (tmp_path / "l.ffconcat").write_text(list_text([("a.mp4", 2), ("b.mp4", 2), ("a.mp4", 2)]))
-    await _ffmpeg.run(copy_arguments(tmp_path / "l.ffconcat", tmp_path / "film.mp4", 90_000, listed=True))
-    assert probe(tmp_path / "film.mp4").longest_frame > 0.5
+    await _ffmpeg.run(copy_arguments(tmp_path / "l.ffconcat", tmp_path / "video.mp4", 90_000, listed=True))
+    assert probe(tmp_path / "video.mp4").longest_frame > 0.5
 
 
 async def test_ffmpegs_word_for_clips_that_overlap_is_the_one_we_look_for(three: list[Path], tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ async def test_ffmpegs_word_for_clips_that_overlap_is_the_one_we_look_for(three:
     said = await _ffmpeg.run(copy_arguments(tmp_path / "l.ffconcat", tmp_path / "f.mp4", 90_000, listed=True))
     clips = [probe(clip) for clip in three[:2]]
     with pytest.raises(FfmpegFailed, match="non-monotonic"):
-        check_film(replace(clips[0], frames=96, seconds=4), clips, said)
+        check_video(replace(clips[0], frames=96, seconds=4), clips, said)
 
 
 @pytest.mark.parametrize(
@@ -368,9 +368,9 @@ async def test_ffmpegs_word_for_clips_that_overlap_is_the_one_we_look_for(three:
         ({"longest_frame": 0.34}, r"a gap of 0\.340 s"),
     ],
 )
-def test_a_film_is_counted_after_the_join(clips: Clips, change: dict[str, float], says: str) -> None:
+def test_a_video_is_counted_after_the_join(clips: Clips, change: dict[str, float], says: str) -> None:
     clip = probe(clips())
-    film = replace(clip, frames=96, seconds=4.0)
-    check_film(film, [clip, clip], "")
+    video = replace(clip, frames=96, seconds=4.0)
+    check_video(video, [clip, clip], "")
     with pytest.raises(FfmpegFailed, match=says):
-        check_film(replace(film, **change), [clip, clip], "")  # type: ignore[arg-type]  # one field at a time
+        check_video(replace(video, **change), [clip, clip], "")  # type: ignore[arg-type]  # one field at a time

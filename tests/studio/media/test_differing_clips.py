@@ -23,7 +23,7 @@ SAMPLES = Path(__file__).parent / "samples" / "clips"
 BASE = SAMPLES / "01_base.mp4"
 """24 frames at 24 per second, 320x180, H.264 High without B-frames, BT.709."""
 AT_ONCE = 2
-IN_A_FILM = 8
+IN_A_VIDEO = 8
 
 COPIED = "copied"
 CONFORMED = "conformed"
@@ -142,8 +142,8 @@ def _kinds(path: Path) -> list[str]:
         return [stream.type for stream in container.streams]
 
 
-def _faults(film: Path, joined: Joined, frames: int, size: tuple[int, int]) -> list[str]:
-    """What is wrong with a joined film at 24 frames a second."""
+def _faults(video: Path, joined: Joined, frames: int, size: tuple[int, int]) -> list[str]:
+    """What is wrong with a joined video at 24 frames a second."""
     info = joined.info
     found = {
         f"{info.frames} frames": info.frames == frames,
@@ -152,8 +152,8 @@ def _faults(film: Path, joined: Joined, frames: int, size: tuple[int, int]) -> l
         f"format {info.codec} {info.pix_fmt}": (info.codec, info.pix_fmt) == ("h264", "yuv420p"),
         f"colours {info.colour}": info.colour == BT709_LIMITED,
         "turned or interlaced": not (info.turned or info.interlaced),
-        f"streams {_kinds(film)}": _kinds(film) == ["video"],
-        "a gap or an overlap": bool(np.allclose(_times(film), np.arange(frames) / 24, atol=2e-4)),
+        f"streams {_kinds(video)}": _kinds(video) == ["video"],
+        "a gap or an overlap": bool(np.allclose(_times(video), np.arange(frames) / 24, atol=2e-4)),
     }
     return [what for what, right in found.items() if not right]
 
@@ -169,16 +169,16 @@ async def test_whatever_comes_between_two_of_our_clips_is_joined_without_gap_tur
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def check(names: list[str]) -> None:
-        """A film of so many: ours, the first, ours, the second, … ours."""
+        """A video of so many: ours, the first, ours, the second, … ours."""
         places = {name: 2 * number + 1 for number, name in enumerate(names)}
         clips = [BASE]
         for name in names:
             clips += [cases[name][0], BASE]
-        film = tmp_path / f"{cases[names[0]][0].stem}.film.mp4"
+        video = tmp_path / f"{cases[names[0]][0].stem}.video.mp4"
         async with turns:
-            joined = await join(clips, film)
+            joined = await join(clips, video)
         frames = 24 * (len(names) + 1) + sum(cases[name][1] for name in names)
-        faults = _faults(film, joined, frames, (320, 180))
+        faults = _faults(video, joined, frames, (320, 180))
         for name, place in places.items():
             how = cases[name][2]
             if how is not None and (place in joined.conformed) is (how == COPIED):
@@ -191,12 +191,14 @@ async def test_whatever_comes_between_two_of_our_clips_is_joined_without_gap_tur
             wrong.append((names, faults))
 
     names = list(cases)
-    films = [names[first : first + IN_A_FILM] for first in range(0, len(names), IN_A_FILM)]
-    await asyncio.gather(*(check(some) for some in films))
+    videos = [names[first : first + IN_A_VIDEO] for first in range(0, len(names), IN_A_VIDEO)]
+    await asyncio.gather(*(check(some) for some in videos))
     assert wrong == []
 
 
-async def test_three_of_a_kind_become_an_upright_8_bit_film_of_even_size(made: dict[str, Path], tmp_path: Path) -> None:
+async def test_three_of_a_kind_become_an_upright_8_bit_video_of_even_size(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
     kinds = {
         "18_10bit.mp4": SAMPLES / "18_10bit.mp4",
         "05_rotate90_tag.mp4": SAMPLES / "05_rotate90_tag.mp4",
@@ -223,14 +225,14 @@ async def test_three_of_a_kind_become_an_upright_8_bit_film_of_even_size(made: d
     assert wrong == {}
 
 
-async def test_a_turned_clip_decides_neither_the_shape_of_the_film_nor_how_the_others_are_turned(
+async def test_a_turned_clip_decides_neither_the_shape_of_the_video_nor_how_the_others_are_turned(
     tmp_path: Path,
 ) -> None:
-    turned, film = SAMPLES / "05_rotate90_tag.mp4", tmp_path / "film.mp4"
-    joined = await join([turned, BASE], film)
+    turned, video = SAMPLES / "05_rotate90_tag.mp4", tmp_path / "video.mp4"
+    joined = await join([turned, BASE], video)
     assert (joined.info.width, joined.info.height, joined.conformed) == (320, 180, (0,))
     # The picture of the turned clip is upright between black bars; the other one fills the frame.
-    first, last = (np.asarray(frame_at(film, at).convert("L"), np.float32) for at in (0.0, 1.0))
+    first, last = (np.asarray(frame_at(video, at).convert("L"), np.float32) for at in (0.0, 1.0))
     assert first[:, :80].mean() < 5 < last[:, :80].mean()
     upright = np.asarray(frame_at(SAMPLES / "01_base.mp4", 0).rotate(90, expand=True).convert("L"), np.float32)
     scaled = first[:, 109:211]
@@ -250,17 +252,17 @@ async def test_grey_stays_grey_in_every_range_and_matrix(ff: Ff, tmp_path: Path)
     }
     wrong = {}
     for name, how in ways.items():
-        clip, film = tmp_path / f"{name}.mp4", tmp_path / f"{name}.film.mp4"
+        clip, video = tmp_path / f"{name}.mp4", tmp_path / f"{name}.video.mp4"
         ff("-f", "lavfi", "-i", "color=0x808080:s=320x180:r=24:d=0.5", *how, *H264, *TICKS, clip)
-        await join([BASE, clip, BASE], film)
-        level = float(np.asarray(frame_at(film, 0.5).convert("RGB"), np.float32)[60:120, 100:200].mean())
+        await join([BASE, clip, BASE], video)
+        level = float(np.asarray(frame_at(video, 0.5).convert("RGB"), np.float32)[60:120, 100:200].mean())
         if abs(level - 128) > 2:
             wrong[name] = level
     assert wrong == {}
 
 
 async def test_high_dynamic_range_is_mapped_and_said(tmp_path: Path) -> None:
-    joined = await join([BASE, SAMPLES / "21_hdr_pq_bt2020.mp4"], tmp_path / "film.mp4")
+    joined = await join([BASE, SAMPLES / "21_hdr_pq_bt2020.mp4"], tmp_path / "video.mp4")
     assert joined.tone_mapped == (1,)
 
 
@@ -270,11 +272,11 @@ async def test_a_clip_that_cannot_be_joined_is_named_with_its_number_and_its_fau
     for name, fault in {**REFUSED, "40_empty.mp4": "empty"}.items():
         clip = tmp_path / name if name.startswith("40") else SAMPLES / name
         with pytest.raises(BadClip) as refused:
-            await join([BASE, clip, BASE], tmp_path / "film.mp4")
+            await join([BASE, clip, BASE], tmp_path / "video.mp4")
         if not str(refused.value).startswith(f"clip 2: {name}") or fault not in str(refused.value):
             wrong[name] = str(refused.value)
     assert wrong == {}
-    assert not (tmp_path / "film.mp4").exists()
+    assert not (tmp_path / "video.mp4").exists()
 
 
 async def test_every_name_a_file_can_have_is_read(tmp_path: Path) -> None:
@@ -294,7 +296,7 @@ async def test_every_name_a_file_can_have_is_read(tmp_path: Path) -> None:
         "🎬.mp4",
     ]
     clips = [shutil.copyfile(BASE, tmp_path / name) for name in names]
-    joined = await join(clips, tmp_path / "film.mp4")
+    joined = await join(clips, tmp_path / "video.mp4")
     assert joined.info.frames == 24 * len(names)
     for clip in clips:
         assert (await trim_clip(clip, tmp_path / "trimmed.mp4", 12)).frames == 12

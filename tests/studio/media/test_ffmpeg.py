@@ -190,22 +190,22 @@ def test_feeding_works_with_more_than_a_thousand_open_files(tmp_path: Path) -> N
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "film.mp4"
+    target = tmp_path / "video.mp4"
     with written_whole(target) as part:
         part.write_bytes(b"whole")
         assert not target.exists()
         assert part.parent == target.parent
         assert part.name.endswith(".part.mp4")
-    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
 
 
 def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
-    target = tmp_path / "film.mp4"
+    target = tmp_path / "video.mp4"
     target.write_bytes(b"old")
     with pytest.raises(RuntimeError), written_whole(target) as part:
         part.write_bytes(b"half")
         raise RuntimeError
-    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
     assert target.read_bytes() == b"old"
 
 

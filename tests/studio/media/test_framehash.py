@@ -1,4 +1,4 @@
-"""Digests of frames, with which the benchmark compares films."""
+"""Digests of frames, with which the benchmark compares videos."""
 
 from pathlib import Path
 

@@ -28,7 +28,7 @@ def test_every_number_of_clips_has_a_sensible_grid() -> None:
 
 def test_each_frame_has_its_place_and_number(clips: Clips, tmp_path: Path) -> None:
     paths = [clips(move) for move in CameraMove]
-    contact_sheet(paths, tmp_path / "sheet.png", title="A film", labels=[move.value for move in CameraMove])
+    contact_sheet(paths, tmp_path / "sheet.png", title="A video", labels=[move.value for move in CameraMove])
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"), int)
     with Image.open(tmp_path / "sheet.png") as opened:
         assert opened.format == "PNG"

@@ -174,7 +174,7 @@ async def test_a_stream_copy_that_lacks_its_last_b_frames_is_good_as_a_delivery_
         assert (info.promised - info.frames, info.hidden > 0) == (missing, begins > 0), (begins, lasts)
         ordered = Ordered(seconds=info.seconds, width=320, height=180, moving=True)
         assert examine_clip(clip, ordered).info == verify_clip(clip, ordered) == info
-    joined = await join([good, clip], tmp_path / "film.mp4")
+    joined = await join([good, clip], tmp_path / "video.mp4")
     assert abs(joined.info.frames - 120 - info.promised) <= 3
 
 
@@ -189,7 +189,7 @@ async def test_a_file_with_hidden_frames_that_is_cut_off_is_bad_as_a_delivery_an
     assert info.hidden >= info.promised - info.frames > 3
     assert "cut off: " in refusal(short, Ordered(seconds=info.seconds, width=320, height=180, moving=True))
     with pytest.raises(ClipUnreadable, match=r"clip 2: short\.mp4: cut off: "):
-        await join([good, short], tmp_path / "film.mp4")
+        await join([good, short], tmp_path / "video.mp4")
 
 
 def test_a_file_cut_off_after_its_index_is_bad_although_its_header_says_otherwise(good: Path, tmp_path: Path) -> None:

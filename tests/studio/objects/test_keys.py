@@ -1,4 +1,4 @@
-"""Object keys: every one lies below its channel and its film, and nowhere else."""
+"""Object keys: every one lies below its channel and its video, and nowhere else."""
 
 import re
 
@@ -30,14 +30,14 @@ def fits(key: str) -> bool:
 
 
 def test_keys_are_what_they_always_were() -> None:
-    """Films of last year are found under these."""
+    """Videos of last year are found under these."""
     assert keys.still_key(CLIP, "image/png") == "channels/poke1/videos/vid_1/stills/clip_07.png"
     assert keys.still_key(CLIP, "image/jpeg") == "channels/poke1/videos/vid_1/stills/clip_07.jpg"
     assert keys.take_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.mp4"
     assert keys.picture_key("poke1", "ab" * 32) == f"channels/poke1/takes/{'ab' * 32}.jpg"
     assert keys.clip_key(CLIP) == "channels/poke1/videos/vid_1/clips/clip_07.mp4"
     assert keys.rejected_key(CLIP, "9f0c") == "channels/poke1/videos/vid_1/rejected/clip_07_9f0c.mp4"
-    assert keys.film_key("poke1", "vid_1") == "channels/poke1/videos/vid_1/vid_1.mp4"
+    assert keys.video_key("poke1", "vid_1") == "channels/poke1/videos/vid_1/vid_1.mp4"
     assert keys.sheet_key("poke1", "vid_1") == "channels/poke1/videos/vid_1/vid_1_sheet.png"
     assert keys.image_key(SENTENCE) == "channels/poke1/projects/story/images/s1.png"
     assert keys.sentence_clip_key(SENTENCE) == "channels/poke1/projects/story/clips/s1.mp4"
@@ -46,12 +46,12 @@ def test_keys_are_what_they_always_were() -> None:
 
 
 @given(CLIPS, st.sampled_from(["image/png", "image/jpeg"]))
-def test_every_key_of_a_film_lies_below_its_channel_and_project(clip: ClipId, mime: str) -> None:
+def test_every_key_of_a_video_lies_below_its_channel_and_project(clip: ClipId, mime: str) -> None:
     made = [
         keys.still_key(clip, mime),
         keys.clip_key(clip),
         keys.rejected_key(clip, "task"),
-        keys.film_key(clip.channel, clip.video_id),
+        keys.video_key(clip.channel, clip.video_id),
         keys.sheet_key(clip.channel, clip.video_id),
     ]
     assert len(set(made)) == len(made)
@@ -70,7 +70,7 @@ def test_every_key_of_a_sentence_lies_below_its_channel_and_project(sentence: Se
 
 @given(NAMES, NAMES)
 def test_no_key_of_one_channel_lies_below_another(one: str, other: str) -> None:
-    assert keys.film_key(one, "vid_1").startswith(keys.channel_prefix(other)) == (one == other)
+    assert keys.video_key(one, "vid_1").startswith(keys.channel_prefix(other)) == (one == other)
 
 
 def test_a_channel_whose_name_begins_another_does_not_reach_into_it() -> None:

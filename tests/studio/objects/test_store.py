@@ -23,7 +23,7 @@ from tests.simulators.callers import serve
 
 KEY = "channels/poke1/videos/vid_1/clips/clip_01.mp4"
 MISSING = MediaRef(key="channels/poke1/none.mp4", sha256="0" * 64, mime="video/mp4")
-BUCKET = "films"
+BUCKET = "videos"
 SECRET = "bucket-secret-4f9a1c"
 PART = 5 * 1024 * 1024
 """What is longer than this is sent to S3 in parts."""
@@ -262,7 +262,7 @@ async def test_a_bucket_keeps_the_media_type_and_its_prefix(
     in_bucket: ObjectStore, bucket: Bucket, tmp_path: Path
 ) -> None:
     await in_bucket.put(written(tmp_path / "still"), "channels/a.png", "image/png")
-    await in_bucket.put(written(tmp_path / "film", bytes(PART + 1)), "channels/a.mp4", "video/mp4")
+    await in_bucket.put(written(tmp_path / "video", bytes(PART + 1)), "channels/a.mp4", "video/mp4")
     assert bucket.types == {"studio/main/channels/a.png": "image/png", "studio/main/channels/a.mp4": "video/mp4"}
 
 
@@ -344,7 +344,7 @@ async def test_a_key_that_leads_elsewhere_is_not_even_tried(store: ObjectStore, 
 # ── where it is ──────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["objects", "my films", "film #1", "100%", "50%25", "what?", "Pokémon"])
+@pytest.mark.parametrize("name", ["objects", "my videos", "video #1", "100%", "50%25", "what?", "Pokémon"])
 async def test_a_folder_of_any_name_is_found_by_its_address(tmp_path: Path, name: str) -> None:
     store = open_store(StorePlace(url=(tmp_path / name).as_uri()))
     await store.put(written(tmp_path / "clip"), KEY, "video/mp4")
@@ -356,10 +356,10 @@ def settings(**given: str) -> Settings:
 
 
 async def test_spaces_in_an_address_may_be_written_as_they_are(tmp_path: Path) -> None:
-    for url in (f"file://{tmp_path}/my films", f"file://{tmp_path}/my%20films"):
+    for url in (f"file://{tmp_path}/my videos", f"file://{tmp_path}/my%20videos"):
         store = open_store(settings(object_store_url=url).store_place())
         await store.put(written(tmp_path / "clip"), KEY, "video/mp4")
-    assert names(tmp_path) == ["clip", "my films"]
+    assert names(tmp_path) == ["clip", "my videos"]
 
 
 async def test_a_bucket_is_named_by_settings(s3: tuple[Bucket, str], tmp_path: Path) -> None:

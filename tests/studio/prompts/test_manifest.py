@@ -1,4 +1,4 @@
-"""Drafting a film's prompts without a language model."""
+"""Drafting a video's prompts without a language model."""
 
 import itertools
 

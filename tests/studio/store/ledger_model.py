@@ -25,27 +25,27 @@ from studio.store.submissions import SubmissionLedger
 
 T = TypeVar("T")
 PRICE = Decimal("0.42")
-DAY_LIMIT, FILM_LIMIT = Decimal("1.00"), Decimal("0.50")
-"""Of the channel and of its first film: two clips, and one of them."""
+DAY_LIMIT, VIDEO_LIMIT = Decimal("1.00"), Decimal("0.50")
+"""Of the channel and of its first video: two clips, and one of them."""
 OPEN = ("sent", "accepted", "unknown")
 CHANNELS = (f"channel_{number}" for number in itertools.count())
 
 
 @dataclass(frozen=True)
 class Customer:
-    """A clip of a film, and the take it wants; another film's clip may want the same."""
+    """A clip of a video, and the take it wants; another video's clip may want the same."""
 
-    film: str
+    video: str
     number: int
     take: int
 
     def order(self, channel: str) -> Order:
-        clip = ClipId(channel=channel, video_id=self.film, number=self.number)
+        clip = ClipId(channel=channel, video_id=self.video, number=self.number)
         return Order(clip=clip, take=f"{self.take:064x}", provider="kling", model="m", seconds=10, price_usd=PRICE)
 
     @property
     def sender(self) -> str:
-        return f"{self.film}/{self.number}"
+        return f"{self.video}/{self.number}"
 
 
 CUSTOMERS = (
@@ -123,7 +123,7 @@ class Books(RuleBasedStateMachine):
         self.held: dict[Customer, Submission] = {}
         """What each clip's step was told to work on; that may be long ago."""
         self.names = itertools.count()
-        self.limits = {f"day/{self.channel}": DAY_LIMIT, f"film/{self.channel}/vid_1": FILM_LIMIT}
+        self.limits = {f"day/{self.channel}": DAY_LIMIT, f"video/{self.channel}/vid_1": VIDEO_LIMIT}
         for scope, limit in self.limits.items():
             self.do(self.budgets.set(scope, limit))
 
@@ -137,8 +137,8 @@ class Books(RuleBasedStateMachine):
     def pick(self, take: int, back: int) -> Row | None:
         return self.rows[take][-1 - back] if len(self.rows[take]) > back else None
 
-    def spent(self, film: str | None = None) -> Decimal:
-        return sum((row.spent for row in self.all if film in (None, row.owner.film)), start=Decimal(0))
+    def spent(self, video: str | None = None) -> Decimal:
+        return sum((row.spent for row in self.all if video in (None, row.owner.video)), start=Decimal(0))
 
     # ── workers ──────────────────────────────────────────────────────────
 
@@ -179,7 +179,7 @@ class Books(RuleBasedStateMachine):
         row = next(row for row in self.all if row.id == held.id)
         full = self.spent() + PRICE > DAY_LIMIT
         if held.video_id == "vid_1":
-            full = full or self.spent("vid_1") + PRICE > FILM_LIMIT
+            full = full or self.spent("vid_1") + PRICE > VIDEO_LIMIT
         claim = f"{customer.sender}/{next(self.names)}"
         try:
             self.do(self.ledger.send(held, claim))
@@ -315,7 +315,7 @@ class Books(RuleBasedStateMachine):
     def the_limits_hold(self) -> None:
         told = {budget.scope: budget.spent_usd for budget in self.do(self.budgets.limits())}
         assert told[f"day/{self.channel}"] == self.spent() <= DAY_LIMIT
-        assert told[f"film/{self.channel}/vid_1"] == self.spent("vid_1") <= FILM_LIMIT
+        assert told[f"video/{self.channel}/vid_1"] == self.spent("vid_1") <= VIDEO_LIMIT
         assert sum(row.billed for row in self.all) <= self.spent()
 
     @invariant()
@@ -333,7 +333,7 @@ class Books(RuleBasedStateMachine):
             if row.state == "accepted":
                 self._settle(row, PRICE, "delivered")
         self.the_limits_hold()
-        assert [self.do(self.ledger.ordered(self.channel, film)) for film in ("vid_1", "vid_2")] == [[], []]
+        assert [self.do(self.ledger.ordered(self.channel, video)) for video in ("vid_1", "vid_2")] == [[], []]
         assert self.do(self.desk.lost(channel=self.channel)) == []
         assert [s for s in self.do(self.budgets.today()) if s.channel == self.channel and s.open_usd] == []
         for budget in self.do(self.budgets.limits()):

@@ -32,7 +32,7 @@ def budgets(database: Database) -> BudgetStore:
 
 
 async def know_the_price(ledger: SubmissionLedger, database: Database, bill: str = "0.21") -> None:
-    """The model has a bill of long ago, as far as budgets of a day or a film are concerned."""
+    """The model has a bill of long ago, as far as budgets of a day or a video are concerned."""
     first = await sent(ledger, 99, channel="earlier")
     await ledger.settle(first.id, task_id="t0", verdict="delivered", billed_usd=Decimal(bill), billed_credits=None)
     async with database.transaction() as connection:
@@ -61,7 +61,7 @@ async def test_many_workers_at_once_never_pass_a_limit(
 
 
 async def test_what_was_refused_or_never_left_is_released(ledger: SubmissionLedger, budgets: BudgetStore) -> None:
-    await budgets.set("film/poke1/vid_1", PRICE)
+    await budgets.set("video/poke1/vid_1", PRICE)
     await ledger.refuse((await sent(ledger, 1)).id, "no", claim="me")
     back = await sent(ledger, 2)
     await ledger.put_back(back.id, "429", claim="me")
@@ -182,13 +182,13 @@ async def test_another_day_has_its_own_money(
     ledger: SubmissionLedger, budgets: BudgetStore, database: Database
 ) -> None:
     await budgets.set("day", PRICE)
-    await budgets.set("film/poke1/vid_1", Decimal("0.30"))
+    await budgets.set("video/poke1/vid_1", Decimal("0.30"))
     first = await sent(ledger, 1)
     async with database.transaction() as connection:
         await connection.execute("update submissions set sent_at = now() - interval '1 day' where id = $1", first.id)
     assert await budgets.today() == []
     await sent(ledger, 1, channel="poke2")
-    with pytest.raises(BudgetReached, match="film/poke1/vid_1"):
+    with pytest.raises(BudgetReached, match="video/poke1/vid_1"):
         await ledger.send(await ledger.intend(order(2), sender="me"), "me")
 
 
@@ -201,7 +201,7 @@ async def test_a_limit_can_be_taken_away(ledger: SubmissionLedger, budgets: Budg
     assert await ledger.send(submission, "me") == 1
 
 
-@pytest.mark.parametrize("scope", ["", "week", "day/", "film/poke1", "day/a/b", "film/a/b/c"])
+@pytest.mark.parametrize("scope", ["", "week", "day/", "video/poke1", "day/a/b", "video/a/b/c"])
 async def test_a_budget_of_nothing_we_know_is_refused(budgets: BudgetStore, scope: str) -> None:
     with pytest.raises(InvalidRequest):
         await budgets.set(scope, Decimal(1))

@@ -107,7 +107,7 @@ async def test_a_listener_hears_again_after_his_connection_was_cut_and_knows_of_
 
 async def test_a_listener_survives_a_database_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     server = await start_postgres(tmp_path / "data", logs=tmp_path)
-    url = await server.ensure_database("films")
+    url = await server.ensure_database("videos")
     async with open_database(url) as database, subscribe(url) as subscription:
         await server.process.kill()
         assert not await EventStore(database).publish(NEWS)

@@ -53,7 +53,7 @@ async def _race(database: Database, ledgers: list[SubmissionLedger], seeds: list
     workers = [_worker(ledgers[n % 2], channel, random.Random(seed), f"{n}", sent) for n, seed in enumerate(seeds)]
     await asyncio.gather(*workers)
     spent = sum(spending.spent_usd for spending in await budgets.today() if spending.channel == channel)
-    still_open = [order for film in ("vid_1", "vid_2") for order in await ledgers[0].ordered(channel, film)]
+    still_open = [order for video in ("vid_1", "vid_2") for order in await ledgers[0].ordered(channel, video)]
     assert spent == len(still_open) * PRICE <= DAY_LIMIT
     assert len(set(sent)) == len(sent) == len(still_open)
 

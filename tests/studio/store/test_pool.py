@@ -16,16 +16,16 @@ from tests.databases import start_in_place_of
 
 async def test_a_database_that_is_down_is_said_in_one_way_and_comes_back_without_a_restart(tmp_path: Path) -> None:
     server = await start_postgres(tmp_path / "data", logs=tmp_path)
-    url = await server.ensure_database("films")
+    url = await server.ensure_database("videos")
     async with open_database(url) as database:
         await migrate(database)
         await server.process.kill()
         with pytest.raises(DatabaseUnavailable):
             async with database.transaction() as connection:
-                await connection.fetchval("select count(*) from films")
+                await connection.fetchval("select count(*) from videos")
         again = await start_in_place_of(server, tmp_path)
         async with database.transaction() as connection:
-            assert await connection.fetchval("select count(*) from films") == 0
+            assert await connection.fetchval("select count(*) from videos") == 0
         await again.stop()
 
 
@@ -37,7 +37,7 @@ async def test_a_worker_can_start_before_its_database(tmp_path: Path) -> None:
 
 async def test_workers_that_start_together_migrate_once(tmp_path: Path) -> None:
     server = await start_postgres(tmp_path / "data", logs=tmp_path)
-    url = await server.ensure_database("films")
+    url = await server.ensure_database("videos")
     async with open_database(url) as one, open_database(url) as other:
         applied = await asyncio.gather(migrate(one), migrate(other))
     assert sorted(len(names) for names in applied) == [0, len(max(applied, key=len))]

@@ -363,7 +363,7 @@ async def test_no_amount_can_be_odd_in_the_database(ledger: SubmissionLedger, da
 ELSEWHERE = replace(ORDER, clip=CLIP.model_copy(update={"video_id": "vid_2", "number": 3}))
 
 
-async def test_an_order_that_another_film_sends_just_now_is_waited_for(ledger: SubmissionLedger) -> None:
+async def test_an_order_that_another_video_sends_just_now_is_waited_for(ledger: SubmissionLedger) -> None:
     submission = await ledger.intend(ORDER, sender="me")
     await ledger.send(submission, "me/1")
     with pytest.raises(BeingOrdered):
@@ -373,7 +373,7 @@ async def test_an_order_that_another_film_sends_just_now_is_waited_for(ledger: S
     assert (shared.id, shared.task_id, shared.clip) == (submission.id, "task-1", CLIP)
 
 
-async def test_an_order_that_another_film_sent_long_ago_is_lost(ledger: SubmissionLedger, database: Database) -> None:
+async def test_an_order_that_another_video_sent_long_ago_is_lost(ledger: SubmissionLedger, database: Database) -> None:
     await ledger.send(await ledger.intend(ORDER, sender="me"), "me/1")
     async with database.transaction() as connection:
         await connection.execute("update submissions set updated_at = now() - interval '2 minutes'")
@@ -417,7 +417,7 @@ async def test_what_is_with_the_provider_is_listed_with_its_price(ledger: Submis
 async def test_eighteen_clips_of_ten_seconds_cost_7_56_usd(ledger: SubmissionLedger, database: Database) -> None:
     async with database.transaction() as connection:
         await connection.execute(
-            """insert into films (channel, video_id, workflow_id, provider, status, clip_count, revision)
+            """insert into videos (channel, video_id, workflow_id, provider, status, clip_count, revision)
                values ('poke1', 'vid_1', 'w', 'kling', 'processing', 18, 1)"""
         )
     for number in range(1, 19):
@@ -434,4 +434,4 @@ async def test_eighteen_clips_of_ten_seconds_cost_7_56_usd(ledger: SubmissionLed
             18,
         )
     async with database.transaction() as connection:
-        assert await connection.fetchval("select total_cost_usd from films") == Decimal("7.56")
+        assert await connection.fetchval("select total_cost_usd from videos") == Decimal("7.56")

@@ -77,7 +77,7 @@ class Books:
         submission = await self.delivered(number)
         async with self.database.transaction() as connection:
             await connection.execute(
-                """insert into films (channel, video_id, workflow_id, provider, status, clip_count, revision)
+                """insert into videos (channel, video_id, workflow_id, provider, status, clip_count, revision)
                    values ('poke1', 'vid_1', 'w', 'kling', 'processing', 18, 1) on conflict do nothing"""
             )
             await connection.execute(
