@@ -45,12 +45,15 @@ class Supervisor:
         Raises:
             ProcessFailed: one without which nothing works was given up.
         """
+        given_up: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as group:
                 for child in self._children.values():
                     group.create_task(self._watch(child))
         except* ProcessFailed as failed:
-            raise failed.exceptions[0] from None
+            given_up += failed.exceptions
+        if given_up:  # Python before 3.11.4 wraps into a group what is raised in an `except*`
+            raise given_up[0]
 
     async def _watch(self, child: Child) -> None:
         clock = asyncio.get_running_loop().time
