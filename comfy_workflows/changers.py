@@ -111,7 +111,7 @@ _INTERPOLATED = _unless(1, "multiplier", "interpolation_factor", "factor", "mult
 FRAME_CHANGERS: Mapping[str, Changes] = {
     "FrameInterpolate": _INTERPOLATED,
     "RIFE VFI": _INTERPOLATED,
-    "VIDEO VFI": _INTERPOLATED,
+    "FILM VFI": _INTERPOLATED,
     "GMFSS Fortuna VFI": _INTERPOLATED,
     "STMFNet VFI": _INTERPOLATED,
     "IFRNet VFI": _INTERPOLATED,

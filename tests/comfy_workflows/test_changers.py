@@ -48,6 +48,7 @@ FRAMES: list[tuple[str, Graph, Graph | None]] = [
     ("FrameInterpolate", {"multiplier": 2}, {"multiplier": 1}),
     ("FrameInterpolate", {"multiplier": ["98", 0]}, None),
     ("RIFE VFI", {"multiplier": 3}, {"multiplier": 1}),
+    ("FILM VFI", {"multiplier": 3}, {"multiplier": 1}),
     ("GIMMVFI_interpolate", {"interpolation_factor": 8}, {"interpolation_factor": 1}),
     ("RepeatImageBatch", {"amount": 2}, {"amount": 1}),
     ("ImageFromBatch", {"batch_index": 0, "length": 1}, None),

@@ -128,14 +128,14 @@ async def test_a_clip_has_klings_frames_rate_codec_and_time_base(
     kie: KieSimulator, caller: KieCaller, http: httpx.AsyncClient, seconds: str, count: int
 ) -> None:
     data = await content(kie, caller, http, "good", duration=seconds)
-    with opened(data) as video:
-        video = video.streams.video[0]
+    with opened(data) as container:
+        video = container.streams.video[0]
         assert (video.codec_context.name, video.average_rate, video.frames) == ("h264", 24, count)
         assert (video.width, video.height) == (64, 36)
         assert video.time_base.denominator == 12_288
         assert float(video.duration * video.time_base) == pytest.approx(count / 24)
-        assert not video.streams.audio
-        times = [frame.time for frame in video.decode(video)]
+        assert not container.streams.audio
+        times = [frame.time for frame in container.decode(video)]
     assert times == pytest.approx([number / 24 for number in range(count)])
 
 
@@ -162,8 +162,8 @@ async def test_clips_come_in_the_wrong_length_or_size(
 ) -> None:
     with opened(await content(kie, caller, http, "wrong_length")) as video:
         assert video.streams.video[0].frames == 60
-    with opened(await content(kie, caller, http, "wrong_size")) as video:
-        video = video.streams.video[0]
+    with opened(await content(kie, caller, http, "wrong_size")) as container:
+        video = container.streams.video[0]
         assert (video.width, video.height, video.frames) == (32, 18, 121)
 
 
@@ -171,8 +171,8 @@ async def test_clips_come_in_another_codec_or_without_pictures(
     kie: KieSimulator, caller: KieCaller, http: httpx.AsyncClient
 ) -> None:
     data = await content(kie, caller, http, "wrong_codec")
-    with opened(data) as video:
-        video = video.streams.video[0]
+    with opened(data) as container:
+        video = container.streams.video[0]
         assert (video.codec_context.name, video.width, video.height, video.frames) == ("mjpeg", 64, 36, 121)
     assert len(frames(data)) == 121
     with opened(await content(kie, caller, http, "audio_only")) as video:
