@@ -87,7 +87,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         "overhead_over_bare_ms": round((ours - bare) * 1000, 1),
         "bare_ms": round(bare * 1000, 1),
         "clips": options.clips,
-        "videos": options.videos,
+        "films": options.videos,
         "size": options.size,
     }
 

@@ -67,7 +67,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
             say(f"not the same: {name}: {killed.get(name)}, {peaceful.get(name)}")
     _table(sweep)
     return {
-        "videos": options.videos,
+        "films": options.videos,
         "clips": options.videos * options.clips,
         "kills": sum(sweep.kills.values()),
         "doubled": found.doubled,

@@ -41,7 +41,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         return {
             "clips": options.clips,
             "submissions": submissions,
-            "seconds_to_new_video": round(statistics.median(started), 2),
+            "seconds_to_new_film": round(statistics.median(started), 2),
             "seconds_from_command": round(statistics.median(typed), 2),
             "rounds": options.rounds,
             "submissions_of_choosing": await _billed(here) - before - submissions,
