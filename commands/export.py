@@ -63,7 +63,7 @@ def export_video(video: VideoId, folder: Target = None, data: Data = DATA, as_js
     if done.missing:
         out.print(f"not there yet: clip {', '.join(map(str, done.missing))}", highlight=False)
     if done.video is None:
-        out.print(f"The video is not joined: `video status {video}` says what it waits for", highlight=False)
+        out.print(f"The video is not joined: `video status {video}` shows what it waits for", highlight=False)
 
 
 def open_video(video: VideoId, what: What = "video", data: Data = DATA) -> None:
@@ -79,7 +79,7 @@ def open_video(video: VideoId, what: What = "video", data: Data = DATA) -> None:
     done = asyncio.run(run())
     path = {"video": done.video, "sheet": done.sheet, "folder": done.folder}[what]
     if path is None:
-        fail(f"There is no {what} yet: `video status {video}` says what it waits for")
+        fail(f"There is no {what} yet: `video status {video}` shows what it waits for")
     out.print(str(path), highlight=False, soft_wrap=True)
     if shutil.which("xdg-open") is None and shutil.which("open") is None:
         out.print("No program was found to show it with: open that file yourself", highlight=False)

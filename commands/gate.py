@@ -54,7 +54,7 @@ def tickets(
 
 @app.command()
 def limit(
-    places: Annotated[int, typer.Argument(min=0, max=100, help="Kling tasks in flight; 0 lets nobody in.")],
+    places: Annotated[int, typer.Argument(min=0, max=100, help="Kling tasks in flight; 0 sends no orders.")],
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:

@@ -33,7 +33,7 @@ WHAT = {
 
 Order = Annotated[str, typer.Argument(help="An order's id, or enough of its beginning.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the books.")]
-Who = Annotated[str, typer.Option("--who", help="Who decides; you, when nothing is said.")]
+Who = Annotated[str, typer.Option("--who", help="Who decides. Default: your user name.")]
 
 
 @app.command("list")
@@ -108,7 +108,7 @@ def check(order: Order, why: Why = "looked again", who: Who = "", data: Data = D
 
 @app.command("write-off")
 def write_off(order: Order, why: Why, who: Who = "", data: Data = DATA, as_json: Json = False) -> None:
-    """Count it as paid and close it. The clip is ordered anew when somebody resumes the video."""
+    """Count it as paid and close it. `video resume` orders the clip anew."""
     _decide(DecisionKind.WRITE_OFF, order, why, who, data, as_json)
 
 
@@ -148,7 +148,7 @@ async def decide(session: Session, decision: Decision) -> OrderFound:
             static_summary=f"{decision.kind} by {markdown(decision.who)}",
         )
     except WorkflowAlreadyStartedError:
-        fail("somebody decides about this order right now", code=WRONG_INPUT)
+        fail("another decision about this order is under way", code=WRONG_INPUT)
     except WorkflowFailureError as error:
         cause = error.cause
         fail(cause.message if isinstance(cause, ApplicationError) else str(cause), code=WRONG_INPUT)

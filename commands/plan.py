@@ -116,9 +116,9 @@ def _numbers(clips: list[int]) -> str:
 
 def _duration(seconds: float | None, provider: Provider) -> str:
     if seconds is None and provider is Provider.COMFYUI:
-        return "nobody knows: it depends on the graph and on the ComfyUI servers"
+        return "unknown: it depends on the graph and on the ComfyUI servers"
     if seconds is None:
-        return "no end: the gate lets nobody in (`gate limit`)"
+        return "no end: the gate's limit is 0 (`gate limit`)"
     if seconds == 0:
         return "only the joining"
     return f"about {seconds:.0f} s (an estimate)" if seconds < 120 else f"about {seconds / 60:.0f} min (an estimate)"

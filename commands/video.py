@@ -171,7 +171,9 @@ async def _closed(handle: Handle, called: str) -> None:
     except WorkflowFailureError:
         return
     except TimeoutError:
-        reason = f"{called} is told to stop, and stops when a worker serves the queue studio - `video status {called}`"
+        reason = (
+            f"{called} is being cancelled, and ends when a worker serves the queue studio - `video status {called}`"
+        )
         fail(reason, code=UNAVAILABLE)
 
 
@@ -191,4 +193,4 @@ async def _begun_again(session: Session, seen: Seen, same_stills: bool) -> Handl
     try:
         return (await restart_video(session, seen.name, "resumed", unchanged)).handle
     except InvalidRequest:
-        fail(f"{how_it_ended(seen)} - What it was to be is not known any more: `video start FILE`", code=WRONG_INPUT)
+        fail(f"{how_it_ended(seen)} - Its request is not stored any more: `video start FILE`", code=WRONG_INPUT)

@@ -29,7 +29,7 @@ HTML_PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><b
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What makes one clip differ from another. No still: a card of our own is videoed."""
+    """What makes one clip differ from another. No still: a card of our own is filmed."""
 
     still: str | None
     move: CameraMove

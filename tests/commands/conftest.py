@@ -1,8 +1,11 @@
-"""A command's session on the studio in this process."""
+"""Commands, and a command's session, on the studio in this process."""
+
+from pathlib import Path
 
 import pytest
 
 from commands.session import Session
+from tests.commands.starter import Starter, settings_of, starter_with
 from tests.studio_at_work import StudioAtWork
 
 
@@ -23,3 +26,9 @@ def session_of(studio: StudioAtWork) -> Session:
 def session(studio: StudioAtWork) -> Session:
     """What a command works with."""
     return session_of(studio)
+
+
+@pytest.fixture
+def starter(studio: StudioAtWork, tmp_path: Path) -> Starter:
+    """Commands that find this studio."""
+    return starter_with(settings_of(studio), tmp_path / "data")

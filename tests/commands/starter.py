@@ -11,10 +11,21 @@ from typing import Any
 from local.addresses import ADDRESSES
 from local.stack import ROOT
 from tests.command_line import Done, run_command
+from tests.studio_at_work import StudioAtWork
 
 HANG_GUARD = 250
 
 Starter = Callable[..., Coroutine[Any, Any, Done]]
+
+
+def settings_of(studio: StudioAtWork, **changes: str) -> dict[str, str]:
+    """The settings of commands that find this studio."""
+    return {
+        "TEMPORAL_ADDRESS": studio.settings.temporal_address,
+        "TEMPORAL_NAMESPACE": studio.settings.temporal_namespace,
+        "DATABASE_URL": str(studio.settings.database_url),
+        "OBJECT_STORE_URL": str(studio.settings.object_store_url),
+    } | changes
 
 
 def starter_with(settings: Mapping[str, str], data: Path, *first: str) -> Starter:

@@ -8,7 +8,7 @@ import pytest
 
 from commands.completion import video_names
 from local.addresses import ADDRESSES
-from tests.commands.test_failures import settings_of
+from tests.commands.starter import settings_of
 from tests.studio_at_work import StudioAtWork
 
 

@@ -1,25 +1,14 @@
 """`video delete`: a video goes away with its files and its history; what was paid stays unless it is named."""
 
-from pathlib import Path
-
-import pytest
-
 from commands.failures import ExitCode
 from simulators.kie import KieSimulator
-from tests.commands.starter import Starter, starter_with
-from tests.commands.test_failures import settings_of
+from tests.commands.starter import Starter
 from tests.studio_at_work import StudioAtWork
 from workflows_temporal.addresses import video_workflow_id
 from workflows_temporal.executions import Executions
 from workflows_temporal.gate import GateWorkflow
 
 NAME = "poke1/vid_1"
-
-
-@pytest.fixture
-def starter(studio: StudioAtWork, tmp_path: Path) -> Starter:
-    """Commands that find this studio."""
-    return starter_with(settings_of(studio), tmp_path / "data")
 
 
 async def test_a_video_is_deleted_with_its_history_and_its_takes_are_used_again(

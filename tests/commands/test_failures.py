@@ -13,7 +13,7 @@ from local.addresses import ADDRESSES
 from local.stack import ROOT
 from studio.errors import DatabaseUnavailable, StudioError, error_types
 from tests.command_line import run_command
-from tests.commands.starter import Starter, starter_with
+from tests.commands.starter import Starter, settings_of, starter_with
 from tests.conftest import NOBODY
 from tests.databases import Databases
 from tests.studio_at_work import StudioAtWork
@@ -25,21 +25,6 @@ COMMANDS = (
     "video list, video edit a/x 1 --again, video choose a/x 1 abcdef, video plan a/x, video stop a/x 1, watch a/x, "
     "project show a/x, project cancel a/x, project make a/x image, costs today, budget show, lost list"
 ).split(", ")
-
-
-def settings_of(studio: StudioAtWork, **changes: str) -> dict[str, str]:
-    return {
-        "TEMPORAL_ADDRESS": studio.settings.temporal_address,
-        "TEMPORAL_NAMESPACE": studio.settings.temporal_namespace,
-        "DATABASE_URL": str(studio.settings.database_url),
-        "OBJECT_STORE_URL": str(studio.settings.object_store_url),
-    } | changes
-
-
-@pytest.fixture
-def starter(studio: StudioAtWork, tmp_path: Path) -> Starter:
-    """Commands that find this studio."""
-    return starter_with(settings_of(studio), tmp_path / "data")
 
 
 def _error(stderr: str) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from studio.contracts.gate import Ticket
-from tests.commands.starter import Starter, starter_with
+from tests.commands.starter import Starter, settings_of, starter_with
 from tests.studio_at_work import StudioAtWork, eventually
 from workflows_temporal.gate import GateWorkflow
 
@@ -13,13 +13,7 @@ from workflows_temporal.gate import GateWorkflow
 @pytest.fixture
 def starter(studio: StudioAtWork, tmp_path: Path) -> Starter:
     """Commands that find this studio."""
-    settings = {
-        "TEMPORAL_ADDRESS": studio.settings.temporal_address,
-        "TEMPORAL_NAMESPACE": studio.settings.temporal_namespace,
-        "DATABASE_URL": str(studio.settings.database_url),
-        "OBJECT_STORE_URL": str(studio.settings.object_store_url),
-    }
-    return starter_with(settings, tmp_path / "data", "gate")
+    return starter_with(settings_of(studio), tmp_path / "data", "gate")
 
 
 async def test_the_line_is_counted_by_channel_and_its_tickets_are_paged(studio: StudioAtWork, starter: Starter) -> None:

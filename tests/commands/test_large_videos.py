@@ -7,20 +7,14 @@ import yaml
 
 from studio.contracts.base import MediaRef
 from studio.contracts.clip import ClipId
-from tests.commands.starter import Starter, starter_with
+from tests.commands.starter import Starter, settings_of, starter_with
 from tests.studio_at_work import StudioAtWork
 
 
 @pytest.fixture
 def starter(studio: StudioAtWork, tmp_path: Path) -> Starter:
     """Commands that find this studio."""
-    settings = {
-        "TEMPORAL_ADDRESS": studio.settings.temporal_address,
-        "TEMPORAL_NAMESPACE": studio.settings.temporal_namespace,
-        "DATABASE_URL": str(studio.settings.database_url),
-        "OBJECT_STORE_URL": str(studio.settings.object_store_url),
-    }
-    return starter_with(settings, tmp_path / "data", "video")
+    return starter_with(settings_of(studio), tmp_path / "data", "video")
 
 
 async def test_500_clips_of_1300_chinese_characters_are_refused_with_the_figures_and_nothing_is_stored(

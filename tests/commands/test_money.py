@@ -1,25 +1,9 @@
 """`budget …` and `lost …`: amounts that are none, and what is listed."""
 
-from pathlib import Path
-
-import pytest
-
 from studio.store.budgets import BudgetStore
 from studio.store.desk import DeskStore
-from tests.commands.starter import Starter, starter_with
+from tests.commands.starter import Starter
 from tests.studio_at_work import StudioAtWork, eventually
-
-
-@pytest.fixture
-def starter(studio: StudioAtWork, tmp_path: Path) -> Starter:
-    """Commands that find this studio."""
-    settings = {
-        "TEMPORAL_ADDRESS": studio.settings.temporal_address,
-        "TEMPORAL_NAMESPACE": studio.settings.temporal_namespace,
-        "DATABASE_URL": str(studio.settings.database_url),
-        "OBJECT_STORE_URL": str(studio.settings.object_store_url),
-    }
-    return starter_with(settings, tmp_path / "data")
 
 
 async def test_a_budget_that_is_no_amount_is_refused_in_a_sentence(studio: StudioAtWork, starter: Starter) -> None:

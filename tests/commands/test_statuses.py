@@ -3,7 +3,6 @@ figure."""
 
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,7 @@ from commands.failures import ExitCode
 from simulators.kie import KieSimulator
 from studio.contracts.video import VideoRequest, VideoStatus
 from studio.store.video_endings import VideoEndings
-from tests.commands.starter import Starter, starter_with
-from tests.commands.test_failures import settings_of
+from tests.commands.starter import Starter
 from tests.studio_at_work import Handle, StudioAtWork, eventually
 from workflows_temporal.addresses import TaskQueue, video_workflow_id
 from workflows_temporal.executions import Executions
@@ -25,12 +23,6 @@ from workflows_temporal.gate import GateWorkflow
 from workflows_temporal.video import VideoWorkflow
 
 NAME = "poke1/vid_1"
-
-
-@pytest.fixture
-def starter(studio: StudioAtWork, tmp_path: Path) -> Starter:
-    """Commands that find this studio."""
-    return starter_with(settings_of(studio), tmp_path / "data")
 
 
 @pytest.fixture
