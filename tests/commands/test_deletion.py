@@ -68,6 +68,10 @@ async def test_a_take_is_deleted_unless_a_video_uses_it(
     unknown = await starter("video", "delete-take", NAME, "1", "ffff", "--yes")
     assert (unknown.code, "has none of this name" in unknown.stderr) == (ExitCode.WRONG_INPUT, True)
     assert (await starter("video", "delete-take", NAME, "1", first[:12])).code != 0
+    (order,) = await studio.rows("update submissions set state = 'unknown' where take = $1 returning id, state", first)
+    paid = await starter("video", "delete-take", NAME, "1", first[:12], "--yes")
+    assert (paid.code, "with the provider, and paid" in paid.stderr) == (ExitCode.WRONG_INPUT, True)
+    await studio.rows("update submissions set state = 'settled' where id = $1 returning id", order["id"])
     done = await starter("video", "delete-take", NAME, "1", first[:12], "--json")
     assert done.json == {"deleted": first}, done.stderr
     assert [row["take"] for row in await studio.rows("select take from takes")] == [second]

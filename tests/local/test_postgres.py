@@ -20,6 +20,8 @@ async def test_a_killed_server_starts_again_once_its_last_session_has_ended(tmp_
     starting = asyncio.create_task(start_postgres(tmp_path / "data", logs=tmp_path, durable=False))
 
     async def refusals() -> int:
+        if starting.done():
+            await starting
         return (tmp_path / "postgres.log").read_text().count("pre-existing shared memory block")
 
     await eventually(refusals, lambda count: count >= 2)
