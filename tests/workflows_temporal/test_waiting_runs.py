@@ -81,7 +81,9 @@ async def test_a_video_that_waits_for_resume_begins_new_runs_and_stays_as_it_is(
 ) -> None:
     kie.order(match="corridor 02", fail="internal", count=1)
     handle = await studio.start(await studio.request("patient", clips=2))
-    before = await studio.waiting(handle)
+    await studio.waiting(handle)
+    # A run that has just begun reads the reasons of its clips back first.
+    before = await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: bool(p.clips[1].note))
     for _ in range(2):
         await new_run(studio, handle)
     now = await eventually(lambda: handle.query(VideoWorkflow.progress), lambda p: bool(p.clips[1].note))
