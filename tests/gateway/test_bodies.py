@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,7 +21,7 @@ async def exchange(gateway: Gateway, headers: Head, body: AsyncIterator[bytes]) 
     lines = (f"POST {address()} HTTP/1.1", "Host: gateway", *headers, "", "")
     writer.write("\r\n".join(lines).encode())
     sent = 0
-    answering = asyncio.create_task(reader.read())
+    answering = asyncio.create_task(received(reader))
     async for part in body:
         if answering.done():
             break
@@ -33,6 +34,15 @@ async def exchange(gateway: Gateway, headers: Head, body: AsyncIterator[bytes]) 
     answer = await answering
     writer.close()
     return int(answer.split(b" ", 2)[1]), answer, sent
+
+
+async def received(reader: asyncio.StreamReader) -> bytes:
+    """All that comes until the end, or until the connection is reset because of what was sent and not read."""
+    parts: list[bytes] = []
+    with suppress(ConnectionResetError):
+        while part := await reader.read(65_536):
+            parts.append(part)
+    return b"".join(parts)
 
 
 async def nothing() -> AsyncIterator[bytes]:
